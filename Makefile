@@ -1,0 +1,72 @@
+# Works with any python3 of at least 3.11, from any folder (relative paths only), under any -j.
+# The environment is made once, from requirements.lock, and again when that file changes; after that no network is used.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+LOCKED := $(VENV)/.locked
+READY := $(VENV)/.ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint type format bench docs lock clean
+# a recipe that failed leaves nothing that looks finished
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY) ## build the example in a scratch copy: no key, no network, scripted replies
+	@$(RUN) examples/hello/demo.py $(ARGS)
+
+test: $(READY) ## every test, on all cores (ARGS="-k word" for some)
+	@AUTOPACK_DEBUG=1 $(RUN) -m pytest -n auto $(ARGS)
+
+lint: $(READY) ## ruff: rules and format
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+format: $(READY) ## let ruff fix what it can
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+type: $(READY) ## mypy, strict
+	@$(RUN) -m mypy
+
+bench: $(READY) ## the table of speed targets, measured here (ARGS="--only startup" for a part)
+	@$(RUN) -m benchmarks $(ARGS)
+
+docs: $(READY) ## build the documentation
+	@$(RUN) docs/build.py $(ARGS)
+
+# uv resolves for every platform at once, which pip can't; it lives in an environment of its own, outside the lock.
+lock: $(VENV)-lock/bin/uv ## refresh requirements.lock from pyproject.toml (ARGS=--upgrade for newer releases)
+	@$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --extra server --extra postgres \
+		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+		$(ARGS) --quiet --output-file requirements.lock pyproject.toml
+	@grep -c '^[a-z]' requirements.lock | sed 's/$$/ packages in requirements.lock/'
+
+clean: ## remove what make made
+	@rm -rf $(VENV) $(VENV)-lock dist build .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)-lock/bin/uv:
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install --quiet uv
+
+# The whole environment again for a new lock: what it no longer names must not linger.
+$(LOCKED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'autopack needs Python 3.11 or newer: name one, as in  make PYTHON=python3.12 demo' >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'this Python cannot make virtual environments: install its venv package (Debian, Ubuntu: apt-get install python3-venv), or name another, as in  make PYTHON=python3.12 demo' >&2; exit 2; }
+	@echo 'making $(VENV) from requirements.lock, about a minute, once'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $(LOCKED)
+
+$(READY): $(LOCKED) pyproject.toml
+	@$(RUN) -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $(READY)
