@@ -1,0 +1,1 @@
+"""What was written: files as values with places, their shapes, their references."""

@@ -1,0 +1,574 @@
+"""From files to findings, and from files without one to a Spec: the only file of this room that reads files.
+
+A project's references are followed here: playbooks, ruleset and what it extends, CI, models. `builtin:NAME` stands for
+a file that ships with autopack; a path starts at the folder of the file that holds it. No network, no git, no keys, no
+clock: whoever asks says which day it is. What only a Spec needs is imported by the functions that make one, because
+this file is on the way of every `validate`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autopack.problem import Problem, order, problem
+from autopack.spec import rules, schema, shipped
+from autopack.spec.at import At, Steps
+from autopack.spec.document import BYTES_MAX, Document, read
+from autopack.spec.nearest import did_you_mean
+
+if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
+    from autopack.spec.model import Project, Scalar, Spec
+
+PROJECT = "autopack.yaml"
+STDIN = "<stdin>"
+
+_BUILTIN = "builtin:"
+_FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
+_SUFFIXES = (".yaml", ".yml")
+_WILD = frozenset("*?[")
+
+
+class Checked(NamedTuple):
+    """What a check found. `documents` are all files it read, by the path findings show; `files` those it judged."""
+
+    documents: dict[str, Document]
+    problems: list[Problem]
+    files: tuple[str, ...]
+    not_checked: tuple[str, ...]
+
+
+def check(root: str, paths: Sequence[str] | None = None, *, stdin: bytes | None = None, today: str = "") -> Checked:
+    """Everything wrong with the project in the folder `root`, or with the given files and folders ("-": stdin).
+
+    A file is judged by the project in the nearest folder above it, or by the builtins where there is none. Paths are
+    shown relative to `root`. `today` (2027-01-31) decides what has expired.
+    """
+    judge = _Judge(_Library(root), today)
+    with _uncollected():
+        asked = _asked(judge, paths, stdin)
+        problems = [found for file in asked.files for found in judge.problems(file)]
+    files = judge.library.files
+    judged = [file.path for file in asked.files]
+    broken = [path for path, file in files.items() if file.broken and path not in judged]
+    return Checked(
+        {path: file.document for path, file in files.items() if file.document is not None},
+        order([*asked.problems, *problems]),
+        tuple(judged),
+        ("model reachability", *asked.passed_over, *(f"names from {path}, which has errors" for path in broken)),
+    )
+
+
+def load(
+    root: str, playbook: str, inputs: Mapping[str, Scalar] | None = None, *, today: str = ""
+) -> tuple[Spec | None, list[Problem]]:
+    """The playbook with all that governs it, templates filled in, and every finding; no Spec where one is an error.
+
+    Values of `inputs` may be text, as on a command line. `{{ run.id }}` stays in the texts as `template.RUN_ID`.
+    """
+    judge = _Judge(_Library(root), today)
+    try:
+        file = judge.library.open(os.path.join(root, playbook))
+    except _Unusable as error:
+        return None, [problem("AP3007", f"{playbook} {error}", None)]
+    involved = [file, *judge.government(file).files()]
+    problems = [found for each in involved for found in judge.problems(each)]
+    if file.document is not None and file.kind not in (None, "playbook"):
+        message = f"this is a file of kind {file.kind}, a playbook is asked for"
+        problems.append(problem("AP3008", message, file.document.span(("autopack",))))
+    if _broken(problems):
+        return None, order(problems)
+    values, wrong = _inputs(file, inputs or {})
+    spec, late = (None, wrong) if wrong else _spec(judge, file, values)
+    problems = order([*problems, *late])
+    return (None if _broken(problems) else spec), problems
+
+
+def project_of(root: str) -> Project | None:
+    """The project whose file is in the folder `root`, the defaults where there is none; None when it has errors."""
+    judge = _Judge(_Library(root), "")
+    place = os.path.join(root, PROJECT)
+    if not os.path.lexists(place):
+        return _project(_Government(judge.library, None), PROJECT, judge.library.root)
+    try:
+        file = judge.library.open(place)
+    except _Unusable:
+        return None
+    usable = file.kind == "project" and not _broken(judge.problems(file))
+    return _project(judge.government(file), PROJECT, judge.library.root) if usable else None
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: nothing here is garbage, and looking for it takes a third of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _broken(problems: Iterable[Problem]) -> bool:
+    return any(found.severity == "error" for found in problems)
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+class _Unusable(Exception):
+    """Why a file can't be read, in words that follow its name."""
+
+
+class _File:
+    """A file that was read.
+
+    `place` is where it is on this machine, "" for stdin. `value` is None, in whole or in parts, for what no later
+    check may look at.
+    """
+
+    __slots__ = ("document", "path", "place", "problems", "value")
+
+    def __init__(self, path: str, place: str, document: Document | None, value: Any, problems: list[Problem]) -> None:
+        self.path = path
+        self.place = place
+        self.document = document
+        self.value = value
+        self.problems = problems
+
+    @property
+    def kind(self) -> str | None:
+        return None if self.document is None else self.document.kind
+
+    @property
+    def broken(self) -> bool:
+        return _broken(self.problems)
+
+
+class _Library:
+    """Each file once, by the path findings show."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self.files: dict[str, _File] = {}
+
+    def open(self, place: str, path: str | None = None) -> _File:
+        """Raises _Unusable."""
+        place = os.path.abspath(place)
+        path = path or os.path.relpath(place, self.root).replace(os.sep, "/")
+        if path not in self.files:
+            self.add(path, place, _bytes(place))
+        return self.files[path]
+
+    def add(self, path: str, place: str, source: bytes) -> _File:
+        document, problems = read(path, source)
+        value: Any = None
+        if document is not None and path.startswith(_BUILTIN):
+            value = document.value  # shipped files are checked by the tests
+        elif document is not None:
+            value, more = schema.check(document)
+            problems = problems + more
+        self.files[path] = _File(path, place, document, value, problems)
+        return self.files[path]
+
+    def builtin(self, kind: str, name: str) -> _File:
+        """Raises _Unusable."""
+        folder = os.path.join(shipped.folder("rulesets"), _FOLDERS[kind])
+        place = os.path.join(folder, f"{name}.yaml")
+        if "/" in name or not os.path.isfile(place):
+            known = sorted(entry.removesuffix(".yaml") for entry in os.listdir(folder) if entry.endswith(".yaml"))
+            advice = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            raise _Unusable(f"is no {kind} that ships with autopack; {advice}")
+        return self.open(place, _BUILTIN + name)
+
+
+def _bytes(place: str) -> bytes:
+    """The content of a regular file; nothing else is opened, for a pipe would block. Raises _Unusable."""
+    try:
+        mode = os.stat(place).st_mode
+        if stat.S_ISDIR(mode):
+            raise _Unusable("is a folder")
+        if not stat.S_ISREG(mode):
+            raise _Unusable("is not a regular file")
+        with open(place, "rb") as file:
+            return file.read(BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise _Unusable("does not exist") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise _Unusable(f"cannot be read: {(reason or str(error)).lower()}") from error
+
+
+# --- which files ------------------------------------------------------------------------------------------
+
+
+class _Asked:
+    """The files to judge, in the order they were named, what can't be read, and what is not ours."""
+
+    def __init__(self) -> None:
+        self.files: list[_File] = []
+        self.problems: list[Problem] = []
+        self.passed_over: list[str] = []
+
+
+def _asked(judge: _Judge, paths: Sequence[str] | None, stdin: bytes | None) -> _Asked:
+    asked, library = _Asked(), judge.library
+    if paths is None:
+        _ask_for_project(judge, asked)
+    for path in paths or ():
+        place = os.path.join(library.root, path)
+        if path == "-":
+            asked.files.append(library.add(STDIN, "", stdin or b""))
+        elif os.path.isdir(place):
+            _ask_for_folder(library, place, asked)
+        else:
+            _ask_for_file(library, place, path, asked)
+    for file in asked.files:
+        if file.kind == "project":
+            judge.government(file).playbooks()
+    return asked
+
+
+def _ask_for_project(judge: _Judge, asked: _Asked) -> None:
+    """The project file and all that it names, but what ships with autopack."""
+    place = os.path.join(judge.library.root, PROJECT)
+    if not os.path.lexists(place):
+        advice = "name files or folders, or write a project with `autopack init`"
+        asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder", None, (), advice))
+        return
+    _ask_for_file(judge.library, place, PROJECT, asked)
+    for file in list(asked.files):
+        government = judge.government(file)
+        found = (*government.playbooks(), *government.files())
+        asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(_BUILTIN))
+
+
+def _ask_for_file(library: _Library, place: str, named: str, asked: _Asked) -> None:
+    try:
+        file = library.open(place)
+    except _Unusable as error:
+        asked.problems.append(problem("AP3007", f"{named} {error}", None))
+    else:
+        if file not in asked.files:
+            asked.files.append(file)
+
+
+def _ask_for_folder(library: _Library, folder: str, asked: _Asked) -> None:
+    """Every YAML file below with our header; others are somebody else's."""
+    for place in _yaml_files(folder):
+        try:
+            source = _bytes(place)
+        except _Unusable as error:
+            asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which {error}")
+            continue
+        if source.startswith(b"autopack:") or b"\nautopack:" in source:
+            _ask_for_file(library, place, place, asked)
+
+
+def _yaml_files(folder: str) -> Iterator[str]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(here, name) for name in sorted(names) if name.endswith(_SUFFIXES))
+
+
+# --- what governs a file ----------------------------------------------------------------------------------
+
+
+class _Chain:
+    """Rulesets, the farthest first; `whole` where the last link was found."""
+
+    def __init__(self, files: list[_File], *, whole: bool) -> None:
+        self.files = files
+        self.whole = whole and all(file.value is not None for file in files)
+
+    def links(self) -> list[tuple[str, Any]]:
+        return [(file.path, file.value) for file in self.files]
+
+    def value(self) -> Any:
+        """As one ruleset; None where a link is missing or can't be read."""
+        if not self.whole:
+            return None
+        if len(self.files) == 1:
+            return self.files[0].value
+        from autopack.spec import extends  # noqa: PLC0415 - most projects take a shipped ruleset as it is
+
+        return extends.merged(self.links()).value
+
+
+class _Government:
+    """The files a project names, each followed once, and the findings at the references that lead nowhere.
+
+    Without a project it is made of the builtins.
+    """
+
+    def __init__(self, library: _Library, project: _File | None) -> None:
+        self._library = library
+        self.project = project
+        self.settings: dict[str, Any] = schema.filled("project", (project and project.value) or {})
+        self.problems: dict[str, list[Problem]] = {}  # by the path of the file that holds the reference
+        self._named: dict[str, _File | None] = {}
+        self._chains: dict[str, _Chain] = {}
+        self._playbooks: list[_File] | None = None
+
+    def named(self, kind: str) -> _File | None:
+        """The file behind `ruleset`, `ci` or `models`; None where there is none of that kind."""
+        if kind not in self._named:
+            self._named[kind] = self._follow(self.project, (kind,), kind, self.settings.get(kind))
+        return self._named[kind]
+
+    def policy(self, ruleset: _File | None) -> _Chain | None:
+        """A ruleset with all that it extends."""
+        return None if ruleset is None else self._chain(ruleset)
+
+    def files(self) -> list[_File]:
+        """The project and all it names but the playbooks, as far as they can be read."""
+        ruleset = self.named("ruleset")
+        chain = [] if ruleset is None else reversed(self._chain(ruleset).files)
+        return [file for file in (self.project, *chain, self.named("ci"), self.named("models")) if file is not None]
+
+    def playbooks(self) -> list[_File]:
+        if self._playbooks is None:
+            self._playbooks = list(self._find_playbooks())
+        return self._playbooks
+
+    def _find_playbooks(self) -> Iterator[_File]:
+        for index, pattern in enumerate(self.settings.get("playbooks") or ()):
+            steps: Steps = ("playbooks", index)
+            if pattern is None:
+                continue
+            if not _WILD & set(pattern):
+                file = self._follow(self.project, steps, "playbook", pattern)
+                yield from [file] if file else []
+                continue
+            found = _matching(_folder(self._library, self.project), pattern)
+            if not found:
+                self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"')
+            yield from (self._library.open(place) for place in found)
+
+    def _chain(self, ruleset: _File) -> _Chain:
+        if ruleset.path not in self._chains:
+            self._chains[ruleset.path] = self._followed(ruleset)
+        return self._chains[ruleset.path]
+
+    def _followed(self, ruleset: _File) -> _Chain:
+        chain = [ruleset]
+        while (parent := _parent(chain[0])) is not None:
+            file = self._follow(chain[0], ("extends",), "ruleset", parent)
+            if file is None:
+                return _Chain(chain, whole=False)
+            if file in chain:
+                names = [each.path for each in reversed(chain)]
+                way = " -> ".join([*names[names.index(file.path) :], file.path])
+                message = f"these rulesets extend each other in a circle: {way}"
+                self._report(chain[0], ("extends",), "AP3009", message)
+                return _Chain(chain, whole=False)
+            chain.insert(0, file)
+        return _Chain(chain, whole=True)
+
+    def _follow(self, holder: _File | None, steps: Steps, kind: str, named: str | None) -> _File | None:
+        """The file a reference names; a finding at the reference where there is none of its kind.
+
+        A file that doesn't say its kind is given all the same: what is wrong with it is told there.
+        """
+        if named is None:
+            return None
+        try:
+            file = self._open(holder, kind, named)
+        except _Unusable as error:
+            self._report(holder, steps, "AP3007", f'"{named}" {error}')
+            return None
+        if file.kind not in (None, kind):
+            self._report(holder, steps, "AP3008", f'"{named}" is a file of kind {file.kind}, not {kind}')
+            return None
+        return file
+
+    def _open(self, holder: _File | None, kind: str, named: str) -> _File:
+        if named.startswith(_BUILTIN):
+            return self._library.builtin(kind, named.removeprefix(_BUILTIN))
+        return self._library.open(os.path.join(_folder(self._library, holder), named))
+
+    def _report(self, holder: _File | None, steps: Steps, code: str, message: str) -> None:
+        """Defaults lead somewhere, so what leads nowhere is written in a file."""
+        if holder is not None and holder.document is not None and holder.document.has(steps):
+            self.problems.setdefault(holder.path, []).append(problem(code, message, holder.document.span(steps)))
+
+
+def _parent(file: _File) -> str | None:
+    """What a ruleset extends: what it says, else the shipped default, which extends nothing."""
+    if file.value is None or file.path == f"{_BUILTIN}default":
+        return None
+    found: str | None = schema.filled("ruleset", file.value).get("extends")
+    return found
+
+
+def _folder(library: _Library, file: _File | None) -> str:
+    return os.path.dirname(file.place) if file is not None and file.place else library.root
+
+
+def _matching(folder: str, pattern: str) -> list[str]:
+    import glob  # noqa: PLC0415 - only a check of the whole project looks for files
+
+    places = (os.path.join(folder, name) for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)))
+    return [place for place in places if os.path.isfile(place)]
+
+
+# --- judging ----------------------------------------------------------------------------------------------
+
+
+class _Judge:
+    """Finds everything wrong with a file, by the project that governs it."""
+
+    def __init__(self, library: _Library, today: str) -> None:
+        self.library = library
+        self._today = today
+        self._governments: dict[str, _Government] = {}
+
+    def government(self, file: _File) -> _Government:
+        project = file if file.kind == "project" else self._project_above(file)
+        path = project.path if project else ""
+        if path not in self._governments:
+            self._governments[path] = _Government(self.library, project)
+        return self._governments[path]
+
+    def problems(self, file: _File) -> list[Problem]:
+        if file.document is None or file.value is None:
+            return file.problems
+        government = self.government(file)
+        if file.kind == "project":
+            government.files()
+        names = self.names(file)
+        value = government.settings if file.kind == "project" else file.value
+        declared = file.value.get("inputs") if file.kind == "playbook" else None
+        return [
+            *file.problems,
+            *_templates(file.document, file.value, declared or ()),
+            *rules.check(file.document, value, names),
+            *government.problems.get(file.path, ()),
+        ]
+
+    def names(self, file: _File) -> rules.Names:
+        """What other files declare, as far as a file of this kind may refer to it."""
+        government = self.government(file)
+        ruleset = profiles = None
+        if file.kind in ("playbook", "ruleset", "models"):
+            policy = government.policy(file if file.kind == "ruleset" else government.named("ruleset"))
+            ruleset = policy.value() if policy else None
+        if file.kind in ("playbook", "ruleset") and (ci := government.named("ci")) is not None:
+            profiles = (ci.value or {}).get("profiles")
+        return rules.Names(ruleset, profiles, self._today)
+
+    def _project_above(self, file: _File) -> _File | None:
+        """The project in the nearest folder above, not looking above the root for what is inside it."""
+        folder = _folder(self.library, file)
+        while True:
+            place = os.path.join(folder, PROJECT)
+            if os.path.isfile(place):
+                return self._project_at(place)
+            above = os.path.dirname(folder)
+            if folder in (self.library.root, above):
+                return None
+            folder = above
+
+    def _project_at(self, place: str) -> _File | None:
+        try:
+            file = self.library.open(place)
+        except _Unusable:
+            return None
+        return file if file.kind == "project" else None
+
+
+def _templates(document: Document, value: Any, inputs: Collection[str]) -> list[Problem]:
+    if not schema.holds_template(document.text):
+        return []
+    from autopack.spec import template  # noqa: PLC0415 - most files hold no template
+
+    return template.check(document, value, inputs)
+
+
+# --- a spec -----------------------------------------------------------------------------------------------
+
+
+def _inputs(file: _File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], list[Problem]]:
+    """The value of every declared input, and what was given wrongly or not at all."""
+    declared: Mapping[str, Any] = file.value.get("inputs", {})
+    problems = [_stranger(file, name, declared) for name in given if name not in declared]
+    values: dict[str, Scalar] = {}
+    for name, each in declared.items():
+        value = _converted(each.get("type", "string"), given[name]) if name in given else each.get("default")
+        if value is None:
+            problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
+        elif reason := rules.misfit(each, value):
+            problems.append(_about_input(file, name, f'the input "{name}" {reason}', None))
+        else:
+            values[name] = value
+    return values, problems
+
+
+def _converted(kind: str, value: Scalar) -> Scalar:
+    """Text from a command line as the declared type; left alone where it doesn't read so."""
+    if not isinstance(value, str) or kind == "string":
+        return value
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(value, value)
+    try:
+        return int(value) if kind == "integer" else float(value)
+    except ValueError:
+        return value
+
+
+def _stranger(file: _File, name: str, declared: Mapping[str, Any]) -> Problem:
+    known = f"inputs of this playbook: {', '.join(declared) or 'none'}"
+    return _about_input(file, None, f'no input "{name}" is declared', did_you_mean(name, declared) or known)
+
+
+def _about_input(file: _File, name: str | None, message: str, advice: str | None) -> Problem:
+    """At the declaration, at `inputs`, or at the top of the file: as near as there is something written."""
+    assert file.document is not None
+    places: list[Steps] = [("inputs", name)] if name else [("inputs",), ("autopack",)]
+    place = next(steps for steps in places if file.document.has(steps))
+    return problem("AP3019", message, file.document.key_span(place), (), advice)
+
+
+def _spec(judge: _Judge, file: _File, inputs: dict[str, Scalar]) -> tuple[Spec, list[Problem]]:
+    """All of it as frozen values, and what is wrong with the texts once they are filled in. Every file is valid."""
+    from autopack.spec import build, extends, template  # noqa: PLC0415 - see the module
+    from autopack.spec.model import Spec  # noqa: PLC0415
+
+    government = judge.government(file)
+    ruleset, ci, models = (government.named(kind) for kind in ("ruleset", "ci", "models"))
+    policy = government.policy(ruleset)
+    assert file.document is not None
+    assert ruleset is not None
+    assert policy is not None
+    assert ci is not None
+    assert ci.document is not None
+    assert models is not None
+    project = _project(government, file.path, judge.library.root)
+    playbook, late = template.filled_in(file.document, inputs, project.name)
+    ci_value, late_ci = template.filled_in(ci.document, {}, project.name)
+    late = [*late, *late_ci, *rules.check(file.document, playbook, judge.names(file))]
+    spec = Spec(
+        root=_folder(judge.library, government.project),
+        project=project,
+        playbook=build.playbook(At(file.path), playbook),
+        ruleset=build.ruleset(At(ruleset.path), extends.merged(policy.links())),
+        ci=build.ci(At(ci.path), schema.filled("ci", ci_value)),
+        models=build.models(At(models.path), schema.filled("models", models.value)),
+        documents={path: each.document for path, each in judge.library.files.items() if each.document is not None},
+        inputs=inputs,
+    )
+    return spec, late
+
+
+def _project(government: _Government, playbook: str, root: str) -> Project:
+    """The project, or what stands for one where a playbook has none: the schema's defaults, called like the folder."""
+    from autopack.spec import build  # noqa: PLC0415 - see the module
+
+    if government.project is not None:
+        return build.project(At(government.project.path), government.settings)
+    return build.project(At(playbook), {**government.settings, "name": os.path.basename(root) or "project"})

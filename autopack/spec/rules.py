@@ -1,0 +1,583 @@
+"""What no schema can say about one file: ids, references, whose path it is, what has expired.
+
+Works on plain values and on what other files declare; reads no file and no clock. A value is valid by its schema, or
+None where the schema refused it: then nothing more is said about it. One fault, one finding: what only follows from a
+finding made here is left out, and each rule says how.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from autopack.problem import Label, Problem, problem
+from autopack.spec.at import Step, Steps
+from autopack.spec.document import Document
+from autopack.spec.nearest import did_you_mean
+from autopack.spec.schema import holds_template
+
+Row = Mapping[str, Any]
+Found = Iterator[Problem]
+
+
+class Names(NamedTuple):
+    """What other files declare, as far as this kind of file refers to it; None: unknown, so nothing is refused."""
+
+    ruleset: Row | None = None  # the value after `extends`
+    profiles: Collection[str] | None = None  # of the CI file
+    today: str = ""  # such as 2027-01-31; empty: nothing counts as expired
+
+    def categories(self) -> list[str] | None:
+        """Every category under both of its names."""
+        if self.ruleset is None:
+            return None
+        rows = self.ruleset.get("categories") or {}
+        tasks = (row.get("task_category") for row in rows.values() if row)
+        return list(dict.fromkeys([*rows, *filter(None, tasks)]))
+
+
+def check(document: Document, value: Any, names: Names) -> list[Problem]:
+    """Every rule of the document's kind. `value` is the document's own, or the same with its templates filled in."""
+    written = _Written(document, value)
+    return [found for rule in _RULES.get(document.kind or "", ()) for found in rule(written, names)]
+
+
+class _Written:
+    """A document together with the value to judge, and the findings that point into it."""
+
+    __slots__ = ("document", "value")
+
+    def __init__(self, document: Document, value: Any) -> None:
+        self.document = document
+        self.value = value
+
+    def at(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
+        return problem(code, message, self.document.span(steps), labels, advice)
+
+    def at_key(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
+        return problem(code, message, self.document.key_span(steps), labels, advice)
+
+    def label(self, steps: Steps, text: str) -> Label:
+        return Label(self.document.span(steps), text)
+
+    def get(self, *steps: Step) -> Any:
+        """A value below mappings that may be absent; None where there is none."""
+        found = self.value
+        for step in steps:
+            found = found[step] if isinstance(step, int) else found.get(step)
+            if found is None:
+                return None
+        return found
+
+    def items(self, *steps: Step) -> Iterator[tuple[Steps, Any]]:
+        """The items of a list, or the values of a mapping, with their places."""
+        found = self.get(*steps)
+        pairs = found.items() if isinstance(found, dict) else enumerate(found or ())
+        for key, item in pairs:
+            if item is not None:
+                yield (*steps, key), item
+
+    def phases(self) -> Iterator[tuple[Steps, Any]]:
+        for place, _ in self.items("tiers"):
+            yield from self.items(*place, "phases")
+
+
+def _present(items: Sequence[Any] | None) -> Iterator[tuple[int, Any]]:
+    """What a list holds, by number, but for what was refused."""
+    return ((index, item) for index, item in enumerate(items or ()) if item is not None)
+
+
+# --- ids --------------------------------------------------------------------------------------------------
+
+
+def _ids_of_playbook(written: _Written, _names: Names) -> Found:
+    yield from _ids(written, "tier", written.items("tiers"))
+    yield from _ids(written, "phase", written.phases())
+
+
+def _ids_of_ci(written: _Written, _names: Names) -> Found:
+    yield from _ids(written, "step", written.items("setup"))
+    for steps, _ in written.items("profiles"):
+        yield from _ids(written, "step", written.items(*steps, "steps"))
+
+
+def _ids(written: _Written, what: str, entries: Iterator[tuple[Steps, Any]]) -> Found:
+    """`..` and the like, and each id but the first of those that are the same."""
+    first: dict[str, Steps] = {}
+    for steps, entry in entries:
+        name: str | None = entry.get("id")
+        if name is None:
+            continue
+        place = (*steps, "id")
+        if (before := first.setdefault(name.casefold(), place)) != place:
+            label = written.label(before, "first here")
+            advice = "give it an id of its own; upper and lower case count as the same"
+            yield written.at(place, "AP3001", f'a second {what} with the id "{name}"', advice, label)
+        elif ".." in name or name.endswith(".") or name.casefold().endswith(".lock"):
+            message = f'git takes no branch or tag with "{name}" in its name'
+            yield written.at(place, "AP3012", message, "no `..`, no `.` or `.lock` at the end")
+
+
+# --- needs ------------------------------------------------------------------------------------------------
+
+
+class _Needing:
+    """A tier or phase; `rank` is the number of its tier. The name is None where the schema refused it."""
+
+    __slots__ = ("name", "needs", "rank", "steps")
+
+    def __init__(self, steps: Steps, entry: Row) -> None:
+        self.name: str | None = entry.get("id")
+        self.rank = int(steps[1])
+        self.steps = steps
+        self.needs: Sequence[str | None] = entry.get("needs") or ()
+
+
+def _needs_of_tiers(written: _Written, _names: Names) -> Found:
+    yield from _needs(written, "tier", [_Needing(steps, tier) for steps, tier in written.items("tiers")])
+
+
+def _needs_of_phases(written: _Written, _names: Names) -> Found:
+    yield from _needs(written, "phase", [_Needing(steps, phase) for steps, phase in written.phases()])
+
+
+def _needs(written: _Written, what: str, entries: Sequence[_Needing]) -> Found:
+    """Unknown, own and later ones. A need that names a duplicate id may mean any of them, so it is left alone."""
+    known: dict[str, _Needing] = {}
+    forms: set[str] = set()
+    repeated: list[str] = []
+    for name, entry in ((entry.name, entry) for entry in entries if entry.name is not None):
+        known.setdefault(name, entry)
+        if (form := name.casefold()) in forms:
+            repeated.append(form)
+        forms.add(form)
+    dangling: list[tuple[str, Steps]] = []
+    for entry in entries:
+        for index, need in _present(entry.needs):
+            place = (*entry.steps, "needs", index)
+            if need not in known:
+                dangling.append((need, place))
+            elif need.casefold() not in repeated:
+                yield from _order(written, what, entry, known[need], place)
+    nameless = sum(entry.name is None for entry in entries)
+    yield from _dangling(written, what, dangling, list(known), len(repeated) + nameless)
+
+
+def _order(written: _Written, what: str, entry: _Needing, needed: _Needing, place: Steps) -> Found:
+    if needed is entry:
+        message = f'the {what} "{entry.name}" needs itself'
+        yield written.at(place, "AP3003", message, "remove it from its needs")
+    elif needed.rank > entry.rank:
+        label = written.label((*needed.steps, "id"), f"this {what} comes later")
+        message = f'"{needed.name}" comes later than the {what} that needs it'
+        yield written.at(place, "AP3004", message, "tiers run in the order they are written", label)
+
+
+def _dangling(
+    written: _Written, what: str, found: Sequence[tuple[str, Steps]], known: Sequence[str], spared: int
+) -> Found:
+    """Needs of unknown ids.
+
+    A duplicate or refused id has most likely taken the place of one that is needed. So as many unknown names are its
+    consequence, first those that resemble nothing else, and aren't reported again.
+    """
+    advice = {name: did_you_mean(name, known) for name, _ in found}
+    excused = sorted(advice, key=lambda name: advice[name] is not None)[:spared]
+    for name, place in found:
+        if name not in excused:
+            others = f"ids of {what}s: {_some(known)}"
+            yield written.at(place, "AP3002", f'no {what} has the id "{name}"', advice[name] or others)
+
+
+# --- references to other files ----------------------------------------------------------------------------
+
+
+def _references_of_playbook(written: _Written, names: Names) -> Found:
+    categories = names.categories()
+    known = None if categories is None else frozenset(categories)
+    yield from _profile(written, ("defaults", "ci"), names)
+    for steps, phase in written.phases():
+        if known is not None and phase.get("category") not in known:
+            yield from _category(written, (*steps, "category"), categories)
+        if "ci" in phase:
+            yield from _profile(written, (*steps, "ci"), names)
+
+
+def _references_of_ruleset(written: _Written, names: Names) -> Found:
+    for steps, _ in _rows(written):
+        yield from _profile(written, (*steps, "ci"), names)
+    for steps, _ in written.items("severity_upgrades"):
+        yield from _category(written, (*steps, "match", "category"), names.categories())
+    for steps, _ in written.items("landing", "recheck"):
+        name = str(steps[-1])
+        if names.profiles is not None and name not in names.profiles:
+            yield written.at_key(steps, "AP3005", f'no CI profile "{name}"', _known_profiles(name, names.profiles))
+
+
+def _references_of_models(written: _Written, names: Names) -> Found:
+    catalogue = written.get("models") or {}
+    for steps, _ in _routes(written):
+        for place, name in (*written.items(*steps, "builder"), *written.items(*steps, "auditor")):
+            if name not in catalogue:
+                advice = did_you_mean(name, catalogue) or f"models: {_some(catalogue)}"
+                yield written.at(place, "AP3006", f'no model "{name}" in this catalogue', advice)
+    categories = names.categories()
+    for steps, _ in written.items("routing", "categories"):
+        name = str(steps[-1])
+        if categories is not None and name not in categories:
+            message = f'no category "{name}" in the ruleset'
+            yield written.at_key(steps, "AP5001", message, _known_categories(name, categories))
+    for steps, _ in written.items("routing", "never_downgrade"):
+        yield from _category(written, steps, categories)
+
+
+def _category(written: _Written, steps: Steps, known: Collection[str] | None) -> Found:
+    name = written.get(*steps)
+    if name is not None and known is not None and name not in known:
+        message = f'no category "{name}" in the ruleset'
+        yield written.at(steps, "AP5001", message, _known_categories(name, known))
+
+
+def _known_categories(name: str, known: Collection[str]) -> str:
+    return did_you_mean(name, known) or f"declare it under `categories` of the ruleset, or use one of: {_some(known)}"
+
+
+def _profile(written: _Written, steps: Steps, names: Names) -> Found:
+    name = written.get(*steps)
+    if name is not None and names.profiles is not None and name not in names.profiles:
+        yield written.at(steps, "AP3005", f'no CI profile "{name}"', _known_profiles(name, names.profiles))
+
+
+def _known_profiles(name: str, known: Collection[str]) -> str:
+    return did_you_mean(name, known) or f"profiles of the CI file: {_some(known)}"
+
+
+def _some(words: Collection[str], most: int = 20) -> str:
+    shown = ", ".join(list(words)[:most])
+    return f"{shown}, ..." if len(words) > most else shown
+
+
+# --- whose path -------------------------------------------------------------------------------------------
+
+
+def _paths_of_playbook(written: _Written, _names: Names) -> Found:
+    for steps, path in written.items("context"):
+        yield from _path(written, steps, path)
+    for steps, phase in written.phases():
+        faults = [
+            found
+            for place, path in _paths_of_phase(phase)
+            if not _ordinary(path)
+            for found in _path(written, (*steps, *place), path)
+        ]
+        yield from faults or _deliverables(written, steps, phase)
+        if phase.get("allow"):
+            yield from _allowed_paths(written, (*steps, "allow"))
+
+
+def _paths_of_phase(phase: Row) -> Iterator[tuple[Steps, str]]:
+    scope = phase.get("scope") or {}
+    for key in ("write", "read"):
+        yield from ((("scope", key, index), path) for index, path in _present(scope.get(key)))
+    yield from ((("deliverables", index), path) for index, path in _present(phase.get("deliverables")))
+
+
+def _deliverables(written: _Written, steps: Steps, phase: Row) -> Found:
+    scope = (phase.get("scope") or {}).get("write")
+    if not scope or None in scope or any(map(holds_template, scope)):
+        return
+    for index, path in _present(phase.get("deliverables")):
+        if not _inside(path, scope) and not holds_template(path):
+            label = written.label((*steps, "scope", "write"), "what it may write")
+            message = f'the deliverable "{path}" is outside `scope.write`'
+            yield written.at((*steps, "deliverables", index), "AP3010", message, "widen the scope or drop it", label)
+
+
+def _inside(path: str, scope: Sequence[str]) -> bool:
+    """As `paths.matches`, with the two most frequent answers before its import."""
+    if not any(pattern.startswith("!") for pattern in scope) and (
+        path in scope or any(pattern.endswith("/**") and path.startswith(pattern[:-2]) for pattern in scope)
+    ):
+        return True
+    from autopack.spec import paths  # noqa: PLC0415 - as said above
+
+    return paths.matches(path, scope)
+
+
+def _paths_of_project(written: _Written, _names: Names) -> Found:
+    for steps, path in written.items("playbooks"):
+        yield from _path(written, steps, path)
+    yield from _path(written, ("artifacts", "path"), written.get("artifacts", "path"))
+
+
+def _paths_of_ruleset(written: _Written, _names: Names) -> Found:
+    for steps, path in written.items("protected_paths"):
+        if not path.startswith(".git/"):  # the one folder that is named here because nobody may enter it
+            yield from _path(written, steps, path)
+    for steps, _ in written.items("grants"):
+        yield from _allowed_paths(written, (*steps, "allow"))
+
+
+def _paths_of_ci(written: _Written, _names: Names) -> Found:
+    for steps, _ in written.items("profiles"):
+        for below, _ in written.items(*steps, "steps"):
+            place = (*below, "report", "junit")
+            yield from _path(written, place, written.get(*place))
+
+
+def _allowed_paths(written: _Written, steps: Steps) -> Found:
+    for below, word in written.items(*steps):
+        if isinstance(word, dict):
+            for place, path in written.items(*below, "protected_paths"):
+                yield from _path(written, place, path)
+
+
+def _ordinary(path: str) -> bool:
+    """Whether there is nothing to look into, as with nearly every path: no hidden, empty or odd segment."""
+    if not path.isascii() or not path.isprintable() or path[0] in "/.!" or len(path) > 200:
+        return False
+    return not any(odd in path for odd in ("/.", "//", "\\", "~", ":"))
+
+
+def _path(written: _Written, steps: Steps, path: str | None) -> Found:
+    """A path or pattern; a leading `!` and a trailing slash belong to the pattern."""
+    if path is None or _ordinary(path) or holds_template(path):
+        return
+    from autopack.spec import paths  # noqa: PLC0415 - only an odd path pays for its import
+
+    if reason := paths.fault(path.removeprefix("!").removesuffix("/")):
+        yield written.at(steps, "AP3011", f'the path "{path}" {reason}', "such as src/** or tests/test_bucket.py")
+
+
+# --- project ----------------------------------------------------------------------------------------------
+
+# Not compiled here: most files have no branches, and compiling takes longer than judging them.
+_NO_BRANCH = r"(?:^|/)\.|\.\.|//|@\{|[\x00-\x20\x7f~^:?*\[\\]|\.lock(?:/|$)|^/|[/.]$|^@$|^-"
+_WORD_IN_BRACES = r"\{(?!run_id\})[^}]*\}?"
+_FOR_INSTANCE = "such as autonomous/{run_id}"
+
+
+def _branches(written: _Written, _names: Names) -> Found:
+    for key in ("base_branch", "integration_branch"):
+        name = written.get(key) or "main"
+        if re.search(_NO_BRANCH, name):
+            yield written.at((key,), "AP3016", f'git takes no branch called "{name}"', _FOR_INSTANCE)
+        elif key == "integration_branch" and (word := re.search(_WORD_IN_BRACES, name)):
+            message = f'"{word[0]}" stands for nothing in the name of a branch'
+            yield written.at((key,), "AP3016", message, "the one word it takes is {run_id}")
+
+
+def _protected_integration(written: _Written, _names: Names) -> Found:
+    """Told at the integration branch; at what protects it, where the integration branch is the default."""
+    branch = written.get("integration_branch")
+    if branch is None:
+        return
+    protected = [steps for steps, pattern in written.items("protected_branches") if fnmatchcase(branch, pattern)]
+    if written.get("base_branch") == branch:
+        protected.append(("base_branch",))
+    if protected:
+        told = [steps for steps in (("integration_branch",), *protected) if written.document.has(steps)]
+        labels = [written.label(steps, "protected here") for steps in told[1:2]]
+        message = f'the integration branch "{branch}" is protected'
+        yield written.at(told[0], "AP3015", message, _FOR_INSTANCE, *labels)
+
+
+# --- ruleset ----------------------------------------------------------------------------------------------
+
+
+def _rows(written: _Written) -> Iterator[tuple[Steps, Row]]:
+    for group in ("category_defaults", "high_risk"):
+        if row := written.get(group):
+            yield (group,), row
+    for group in ("categories", "complexities", "builder_modes"):
+        yield from written.items(group)
+
+
+def _auditor_attempts(written: _Written, names: Names) -> Found:
+    """A number that is written must fit; one that is inherited is clamped by the compiler."""
+    for steps, row in _rows(written):
+        auditor, builder = row.get("auditor_attempts"), row.get("builder_attempts")
+        own = builder is not None
+        if not own and steps[0] == "categories" and names.ruleset is not None:
+            builder = _inherited_attempts(names.ruleset, str(steps[1]))
+        if auditor is not None and builder is not None and auditor > max(1, builder - 1):
+            message = f"{auditor} attempts of the Auditor beside {builder} of the Builder"
+            labels = [written.label((*steps, "builder_attempts"), "the Builder's")] if own else []
+            advice = f"write at most {max(1, builder - 1)}"
+            yield written.at((*steps, "auditor_attempts"), "AP3013", message, advice, *labels)
+
+
+def _inherited_attempts(ruleset: Row, category: str) -> int | None:
+    """The builder attempts that the rows of a merged ruleset give a category, nearest first."""
+    row = ruleset["categories"][category]
+    rows = [row, ruleset.get("high_risk") or {}] if row.get("high_risk") else [row]
+    complexity = next((each["complexity"] for each in rows if each.get("complexity")), "")
+    rows += [(ruleset.get("complexities") or {}).get(complexity) or {}, ruleset.get("category_defaults") or {}]
+    return next((each["builder_attempts"] for each in rows if each.get("builder_attempts")), None)
+
+
+def _task_categories(written: _Written, names: Names) -> Found:
+    """Both names of a category lead to it, so no two categories may share one."""
+    rows = (names.ruleset or written.value).get("categories") or {}
+    owner: dict[str, str] = {name: name for name in rows}
+    for name, row in rows.items():
+        task = (row or {}).get("task_category") or name
+        place = ("categories", name, "task_category")
+        if owner.setdefault(task, name) != name and written.document.has(place):
+            message = f'"{task}" already stands for the category "{owner[task]}"'
+            yield written.at(place, "AP3001", message, "give it a name of its own")
+
+
+def _grants(written: _Written, names: Names) -> Found:
+    for steps, grant in written.items("grants"):
+        yield from _expired(written, steps, grant, "grant", names.today)
+
+
+def _expired(written: _Written, steps: Steps, exception: Row, what: str, today: str) -> Found:
+    until = exception.get("until")
+    if until is not None and until < today:
+        owner = exception.get("owner") or "its owner"
+        advice = f"ask {owner} to renew it, or remove it"
+        yield written.at((*steps, "until"), "AP3014", f"this {what} held until {until}", advice)
+
+
+# --- ci ---------------------------------------------------------------------------------------------------
+
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
+
+
+def _profiles(written: _Written, _names: Names) -> Found:
+    profiles = written.get("profiles") or {}
+    for name in profiles:
+        chain = chain_of(profiles, name)
+        last, place = chain[-1], ("profiles", name)
+        if last not in profiles:
+            if len(chain) == 2:  # told once, where the unknown name stands
+                advice = _known_profiles(last, profiles)
+                yield written.at((*place, "extends"), "AP3005", f'no CI profile "{last}"', advice)
+        elif chain.count(last) > 1:
+            if last == name and name == min(chain, key=list(profiles).index):  # once a circle, at its first profile
+                message = f"these profiles extend each other in a circle: {' -> '.join(chain)}"
+                yield written.at((*place, "extends"), "AP3009", message, "let one of them extend nothing")
+        elif all(profiles[each] is not None and profiles[each].get("steps", ()) in ((), []) for each in chain):
+            yield written.at_key(place, "AP3024", f'the profile "{name}" runs nothing', "give it steps")
+
+
+def chain_of(profiles: Row, name: str) -> list[str]:
+    """A profile and those it extends, up to one that is unknown or came before, which then stands there again."""
+    chain = [name]
+    while (parent := (profiles.get(chain[-1]) or {}).get("extends")) is not None:
+        chain.append(parent)
+        if parent in chain[:-1]:
+            break
+    return chain
+
+
+def _shells(written: _Written, _names: Names) -> Found:
+    lists: list[Steps] = [("setup",), *((*steps, "steps") for steps, _ in written.items("profiles"))]
+    for steps, step in (found for place in lists for found in written.items(*place)):
+        run = step.get("run")
+        if run and None not in run and _is_shell(run):
+            message = f'the step "{step.get("id")}" runs a shell'
+            yield written.at((*steps, "run", 0), "AP3025", message, "write the words of the command where you can")
+
+
+def _is_shell(run: Sequence[str]) -> bool:
+    return run[0].rpartition("/")[2] in _SHELLS and any(re.fullmatch(r"-[a-z]*c", word) for word in run[1:])
+
+
+def _quarantine(written: _Written, names: Names) -> Found:
+    for steps, test in written.items("quarantine"):
+        yield from _expired(written, steps, test, "quarantine", names.today)
+
+
+# --- models -----------------------------------------------------------------------------------------------
+
+
+def _routes(written: _Written) -> Iterator[tuple[Steps, Row]]:
+    yield from written.items("routing", "complexity")
+    yield from written.items("routing", "categories")
+    if route := written.get("routing", "high_risk"):
+        yield ("routing", "high_risk"), route
+
+
+def _prices(written: _Written, _names: Names) -> Found:
+    for steps, model in written.items("models"):
+        if "price" not in model:
+            advice = 'add `price: {input: "0.15", output: "0.60", as_of: 2024-07-18}`, or `unmetered` and a token_cap'
+            yield written.at_key(steps, "AP3017", f'the model "{steps[-1]}" has no price', advice)
+        elif model["price"] == "unmetered" and "token_cap" not in model:
+            message = f'the model "{steps[-1]}" is unmetered and has no cap'
+            yield written.at((*steps, "price"), "AP3017", message, "add `token_cap: 2_000_000`")
+
+
+def _windows(written: _Written, _names: Names) -> Found:
+    for steps, model in written.items("models"):
+        window, longest = model.get("context_tokens"), model.get("max_output_tokens")
+        if window is not None and longest is not None and longest >= window:
+            label = written.label((*steps, "context_tokens"), "the window")
+            message = f"an answer of {longest:,} tokens leaves no room for the question"
+            yield written.at((*steps, "max_output_tokens"), "AP3027", message, f"less than {window:,}", label)
+
+
+def _providers(written: _Written, _names: Names) -> Found:
+    ids = [model.get("litellm") for _, model in written.items("models")]
+    known = sorted({provider(name) for name in ids if name is not None})
+    for steps, _ in written.items("providers"):
+        name = str(steps[-1])
+        if name not in known and None not in ids:
+            message = f'no model of this catalogue belongs to "{name}"'
+            yield written.at_key(steps, "AP3026", message, did_you_mean(name, known) or f"providers: {_some(known)}")
+
+
+def provider(litellm: str) -> str:
+    """Whose quota a model uses: what stands before the first slash; LiteLLM takes a bare name for OpenAI's."""
+    head, slash, _ = litellm.partition("/")
+    return head if slash else "openai"
+
+
+# --- inputs -----------------------------------------------------------------------------------------------
+
+_INPUT_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+
+
+def _inputs(written: _Written, _names: Names) -> Found:
+    for steps, declared in written.items("inputs"):
+        values = written.items(*steps, "enum")
+        misfits = [(place, misfit({**declared, "enum": None}, value)) for place, value in values]
+        if declared.get("default") is not None and not any(reason for _, reason in misfits):
+            misfits.append(((*steps, "default"), misfit(declared, declared["default"])))
+        for place, reason in misfits:
+            if reason:
+                yield written.at(place, "AP3018", f'the input "{steps[-1]}" {reason}')
+
+
+def misfit(declared: Row, value: object) -> str | None:
+    """Why a declared input can't have this value, in words that follow its name; None when it can."""
+    kind = declared.get("type", "string")
+    if kind is not None and type(value) not in _INPUT_TYPES[kind]:
+        return f"is declared as {kind}, which {value!r} is not"
+    if declared.get("enum") and value not in declared["enum"]:
+        return f"must be one of: {', '.join(map(str, declared['enum']))}"
+    return None
+
+
+_RULES: Mapping[str, Sequence[Callable[[_Written, Names], Found]]] = {
+    "project": (_branches, _protected_integration, _paths_of_project),
+    "playbook": (
+        _ids_of_playbook,
+        _needs_of_tiers,
+        _needs_of_phases,
+        _references_of_playbook,
+        _paths_of_playbook,
+        _inputs,
+    ),
+    "ruleset": (_auditor_attempts, _task_categories, _references_of_ruleset, _grants, _paths_of_ruleset),
+    "ci": (_ids_of_ci, _profiles, _shells, _quarantine, _paths_of_ci),
+    "models": (_references_of_models, _prices, _windows, _providers),
+}

@@ -1,0 +1,345 @@
+"""Documents against the published schemas; the only importer of jsonschema.
+
+`gate` says yes or no; only after a no is jsonschema imported, to find what is wrong, and this file words it. What the
+schemas say beside that is read here too: defaults, and which strings may hold templates (`x-template`).
+Not known here: other files, ids, anything a schema can't say.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from autopack.problem import Label, Problem, Span, problem
+from autopack.spec import shipped
+from autopack.spec.at import Step, Steps
+from autopack.spec.document import BREAK, Document
+from autopack.spec.gate import Gate, Node, Test, target
+from autopack.spec.nearest import nearest
+
+KINDS = ("project", "playbook", "ruleset", "ci", "models")
+
+
+def path(kind: str) -> str:
+    """Where the schema of a kind is on this machine."""
+    return f"{shipped.folder('schemas')}/{kind}.v1.schema.json"
+
+
+@cache
+def schema(kind: str) -> Node:
+    """The schema of one of KINDS, as published."""
+    with open(path(kind), encoding="utf-8") as file:
+        found: Node = json.load(file)
+    return found
+
+
+@cache
+def gate(kind: str) -> Gate:
+    return Gate(schema(kind))
+
+
+def passes(kind: str) -> Test:
+    """Whether a whole document of this kind is valid: the answer of its schema, without a reason."""
+    return gate(kind).test(schema(kind))
+
+
+def check(document: Document) -> tuple[Any, list[Problem]]:
+    """What is left to judge, and all that the schema finds, in no particular order.
+
+    Left is the document's value with None for each part that was refused, so that later checks can go on; nothing at
+    all where the header was at fault.
+    """
+    if document.kind is None:
+        return None, []
+    if document.kind not in KINDS:
+        return None, [_kind_for_later(document)]
+    if passes(document.kind)(document.value):
+        return document.value, []
+    wording = _Wording(document)
+    problems = wording.problems()
+    return _without(document.value, wording.refused), problems
+
+
+def filled(kind: str, value: Any) -> Any:
+    """The value with the schema's defaults where nothing is written."""
+    root = schema(kind)
+    return _filled(root, root, value)
+
+
+def templates(kind: str, value: Any) -> Iterator[tuple[Steps, str]]:
+    """The strings of a valid value in which templates are filled in."""
+    root = schema(kind)
+    return _templates(root, root, value, ())
+
+
+def _without(value: Any, refused: set[Steps], steps: Steps = ()) -> Any:
+    if steps in refused:
+        return None
+    if isinstance(value, dict):
+        return {key: _without(item, refused, (*steps, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, refused, (*steps, index)) for index, item in enumerate(value)]
+    return value
+
+
+def holds_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
+
+
+def resolved(root: Node, node: Node) -> Node:
+    """The node with what it refers to, its own words winning."""
+    while "$ref" in node:
+        node = {**target(root, node["$ref"]), **{key: node[key] for key in node if key != "$ref"}}
+    return node
+
+
+def below(node: Node, key: str) -> Node:
+    """The schema of one key of a mapping; {} where any value may stand."""
+    found: Any = node.get("properties", {}).get(key, node.get("additionalProperties", {}))
+    return found if isinstance(found, dict) else {}
+
+
+def _filled(root: Node, node: Node, value: Any) -> Any:
+    node = resolved(root, node)
+    if isinstance(value, list):
+        return [_filled(root, node.get("items", {}), item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(node.get("else"), dict):  # a mapping where a word may stand as well
+        node = resolved(root, {**node["else"]})
+    declared = {key: resolved(root, each) for key, each in node.get("properties", {}).items() if key not in value}
+    absent = {key: each["default"] for key, each in declared.items() if "default" in each}
+    return {key: _filled(root, below(node, key), item) for key, item in {**value, **absent}.items()}
+
+
+def _templates(root: Node, node: Node, value: Any, steps: Steps) -> Iterator[tuple[Steps, str]]:
+    node = resolved(root, node)
+    if isinstance(value, str):
+        if node.get("x-template"):
+            yield steps, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _templates(root, node.get("items", {}), item, (*steps, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _templates(root, below(node, key), item, (*steps, key))
+
+
+def _kind_for_later(document: Document) -> Problem:
+    message = f'files of kind "{document.kind}" do not work in this version of autopack yet'
+    return problem("AP2010", message, document.span(("autopack",)), (), f"kinds that do: {', '.join(KINDS)}")
+
+
+# --- wording ----------------------------------------------------------------------------------------------
+
+
+def _errors(kind: str, value: object) -> Iterator[Any]:
+    """jsonschema's findings. It is led past all that passes, which makes large files with few faults cheap."""
+    from jsonschema import validators  # noqa: PLC0415 - only a file with faults pays for its import
+
+    test = gate(kind).test
+
+    def properties(validator: Any, parts: Mapping[str, Node], instance: Any, _node: Node) -> Iterator[Any]:
+        for key, below in parts.items() if isinstance(instance, dict) else ():
+            if key in instance and not test(below)(instance[key]):
+                yield from validator.descend(instance[key], below, path=key, schema_path=key)
+
+    def items(validator: Any, below: Node, instance: Any, _node: Node) -> Iterator[Any]:
+        for index, item in enumerate(instance) if isinstance(instance, list) else ():
+            if not test(below)(item):
+                yield from validator.descend(item, below, path=index)
+
+    made: Any = validators
+    guided = made.extend(validators.Draft202012Validator, {"properties": properties, "items": items})
+    yield from guided(schema(kind)).iter_errors(value)
+
+
+class _Wording:
+    """Turns jsonschema's errors on one document into findings: the exact token, plain words, what to write."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.kind = document.kind or ""
+        self.root = schema(self.kind)
+        self.spoken_of: set[tuple[Steps, str]] = set()
+        self.refused: set[Steps] = set()  # values no later check should look at
+
+    def problems(self) -> list[Problem]:
+        found: list[Problem] = []
+        for error in _errors(self.kind, self.document.value):
+            steps = tuple(error.absolute_path)
+            if error.validator not in _ABOUT_CONTENTS and "propertyNames" not in error.absolute_schema_path:
+                self.refused.add(steps)
+            found.extend(_WORDINGS[error.validator](self, steps, error))
+        return found
+
+    def once(self, steps: Steps, what: str) -> bool:
+        """jsonschema speaks of each missing key on its own; here one look at the mapping finds them all."""
+        first = (steps, what) not in self.spoken_of
+        self.spoken_of.add((steps, what))
+        return first
+
+    def span(self, steps: Steps) -> Span:
+        """The value; its key where no value is written."""
+        span = self.document.span(steps)
+        if (span.line, span.column) == (span.end_line, span.end_column) and steps and isinstance(steps[-1], str):
+            return self.document.key_span(steps)
+        return span
+
+    def written(self, steps: Steps) -> str:
+        """The token of a scalar as it stands in the file."""
+        span = self.document.span(steps)
+        line = BREAK.split(self.document.text)[span.line - 1]
+        return line[span.column - 1 : span.end_column - 1]
+
+    def unknown_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        node = error.schema
+        allowed = node.get("properties", {})
+        for key in error.instance:
+            if key in allowed or (key.startswith("x-") and "patternProperties" in node):
+                continue
+            span = self.document.key_span((*steps, key))
+            if key in node.get("x-later", ()):
+                yield problem("AP2010", f'"{key}" does not work in this version of autopack yet', span)
+                continue
+            guess = nearest(key, [name for name in allowed if name not in error.instance])
+            start = f"did you mean `{guess}`? " if guess else ""
+            message = f'unknown key "{key}" in {_place(node, steps)}'
+            yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}")
+
+    def missing_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        node, instance = error.schema, error.instance
+        if not self.once(steps, "required") or any(key in instance for key in node.get("x-later", ())):
+            return
+        allowed = node.get("properties", {})
+        absent = [name for name in allowed if name not in instance]
+        meant = {nearest(key, absent) for key in instance if key not in allowed}
+        for name in node["required"]:
+            if name not in instance and name not in meant and name != "autopack":
+                message = f'"{name}" is missing in {_place(node, steps)}'
+                about = resolved(self.root, allowed[name])["description"]
+                yield problem("AP2002", message, self.span(steps), (), f"add `{name}:` - {about}")
+
+    def wrong_type(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        wanted = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        value = error.instance
+        if "array" in wanted and isinstance(value, str):
+            message = f"{_name(steps)} is one piece of text where a list belongs"
+            yield problem("AP2004", message, self.span(steps), (), f"write `{_as_list(value)}`")
+            return
+        message = f"{_name(steps)} is {_what(value)} where {_wanted(wanted)} belongs"
+        advice = None
+        if "string" in wanted and isinstance(value, bool | int | float):
+            advice = f'write `"{self.written(steps)}"` if text is meant'
+        elif value is None:
+            advice = "give it a value or remove the key" if steps and isinstance(steps[-1], str) else None
+        yield problem("AP2003", message, self.span(steps), (), advice)
+
+    def not_allowed(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        value, allowed = error.instance, error.schema.get("enum", [error.schema.get("const")])
+        if steps == ("autopack",):  # the header has findings of its own
+            return
+        if value in error.schema.get("x-later", ()):
+            message = f"{_name(steps)}: {_literal(value)} does not work in this version of autopack yet"
+            yield problem("AP2010", message, self.span(steps), (), f"what does: {_words(allowed)}")
+            return
+        guess = nearest(value, [word for word in allowed if isinstance(word, str)]) if isinstance(value, str) else None
+        start = f"did you mean `{guess}`? " if guess else ""
+        message = f"{_name(steps)} is {_literal(value)}, which is not one of its values"
+        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}")
+
+    def wrong_form(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        form = error.schema["x-form"]
+        if "propertyNames" in error.absolute_schema_path:
+            span = self.document.key_span((*steps, error.instance))
+            yield problem("AP2006", f'the key "{error.instance}" has the wrong form', span, (), f"it must be {form}")
+            return
+        shown = _shortened(error.instance)
+        fault = f'is "{shown}", which has the wrong form' if shown.strip() else "is blank"
+        message = f"{_name(steps)} {fault}"
+        yield problem("AP2006", message, self.span(steps), (), f"it must be {form}")
+
+    def out_of_range(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        limit = f"{_RANGES[error.validator]} {error.validator_value}"
+        yield problem("AP2007", f"{_name(steps)} is {error.instance}, it must be {limit}", self.span(steps))
+
+    def empty(self, steps: Steps, _error: Any) -> Iterator[Problem]:
+        yield problem("AP2008", f"{_name(steps)} is empty", self.span(steps), (), "it must hold something")
+
+    def repeated(self, steps: Steps, error: Any) -> Iterator[Problem]:
+        seen: list[tuple[Any, int]] = []
+        for index, item in enumerate(error.instance):
+            first = next((at for value, at in seen if value == item), None)
+            if first is None:
+                seen.append((item, index))
+                continue
+            label = Label(self.document.span((*steps, first)), "first here")
+            message = f"{_literal(item)} is in {_name(steps)} twice"
+            yield problem("AP2009", message, self.document.span((*steps, index)), (label,), "remove one of them")
+
+
+_ABOUT_CONTENTS = frozenset({"additionalProperties", "required", "uniqueItems", "minItems", "minProperties"})
+_RANGES = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+_WORDINGS: Mapping[str, Callable[[_Wording, Steps, Any], Iterator[Problem]]] = {
+    "additionalProperties": _Wording.unknown_keys,
+    "required": _Wording.missing_keys,
+    "type": _Wording.wrong_type,
+    "enum": _Wording.not_allowed,
+    "const": _Wording.not_allowed,
+    "pattern": _Wording.wrong_form,
+    **dict.fromkeys(_RANGES, _Wording.out_of_range),
+    **dict.fromkeys(("minItems", "minLength", "minProperties"), _Wording.empty),
+    "uniqueItems": _Wording.repeated,
+}
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+def _place(node: Node, steps: Steps) -> str:
+    """What the mapping is called: "this phase", "this file"."""
+    title: str = node.get("title", "mapping")
+    return f"this {title[:1].lower()}{title[1:]}" if steps else "this file"
+
+
+def _name(steps: Steps) -> str:
+    """What a value is called: its key, or which item of what it is."""
+    keys: list[Step] = [step for step in steps if isinstance(step, str)]
+    if not keys:
+        return "the file"
+    return f'"{keys[-1]}"' if isinstance(steps[-1], str) else f'an item of "{keys[-1]}"'
+
+
+def _what(value: object) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool | int | float):
+        return _literal(value)
+    return {"str": "text", "list": "a list", "dict": "a mapping"}[type(value).__name__]
+
+
+def _wanted(types: list[str]) -> str:
+    return " or ".join(_TYPES[name] for name in types)
+
+
+def _literal(value: object) -> str:
+    return f'"{_shortened(value)}"' if isinstance(value, str) else json.dumps(value)
+
+
+def _shortened(text: str, longest: int = 60) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _words(values: list[Any]) -> str:
+    return ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
+
+
+def _as_list(text: str) -> str:
+    words = text.replace(",", " ").split()
+    return f"[{', '.join(words)}]"

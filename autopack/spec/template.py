@@ -1,0 +1,262 @@
+"""Templates in the strings a schema marks `x-template`: found, checked name by name, filled in.
+
+Jinja2 is imported by functions only, so that a file without templates never pays for it. What a template may say is
+bounded by its words, not by watching it run: names, text, comparisons, `if`, and filters that can't make text long. So
+every fault is found before anything is filled in, and at its exact place.
+
+`{{ run.id }}` is filled in last: a compile has no run yet, so texts keep RUN_ID, which whoever names the run replaces.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from autopack.problem import Problem, Span, problem
+from autopack.spec import schema
+from autopack.spec.at import Steps
+from autopack.spec.document import BREAK, Document
+from autopack.spec.nearest import did_you_mean
+
+RUN_ID = "{{ run.id }}"
+CHARS_MAX = 262_144  # of one text, filled in
+
+_WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
+_TAGS = frozenset({"if", "elif", "else", "endif"})
+_OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
+_FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
+_FIXED = {"project": ("name",), "run": ("id",)}
+
+
+class _Token(NamedTuple):
+    kind: str  # jinja2's: name, operator, string, variable_begin, ...
+    text: str
+    start: int
+
+
+class _Fault(NamedTuple):
+    code: str
+    message: str
+    token: _Token | None
+    help: str | None = None
+
+
+def check(document: Document, value: Any, inputs: Collection[str]) -> list[Problem]:
+    """Everything wrong with the templates of a value of the document; `inputs` are the names its playbook declares."""
+    if document.kind not in schema.KINDS or not schema.holds_template(document.text):
+        return []
+    return [
+        problem(fault.code, fault.message, _span(document, steps, text, fault.token), (), fault.help)
+        for steps, text in schema.templates(document.kind, value)
+        if schema.holds_template(text)
+        for fault in _faults(text, inputs)
+    ]
+
+
+def filled_in(document: Document, inputs: Mapping[str, object], project: str) -> tuple[Any, list[Problem]]:
+    """The document's value with its templates filled in, `run.id` excepted; a text that fails stays as it is."""
+    if document.kind not in schema.KINDS or not schema.holds_template(document.text):
+        return document.value, []
+    texts: dict[Steps, str] = {}
+    problems: list[Problem] = []
+    for steps, text in schema.templates(document.kind, document.value):
+        if schema.holds_template(text):
+            try:
+                texts[steps] = _render(text, inputs, project)
+            except _Unfillable as error:
+                problems.append(problem("AP3021", str(error), document.span(steps)))
+    return _replaced(document.value, texts, ()), problems
+
+
+class _Unfillable(ValueError):
+    """A template that passed every check and still has no value."""
+
+
+def _replaced(value: Any, texts: Mapping[Steps, str], steps: Steps) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(item, texts, (*steps, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, texts, (*steps, index)) for index, item in enumerate(value)]
+    return texts.get(steps, value)
+
+
+# --- what a template may say ------------------------------------------------------------------------------
+
+
+def _faults(text: str, inputs: Collection[str]) -> list[_Fault]:
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
+
+    environment = _environment()
+    try:
+        environment.parse(text)
+        tokens = list(_tokens(environment, text))
+    except TemplateSyntaxError as error:
+        return [_Fault("AP3021", f"this template cannot be read: {error.message}", None)]
+    tokens = [token for token in tokens if token.kind not in ("whitespace", "data")]
+    found = (_fault_of_tag(tokens, index) for index in range(1, len(tokens)))
+    tags = [fault for fault in found if fault is not None]
+    if tags:  # what names mean inside them can't be known
+        return tags
+    return list(_faults_of_names(tokens, inputs))
+
+
+def _faults_of_names(tokens: list[_Token], inputs: Collection[str]) -> Iterator[_Fault]:
+    """All of them; after what is not allowed, nothing more up to the closing braces: it would be about its parts."""
+    silent = False
+    for index, token in enumerate(tokens):
+        fault = None if silent else _fault(tokens, index, inputs)
+        if fault is not None:
+            yield fault
+        refused = fault is not None and fault.code == "AP3022"
+        silent = (silent or refused) and token.kind not in ("variable_end", "block_end")
+
+
+def _tokens(environment: Any, text: str) -> Iterator[_Token]:
+    """jinja2 gives lines only: the tokens stand in the text in their order, so each is looked for after the last."""
+    at = 0
+    for _, kind, value in environment.lex(text):
+        start = max(text.find(value, at), at)
+        yield _Token(kind, value, start)
+        at = start + len(value)
+
+
+def _fault_of_tag(tokens: list[_Token], index: int) -> _Fault | None:
+    """Told where a tag opens: its end is no fault of its own."""
+    token = tokens[index]
+    if tokens[index - 1].kind != "block_begin" or token.text in _TAGS or token.text.startswith("end"):
+        return None
+    return _Fault("AP3022", f'a template has no "{token.text}"', token, "tags it has: if, elif, else, endif")
+
+
+def _fault(tokens: list[_Token], index: int, inputs: Collection[str]) -> _Fault | None:
+    token = tokens[index]
+    before = tokens[index - 1] if index else _Token("", "", 0)
+    if token.kind == "operator":
+        return _fault_of_operator(tokens, index)
+    if token.kind != "name":
+        return None
+    if before.text == "|":
+        if token.text in _FILTERS:
+            return None
+        advice = did_you_mean(token.text, _FILTERS) or f"filters: {', '.join(_FILTERS)}"
+        return _Fault("AP3022", f'a template has no filter "{token.text}"', token, advice)
+    if before.text == "." or before.kind == "block_begin" or token.text in _WORDS:
+        return None
+    if token.text == "is":
+        return _Fault("AP3022", 'a template has no "is"', token, "compare with == or !=")
+    return _fault_of_name(tokens, index, inputs)
+
+
+def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
+    token, before = tokens[index], tokens[index - 1]
+    if token.text not in _OPERATORS:
+        return _Fault("AP3022", f'a template has no "{token.text}"', token, "it fills in names, it does not compute")
+    called = before.kind == "string" or before.text == ")" or (before.kind == "name" and before.text not in _WORDS)
+    if token.text == "(" and called and tokens[index - 2].text != "|":
+        return _Fault("AP3022", "a template calls nothing", token, f"filters it has: {', '.join(_FILTERS)}")
+    if token.text == "." and not (before.kind == "name" and tokens[index - 2].text not in (".", "|")):
+        return _Fault("AP3022", "the values of a template have no parts", token, "write `inputs.name`")
+    return None
+
+
+def _fault_of_name(tokens: list[_Token], index: int, inputs: Collection[str]) -> _Fault | None:
+    root, after = tokens[index], [*tokens[index + 1 : index + 3], _Token("", "", 0), _Token("", "", 0)]
+    known: Mapping[str, Collection[str]] = {"inputs": inputs, **_FIXED}
+    if root.text not in known:
+        advice = did_you_mean(root.text, known) or _advice_for_stranger(root.text, inputs)
+        return _Fault("AP3020", f'unknown name "{root.text}"', root, advice)
+    if after[0].text != "." or after[1].kind != "name":
+        example = next(iter(known[root.text]), "name")
+        return _Fault("AP3020", f'"{root.text}" is no text', root, f"write `{root.text}.{example}`")
+    leaf = after[1]
+    if leaf.text not in known[root.text]:
+        names = ", ".join(known[root.text]) or "none"
+        advice = did_you_mean(leaf.text, known[root.text]) or f"names after `{root.text}.`: {names}"
+        return _Fault("AP3020", f'unknown name "{root.text}.{leaf.text}"', leaf, advice)
+    if root.text == "run" and not (tokens[index - 1].kind == "variable_begin" and _ends(tokens, index + 3)):
+        return _Fault("AP3022", "the run's id is filled in last, so nothing can be made of it", root, f"write {RUN_ID}")
+    return None
+
+
+def _advice_for_stranger(name: str, inputs: Collection[str]) -> str:
+    if name in inputs:
+        return f"write `inputs.{name}`"
+    return "names it has: inputs, project.name, run.id"
+
+
+def _ends(tokens: list[_Token], index: int) -> bool:
+    return index < len(tokens) and tokens[index].kind == "variable_end"
+
+
+# --- where ------------------------------------------------------------------------------------------------
+
+
+def _span(document: Document, steps: Steps, text: str, token: _Token | None) -> Span:
+    """The token inside the string, where the file spells it as the value does; else the string."""
+    whole = document.span(steps)
+    if token is None:
+        return whole
+    lines = BREAK.split(document.text)[whole.line - 1 : whole.end_line]
+    lines[-1] = lines[-1][: whole.end_column - 1]
+    skipped = whole.column - 1
+    raw = "\n".join(lines)
+    if raw.count(token.text, skipped) != text.count(token.text):
+        return whole
+    at = skipped
+    for _ in range(text.count(token.text, 0, token.start) + 1):
+        at = raw.index(token.text, at) + len(token.text)
+    before = raw[: at - len(token.text)]
+    line = whole.line + before.count("\n")
+    column = len(before) - (before.rfind("\n") + 1) + 1
+    return Span(whole.path, line, column, line, column + len(token.text))
+
+
+# --- filling in -------------------------------------------------------------------------------------------
+
+
+class _RunId:
+    id = RUN_ID
+
+
+def _render(text: str, inputs: Mapping[str, object], project: str) -> str:
+    from types import SimpleNamespace  # noqa: PLC0415 - as the next
+
+    from jinja2 import TemplateError  # noqa: PLC0415 - see the module
+
+    names = {"inputs": SimpleNamespace(**inputs), "project": SimpleNamespace(name=project), "run": _RunId}
+    try:
+        done: str = _environment().from_string(text).render(names)
+    except (TemplateError, TypeError) as error:
+        raise _Unfillable(f"this template has no value: {error}") from error
+    if len(done) > CHARS_MAX:
+        raise _Unfillable(f"filled in, this text has {len(done):,} characters, at most {CHARS_MAX:,} are taken")
+    return done
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import StrictUndefined  # noqa: PLC0415 - see the module
+    from jinja2.filters import FILTERS  # noqa: PLC0415
+    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415
+
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,  # the texts are prompts, paths and words of commands, never a web page
+        keep_trailing_newline=True,
+        finalize=_written,
+    )
+    environment.globals.clear()
+    environment.filters = {name: FILTERS[name] for name in _FILTERS} | {"replace": _replace}
+    return environment
+
+
+def _written(value: object) -> object:
+    """true and false as YAML writes them."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _replace(text: object, old: str, new: str) -> str:
+    """The one filter that can make text longer, so it is measured first."""
+    subject = str(text)
+    if len(subject) + (subject.count(old) + 1) * len(new) > CHARS_MAX:
+        raise TypeError(f"`replace` would make more than {CHARS_MAX:,} characters")
+    return subject.replace(old, new)
