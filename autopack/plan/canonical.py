@@ -1,0 +1,240 @@
+"""Frozen dataclasses to canonical JSON and back, and the digest over it.
+
+Used for plans, effects and events. One value has one text: keys sorted, no white space, money as a decimal
+string without needless zeros, tuples as arrays, no times and no floats that were not written as such; half a
+surrogate pair is escaped, so that every text can be encoded. Decoding is strict: an unknown, missing or repeated
+field is a `NotThisShape`, so that a file changed by hand is refused instead of half understood.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class NotThisShape(ValueError):
+    """The data does not have the shape of the type; `.path` is the dotted place of the first difference."""
+
+    def __init__(self, path: str, fact: str) -> None:
+        super().__init__(f"{path or 'value'}: {fact}")
+        self.path = path
+
+
+def plain(value: object) -> Any:
+    """The JSON-ready form (dict, list, str, int, float, bool, None) of a frozen value."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Decimal):
+        return _amount(value)
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return {name: plain(getattr(value, name)) for name in _names(cast("Any", type(value)))}
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def text(value: object) -> str:
+    """The one canonical JSON text of a value. Raises ValueError for what JSON has no number for."""
+    found = _encode(plain(value))
+    return found if found.isascii() else _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):04x}", found)
+
+
+# made once: json.dumps with these settings would make one for each call
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def digest(value: object) -> str:
+    """sha256 (64 hex digits) of the canonical text."""
+    return hashlib.sha256(text(value).encode()).hexdigest()
+
+
+def build(cls: type[T], data: object, path: str = "") -> T:
+    """The dataclass `cls` from its JSON-ready form. Raises NotThisShape."""
+    hint: Any = cls
+    return cast("T", _decoder(hint)(data, path))
+
+
+def load(cls: type[T], source: str) -> T:
+    """As `build`, from JSON text. Raises NotThisShape, also for text that is no JSON."""
+    try:
+        data = json.loads(source, object_pairs_hook=_fields_once)
+    except json.JSONDecodeError as error:
+        raise NotThisShape("", f"not JSON: line {error.lineno} column {error.colno}: {error.msg}") from error
+    except NotThisShape:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotThisShape("", f"not readable: {error}") from error
+    return build(cls, data)
+
+
+def _fields_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise NotThisShape(repeated, "written more than once")
+    return found
+
+
+def _amount(value: Decimal) -> str:
+    """Equal amounts in equal words: 5, never 5.00 or 5E+0."""
+    if not value.is_finite():
+        raise ValueError(f"{value} is no amount")
+    words = format(value, "f")
+    if "." in words:
+        words = words.rstrip("0").rstrip(".")
+    return "0" if words == "-0" else words
+
+
+Decoder = Callable[[Any, str], Any]
+
+
+@functools.cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@functools.cache
+def _decoder(hint: Any) -> Decoder:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _optional(hint)
+    if origin is tuple:
+        return _sequence(typing.get_args(hint))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _mapping(typing.get_args(hint)[1])
+    if origin is typing.Literal:
+        return _literal(typing.get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return _record(cast("type", hint))
+    return _scalar(hint)
+
+
+def _optional(hint: Any) -> Decoder:
+    arms = typing.get_args(hint)
+    inner = [arm for arm in arms if arm is not type(None)]
+    if len(inner) > 1:
+        return _one_of(arms)
+    decode = _decoder(inner[0])
+    return lambda data, path: None if data is None else decode(data, path)
+
+
+def _one_of(arms: tuple[Any, ...]) -> Decoder:
+    """A union of plain scalars (`str | int | float | bool`): the value is taken as it stands."""
+
+    def decode(data: Any, path: str) -> Any:
+        if type(data) not in arms:
+            raise NotThisShape(path, f"{type(data).__name__} is none of {', '.join(a.__name__ for a in arms)}")
+        return _finite(data, path) if isinstance(data, float) else data
+
+    return decode
+
+
+def _sequence(args: tuple[Any, ...]) -> Decoder:
+    if len(args) == 2 and args[1] is Ellipsis:
+        item = _decoder(args[0])
+        return lambda data, path: tuple(item(x, f"{path}[{i}]") for i, x in enumerate(_list(data, path)))
+    items = [_decoder(arg) for arg in args]
+
+    def decode(data: Any, path: str) -> tuple[Any, ...]:
+        values = _list(data, path)
+        if len(values) != len(items):
+            raise NotThisShape(path, f"{len(values)} items where {len(items)} belong")
+        return tuple(item(x, f"{path}[{i}]") for i, (item, x) in enumerate(zip(items, values, strict=True)))
+
+    return decode
+
+
+def _mapping(value_hint: Any) -> Decoder:
+    value = _decoder(value_hint)
+
+    def decode(data: Any, path: str) -> Mapping[str, Any]:
+        if not isinstance(data, dict):
+            raise NotThisShape(path, f"{type(data).__name__} where an object belongs")
+        return {key: value(item, _below(path, key)) for key, item in data.items()}
+
+    return decode
+
+
+def _literal(words: tuple[Any, ...]) -> Decoder:
+    def decode(data: Any, path: str) -> Any:
+        if data not in words:
+            raise NotThisShape(path, f"{data!r} is none of {', '.join(map(str, words))}")
+        return data
+
+    return decode
+
+
+def _record(cls: type) -> Decoder:
+    hints = typing.get_type_hints(cls)
+    decoders = [(field.name, _decoder(hints[field.name])) for field in dataclasses.fields(cls)]
+    known = {name for name, _ in decoders}
+
+    def decode(data: Any, path: str) -> Any:
+        if not isinstance(data, dict):
+            raise NotThisShape(path, f"{type(data).__name__} where an object belongs")
+        if data.keys() != known:
+            missing, unknown = sorted(known - data.keys()), sorted(data.keys() - known)
+            raise NotThisShape(path, f"missing {missing}" if missing else f"unknown {unknown}")
+        return cls(**{name: item(data[name], _below(path, name)) for name, item in decoders})
+
+    return decode
+
+
+def _scalar(hint: Any) -> Decoder:
+    if hint is Decimal:
+        return _money
+    if hint is object or hint is Any:
+        return lambda data, _path: data
+    wanted = (int, float) if hint is float else hint
+
+    def decode(data: Any, path: str) -> Any:
+        if not isinstance(data, wanted) or (isinstance(data, bool) and hint is not bool):
+            raise NotThisShape(path, f"{type(data).__name__} where {hint.__name__} belongs")
+        return _finite(data, path) if hint is float else data
+
+    return decode
+
+
+def _finite(data: float, path: str) -> float:
+    """A float, also where a whole number was written: so 2 and 2.0 are one value and have one text."""
+    try:
+        value = float(data)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise NotThisShape(path, f"{data} is no number to count with")
+    return value
+
+
+def _money(data: Any, path: str) -> Decimal:
+    if isinstance(data, str):
+        try:
+            value = Decimal(data)
+        except ArithmeticError:
+            raise NotThisShape(path, f"{data!r} is no decimal number") from None
+        if value.is_finite():
+            return value
+    raise NotThisShape(path, f"{data!r} is no decimal number in a string")
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _list(data: Any, path: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise NotThisShape(path, f"{type(data).__name__} where a list belongs")
+    return data

@@ -1,0 +1,57 @@
+"""A plan while it is being compiled: what each pass hands to the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from autopack.plan.model import Ask, Attempt, Caps, Worst
+from autopack.problem import Problem
+from autopack.spec import model as spec_model
+from autopack.spec.at import At
+from autopack.spec.model import Spec
+
+NOTHING = Worst(0, 0, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An effective value and where it was decided: a place in a file and the words for the layer that won."""
+
+    value: Any
+    layer: str
+    at: At | None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftPhase:
+    """`values` holds every inherited field with its origin; the rest is filled by the passes named beside it."""
+
+    spec: spec_model.Phase
+    tier: spec_model.Tier
+    needs: tuple[str, ...]
+    values: Mapping[str, Value]  # inherit
+    attempts: tuple[Attempt, ...] = ()  # route
+    audit: Ask | None = None  # route
+    why: str = ""  # route
+    worst: Worst = NOTHING  # prove_budget
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name].value
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    spec: Spec
+    phases: tuple[DraftPhase, ...] = ()
+    caps: Caps | None = None
+    safety_profile: str = "normal"
+    run_scope: str = "multi_tier"
+    problems: tuple[Problem, ...] = ()
+
+    def found(self, *problems: Problem) -> "Draft":
+        return replace(self, problems=self.problems + problems)
+
+    @property
+    def failed(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)

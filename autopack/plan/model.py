@@ -1,0 +1,255 @@
+"""The frozen plan: everything a run may do, with every default filled in and every price fixed.
+
+A Plan holds no times and no absolute paths, so that equal specs give equal digests on every machine.
+`base_commit` is None in a plan made without a repository; a run fixes it before it starts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+from autopack.plan import canonical
+from autopack.plan.price import Price
+
+FORMAT_VERSION = 1
+
+AUDITOR_ASKS = 2
+"""How often one review is asked for: a reply that can't be read gets one re-ask that carries the error."""
+
+Complexity = Literal["low", "medium", "high"]
+EditFormat = Literal["search_replace", "whole_file", "unified_diff", "apply_patch"]
+Argv = tuple[str, ...]
+Parameter = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanModel:
+    """One model of the catalogue as this plan may call it. `price` None means unmetered (then `token_cap` holds)."""
+
+    name: str
+    litellm: str
+    api_base: str | None
+    api_key_env: str | None
+    provider: str
+    tier: str
+    context_tokens: int
+    max_output_tokens: int
+    price: Price | None
+    token_cap: int | None
+    timeout_s: int
+    params: Mapping[str, Parameter]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who is asked, and how much: no request is larger and no reply longer, so price x bounds is a proof."""
+
+    model: str
+    input_tokens_max: int
+    output_tokens_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One rung of a phase's ladder: who answers in which format, and what changed against the rung before."""
+
+    step: str
+    ask: Ask
+    edit_format: EditFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one patch of the phase may look like; `fuzz` is the dearest matching rung that is accepted."""
+
+    files: int
+    changed_lines: int
+    file_bytes: int
+    shrink: float
+    growth: float
+    fuzz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The proved upper bound of what a phase (or run) can spend."""
+
+    calls: int
+    tokens: int
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPhase:
+    """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
+
+    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction.
+    """
+
+    phase_id: str
+    index: int
+    tier_id: str
+    name: str
+    category: str
+    task_category: str
+    complexity: Complexity
+    builder_mode: str | None
+    high_risk: bool
+    severity: Literal["minor", "major"]
+    goal: str
+    acceptance: tuple[str, ...]
+    deliverables: tuple[str, ...]
+    write: tuple[str, ...]
+    read: tuple[str, ...]
+    needs: tuple[str, ...]
+    tags: tuple[str, ...]
+    allow: tuple[str, ...]
+    allowed_protected: tuple[str, ...]
+    probes: tuple[Argv, ...]
+    ci: str
+    auto_apply: bool
+    auditor_profile: str | None
+    audit: Ask
+    attempts: tuple[Attempt, ...]
+    auditor_attempts: int
+    token_cap: int
+    cost_usd_max: Decimal | None
+    minutes_max: int | None
+    limits: Limits
+    builder_prompt: str
+    auditor_prompt: str
+    why: str
+    worst: Worst
+
+    @property
+    def audited(self) -> bool:
+        """Whether nothing of this phase lands without the Auditor's approval."""
+        return not self.auto_apply
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTier:
+    tier_id: str
+    index: int
+    name: str
+    phases: tuple[str, ...]
+    token_cap: int
+    ci_runs: int
+    minor_issues: int
+    major_issues: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One CI command. `junit` is the report it writes, relative to the worktree, or None."""
+
+    id: str
+    run: Argv
+    timeout_s: int
+    junit: str | None
+    allow_no_tests: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    name: str
+    setup: tuple[Step, ...]
+    steps: tuple[Step, ...]
+    retries: int
+    env_pass: tuple[str, ...]
+    env_set: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """A run's caps. `cost_usd` None means none; the other four always hold."""
+
+    tokens: int
+    phases: int
+    minutes: int
+    minor_issues: int
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Transient provider trouble: how often one call is sent again and how long to wait (doubling, bounded)."""
+
+    attempts: int
+    backoff_s: float
+    backoff_s_max: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
+
+    Not slotted: the look-up tables below are made once and kept beside the fields.
+    """
+
+    format_version: int
+    project: str
+    playbook: str
+    description: str
+    inputs: Mapping[str, Parameter]
+    base_branch: str
+    base_commit: str | None
+    integration_branch: str
+    protected_branches: tuple[str, ...]
+    protected_paths: tuple[str, ...]
+    safety_profile: Literal["normal", "safety_critical"]
+    run_scope: Literal["multi_tier", "single_tier"]
+    stage: Literal["baseline", "operational", "stewardship"]
+    fail_fast: bool
+    caps: Caps
+    retry: Retry
+    pools: Mapping[str, int]
+    tiers: tuple[PlanTier, ...]
+    phases: tuple[PlanPhase, ...]
+    models: Mapping[str, PlanModel]
+    profiles: Mapping[str, Profile]
+    format_prompts: Mapping[str, str]
+    worst: Worst
+
+    def phase(self, phase_id: str) -> PlanPhase:
+        return self._phases[phase_id]
+
+    def tier(self, tier_id: str) -> PlanTier:
+        return self._tiers[tier_id]
+
+    @cached_property
+    def dependents(self) -> Mapping[str, tuple[str, ...]]:
+        """Phase id -> the phases that need it directly, in plan order."""
+        table: dict[str, list[str]] = {phase.phase_id: [] for phase in self.phases}
+        for phase in self.phases:
+            for need in phase.needs:
+                table[need].append(phase.phase_id)
+        return {phase_id: tuple(found) for phase_id, found in table.items()}
+
+    @cached_property
+    def _phases(self) -> Mapping[str, PlanPhase]:
+        return {phase.phase_id: phase for phase in self.phases}
+
+    @cached_property
+    def _tiers(self) -> Mapping[str, PlanTier]:
+        return {tier.tier_id: tier for tier in self.tiers}
+
+
+def digest(plan: Plan) -> str:
+    """sha256 over the whole plan: prompts, models, prices, policy, CI profile, base commit."""
+    return canonical.digest(plan)
+
+
+def pinned(plan: Plan, base_commit: str) -> Plan:
+    """The plan with the commit it starts from."""
+    return replace(plan, base_commit=base_commit)
+
+
+def load(source: str) -> Plan:
+    """A plan from its JSON text. Raises canonical.NotThisShape."""
+    plan = canonical.load(Plan, source)
+    if plan.format_version != FORMAT_VERSION:
+        raise canonical.NotThisShape("format_version", f"{plan.format_version} where {FORMAT_VERSION} belongs")
+    return plan

@@ -1,0 +1,1 @@
+"""What is next: a pure fold over events. No clock, files, threads or randomness in this room."""

@@ -1,0 +1,264 @@
+"""Facts, in the past tense: what the hands report and the journal keeps.
+
+Every event that answers an effect carries that effect's `key`. `elapsed_s` is the run's own clock: seconds of
+driving since it was started, read by the driver, so that the fold needs no clock of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autopack.plan import canonical
+from autopack.plan.price import Usage
+
+Outcome = Literal[
+    "ok",
+    "empty_output",
+    "truncated",
+    "context_overflow",
+    "refused",
+    "rate_limited",
+    "transient",
+    "auth",
+    "not_found",
+]
+Trouble = Literal["ci_unusable", "git_unusable", "disk_full", "store_lost", "provider_down", "protected_ref"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedIssue:
+    """A problem somebody saw; identity is `issue_key` (`<category>__<object>__<defect>`)."""
+
+    issue_key: str
+    severity: Literal["minor", "major"]
+    category: str
+    source: str
+    description: str
+    evidence_refs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvidersProbed:
+    """`failures` maps an endpoint to why it can't be used; empty means all passed."""
+
+    key: str
+    elapsed_s: float
+    failures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    key: str
+    elapsed_s: float
+    head: str
+    protected_refs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextAssembled:
+    """`request` is the blob of the canonical request; `input_tokens_max` its byte-safe upper bound."""
+
+    key: str
+    elapsed_s: float
+    request: str
+    input_tokens_max: int
+    shown: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswered:
+    """One HTTP attempt's outcome, as billed. `reply` is a blob id, None when there was no text."""
+
+    key: str
+    elapsed_s: float
+    outcome: Outcome
+    reply: str | None
+    finish_reason: str
+    usage: Usage
+    served_model: str
+    latency_s: float
+    retry_after_s: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchAccepted:
+    """The candidate commit exists (no ref points at it); `patch` is the blob of its canonical diff."""
+
+    key: str
+    elapsed_s: float
+    commit: str
+    patch: str
+    files: tuple[str, ...]
+    lines_added: int
+    lines_removed: int
+    rung: int
+    fuzz: int
+    summary: str
+    issues: tuple[ReportedIssue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRefused:
+    """Nothing changed. `kind` is a stable word (format_error, edit_failed, scope, secret, no_op ...)."""
+
+    key: str
+    elapsed_s: float
+    kind: str
+    message: str
+    evidence: str
+    issues: tuple[ReportedIssue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CiFinished:
+    """`evidence` is the blob that goes back to the Builder when red; `digest` covers verdict and per-test outcomes."""
+
+    key: str
+    elapsed_s: float
+    verdict: Literal["green", "red"]
+    digest: str
+    executed_tests: int
+    failing: tuple[str, ...]
+    evidence: str
+    logs: Mapping[str, str]
+    flaky: tuple[str, ...]
+    issues: tuple[ReportedIssue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRead:
+    """A parsed review. Approval is computed by the machine from the findings, not taken on the Auditor's word."""
+
+    key: str
+    elapsed_s: float
+    recommendation: Literal["approve", "revise", "escalate"]
+    confidence: str
+    evidence: str
+    issues: tuple[ReportedIssue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewUnreadable:
+    key: str
+    elapsed_s: float
+    message: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    key: str
+    elapsed_s: float
+    commit: str
+    patch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    key: str
+    elapsed_s: float
+    paths: tuple[str, ...]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    key: str
+    elapsed_s: float
+    commit: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMoved:
+    key: str
+    elapsed_s: float
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """`violations` names each protected ref that was changed during the run, with both values."""
+
+    key: str
+    elapsed_s: float
+    violations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """The world is not usable for this effect: no verdict about the code."""
+
+    key: str
+    elapsed_s: float
+    trouble: Trouble
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectLost:
+    """A driver died while this model call was in flight: maybe paid, no answer on disk."""
+
+    key: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallDropped:
+    """Nobody had sent this model call yet when its phase ended, and now nobody will: nothing was paid."""
+
+    key: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    elapsed_s: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The driver's timer for `machine.next_deadline_s` rang."""
+
+    elapsed_s: float
+
+
+Event = (
+    ProvidersProbed
+    | RunOpened
+    | ContextAssembled
+    | ModelAnswered
+    | PatchAccepted
+    | PatchRefused
+    | CiFinished
+    | ReviewRead
+    | ReviewUnreadable
+    | Rebased
+    | Conflicted
+    | Landed
+    | HeadMoved
+    | RunClosed
+    | EffectFailed
+    | EffectLost
+    | CallDropped
+    | CancelRequested
+    | TimePassed
+)
+TYPES: Mapping[str, type[Any]] = {cls.__name__: cls for cls in Event.__args__}
+
+
+def body(event: Event) -> Any:
+    """The JSON-ready fields of an event; its type name is kept beside them."""
+    return canonical.plain(event)
+
+
+def build(type_name: str, fields: object) -> Event:
+    """An event from the journal. Raises canonical.NotThisShape, also for a type this version doesn't know."""
+    cls = TYPES.get(type_name)
+    if cls is None:
+        raise canonical.NotThisShape("type", f"no event is called {type_name!r}")
+    event: Event = canonical.build(cls, fields)
+    return event

@@ -1,0 +1,130 @@
+"""Reserve before a call, settle after it: budgets that can't be overshot, also by phases in parallel.
+
+A reservation is the proved upper bound of one call and counts against phase, tier, model and run at once. Settling
+replaces it with what was billed. A call whose bill is unknown (no usage sent, or lost in a crash) stays charged
+with its reservation.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from autopack.plan.model import Plan, PlanPhase
+
+RUN = "run"
+Level = Literal["phase", "tier", "model", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    tokens: int
+    cost_usd: Decimal
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.tokens + other.tokens, self.cost_usd + other.cost_usd)
+
+
+ZERO = Amount(0, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    phase_id: str
+    tier_id: str
+    model: str
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """`used` by scope (`run`, `tier:<id>`, `phase:<id>`, `model:<name>`), `held` by the key of the call in flight."""
+
+    used: Mapping[str, Amount]
+    held: Mapping[str, Reservation]
+
+    def spent(self, scope: str) -> Amount:
+        return self.used.get(scope, ZERO)
+
+    def reserved(self, scope: str) -> Amount:
+        """What calls in flight may still cost in this scope."""
+        held = (r.amount for r in self.held.values() if scope in _scopes(r))
+        return sum(held, ZERO)
+
+
+EMPTY = Ledger({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A cap that a call would pass. `for_now` is True when it would fit once calls in flight have settled."""
+
+    level: Level
+    dimension: Literal["tokens", "cost_usd"]
+    cap: Decimal
+    used: Decimal
+    asked: Decimal
+    for_now: bool
+
+
+def reserve(ledger: Ledger, key: str, phase: PlanPhase, model: str, amount: Amount) -> Ledger:
+    held = {**ledger.held, key: Reservation(phase.phase_id, phase.tier_id, model, amount)}
+    return replace(ledger, held=held)
+
+
+def release(ledger: Ledger, key: str) -> Ledger:
+    """Let go of a reservation whose call was never sent."""
+    return replace(ledger, held={k: r for k, r in ledger.held.items() if k != key})
+
+
+def settle(ledger: Ledger, key: str, billed: Amount | None) -> Ledger:
+    """Book what was billed; None books the reservation itself."""
+    held = dict(ledger.held)
+    reservation = held.pop(key)
+    amount = reservation.amount if billed is None else billed
+    used = dict(ledger.used)
+    for scope in _scopes(reservation):
+        used[scope] = used.get(scope, ZERO) + amount
+    return Ledger(used, held)
+
+
+def overrun(plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Amount) -> Overrun | None:
+    """The first cap, narrowest level first, that this call could pass; None when it fits everywhere."""
+    for level, scope, tokens, cost_usd in _caps(plan, phase, model):
+        spent, reserved = ledger.spent(scope), ledger.reserved(scope)
+        found = _over(level, "tokens", tokens, spent.tokens, reserved.tokens, amount.tokens) or _over(
+            level, "cost_usd", cost_usd, spent.cost_usd, reserved.cost_usd, amount.cost_usd
+        )
+        if found:
+            return found
+    return None
+
+
+def _caps(plan: Plan, phase: PlanPhase, model: str) -> Iterator[tuple[Level, str, int | None, Decimal | None]]:
+    """A tier's cap refuses only under safety_critical; otherwise passing it makes the tier not_clean.
+
+    A model's cap is what bounds one that nobody meters; it holds for the whole run.
+    """
+    yield "phase", f"phase:{phase.phase_id}", phase.token_cap, phase.cost_usd_max
+    if plan.safety_profile == "safety_critical":
+        yield "tier", f"tier:{phase.tier_id}", plan.tier(phase.tier_id).token_cap, None
+    yield "model", f"model:{model}", plan.models[model].token_cap, None
+    yield "run", RUN, plan.caps.tokens, plan.caps.cost_usd
+
+
+def _over(
+    level: Level,
+    dimension: Literal["tokens", "cost_usd"],
+    cap: int | Decimal | None,
+    spent: int | Decimal,
+    reserved: int | Decimal,
+    asked: int | Decimal,
+) -> Overrun | None:
+    if cap is None or spent + reserved + asked <= cap:
+        return None
+    for_now = bool(spent + asked <= cap)
+    return Overrun(level, dimension, Decimal(cap), Decimal(spent), Decimal(asked), for_now)
+
+
+def _scopes(held: Reservation) -> tuple[str, ...]:
+    return (f"phase:{held.phase_id}", f"tier:{held.tier_id}", f"model:{held.model}", RUN)

@@ -1,0 +1,395 @@
+"""What a phase does: the guards and actions that the transition table names, one small function each."""
+
+from dataclasses import replace
+
+from autopack.plan.model import AUDITOR_ASKS
+from autopack.run import events as ev
+from autopack.run import issues
+from autopack.run.effects import ApplyReply, CallModel, Evidence, ReadReview, Rebase
+from autopack.run.state import Candidate, Reason
+from autopack.run.turn import (
+    Turn,
+    audit,
+    base_of,
+    book,
+    ci_done,
+    environment,
+    failure_of,
+    land,
+    major,
+    next_attempt,
+    over,
+    overrun_failure,
+    report,
+    request_of,
+    resend,
+    run_profile,
+    send,
+    signed,
+    stop,
+)
+
+# --- guards -----------------------------------------------------------------------------------------------------
+
+
+def always(_turn: Turn) -> bool:
+    return True
+
+
+def too_big(turn: Turn) -> bool:
+    """The proof of every budget rests on this bound, so a request that passes it is never sent."""
+    return bool(turn.event.input_tokens_max > turn.effect.input_tokens_max)
+
+
+def fits(turn: Turn) -> bool:
+    return over(turn) is None
+
+
+def may_fit_later(turn: Turn) -> bool:
+    found = over(turn)
+    return found is not None and found.for_now
+
+
+def over_run_cap(turn: Turn) -> bool:
+    found = over(turn)
+    return found is not None and found.level != "phase"
+
+
+def answered(turn: Turn) -> bool:
+    return bool(turn.event.outcome == "ok" and turn.event.reply is not None)
+
+
+def by_auditor(turn: Turn) -> bool:
+    return turn.role == "auditor"
+
+
+def answered_by_auditor(turn: Turn) -> bool:
+    return answered(turn) and by_auditor(turn)
+
+
+def unusable_key(turn: Turn) -> bool:
+    return turn.event.outcome in ("auth", "not_found")
+
+
+def passing_trouble(turn: Turn) -> bool:
+    return turn.event.outcome in ("transient", "rate_limited")
+
+
+def passing_trouble_again(turn: Turn) -> bool:
+    return passing_trouble(turn) and may_send_again(turn)
+
+
+def may_send_again(turn: Turn) -> bool:
+    return turn.phase.retry < turn.plan.retry.attempts
+
+
+def auditor_asks_left(turn: Turn) -> bool:
+    return turn.phase.ask < AUDITOR_ASKS
+
+
+def auditor_unclear(turn: Turn) -> bool:
+    return by_auditor(turn) and auditor_asks_left(turn)
+
+
+def attempts_left(turn: Turn) -> bool:
+    return turn.attempts_left
+
+
+def red(turn: Turn) -> bool:
+    return bool(turn.event.verdict == "red")
+
+
+def red_with_attempts(turn: Turn) -> bool:
+    return red(turn) and turn.attempts_left
+
+
+def audit_needed(turn: Turn) -> bool:
+    """An approval outlasts a rebase: it was given to the change, and on the moved head CI judges that again."""
+    due = turn.spec.audited or turn.phase.audit_due or major(turn.event.issues)
+    return due and not turn.phase.approved
+
+
+def approves(turn: Turn) -> bool:
+    """Computed: the word `approve` and no major finding; neither alone is enough."""
+    return turn.event.recommendation == "approve" and not major(turn.event.issues)
+
+
+def may_race_again(turn: Turn) -> bool:
+    """Each landing that comes too late means that another phase has landed, and there are only so many of those."""
+    return turn.phase.races < len(turn.plan.phases)
+
+
+def may_revise(turn: Turn) -> bool:
+    return turn.event.recommendation != "escalate" and turn.attempts_left
+
+
+# --- actions ----------------------------------------------------------------------------------------------------
+
+
+def call_model(turn: Turn) -> Turn:
+    """Reserve the upper bound of the assembled request and send it."""
+    request = request_of(turn)
+    turn = turn.with_phase(request=request, waiting=False, delay_s=0.0, retry=0)
+    return send(turn, delay_s=0.0)
+
+
+def wait_for_money(turn: Turn) -> Turn:
+    return turn.with_phase(request=request_of(turn), waiting=True, delay_s=0.0, retry=0)
+
+
+def fail_too_big(turn: Turn) -> Turn:
+    needed, most = turn.event.input_tokens_max, turn.effect.input_tokens_max
+    text = (
+        f"the {turn.role}'s request needs {needed:,} tokens, one call may take {most:,}. "
+        f"Raise budget.tokens, lower budget.attempts or split the phase. [AP6103]"
+    )
+    return turn.with_phase(failure=failure_of(turn, "token_cap", text))
+
+
+def stop_over_cap(turn: Turn) -> Turn:
+    failure = overrun_failure(turn)
+    return stop(turn, failure).with_phase(failure=failure)
+
+
+def fail_over_cap(turn: Turn) -> Turn:
+    return turn.with_phase(failure=overrun_failure(turn))
+
+
+def apply_reply(turn: Turn) -> Turn:
+    turn = book(turn)
+    request = turn.phase.request
+    assert request is not None
+    return turn.wish(
+        ApplyReply(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            base=base_of(turn),
+            request=request.blob,
+            reply=turn.event.reply,
+            finish_reason=turn.event.finish_reason,
+        )
+    )
+
+
+def read_review(turn: Turn) -> Turn:
+    turn = book(turn)
+    return turn.wish(
+        ReadReview(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            ask=turn.phase.ask,
+            reply=turn.event.reply,
+            finish_reason=turn.event.finish_reason,
+        )
+    )
+
+
+def send_again(turn: Turn) -> Turn:
+    retry = turn.plan.retry
+    backoff_s = min(retry.backoff_s_max, retry.backoff_s * 2**turn.phase.retry)
+    wanted_s = turn.event.retry_after_s
+    delay_s = backoff_s if wanted_s is None else min(wanted_s, retry.backoff_s_max)
+    turn = book(turn).with_phase(retry=turn.phase.retry + 1)
+    return resend(turn, delay_s)
+
+
+def send_again_after_loss(turn: Turn) -> Turn:
+    turn = book(turn).with_phase(retry=turn.phase.retry + 1)
+    return resend(turn, 0.0)
+
+
+def lost_for_good(turn: Turn) -> Turn:
+    """Whatever kills the driver each time this call is in flight, another try would most likely be killed as well."""
+    text = f"the driver died while a call was in flight, {turn.phase.retry + 1} times in a row with no answer on disk"
+    return environment(book(turn), "provider_down", text)
+
+
+def provider_down(turn: Turn) -> Turn:
+    return environment(book(turn), "provider_down", turn.event.message)
+
+
+def provider_refuses(turn: Turn) -> Turn:
+    reason: Reason = "auth" if turn.event.outcome == "auth" else "model_not_found"
+    return environment(book(turn), reason, turn.event.message)
+
+
+def ask_builder_again(turn: Turn) -> Turn:
+    """After a reply that is no reply: empty, truncated, refused by the provider, too long."""
+    turn, kind = book(turn), _no_reply(turn.event)
+    return next_attempt(signed(turn, kind), Evidence(kind, turn.event.message, turn.event.reply))
+
+
+def builder_gave_nothing(turn: Turn) -> Turn:
+    turn = book(turn)
+    text = f"the Builder's last reply was {_no_reply(turn.event)}: {turn.event.message}"
+    return turn.with_phase(failure=failure_of(turn, "edit_failed", text))
+
+
+def ask_auditor_again(turn: Turn) -> Turn:
+    return audit(book(turn), turn.phase.ask + 1, Evidence(_no_reply(turn.event), turn.event.message, None))
+
+
+def auditor_gave_nothing(turn: Turn) -> Turn:
+    turn = book(turn)
+    text = f"the Auditor gave no usable review ({_no_reply(turn.event)}: {turn.event.message})"
+    return turn.with_phase(failure=failure_of(turn, "audit_rejected", text))
+
+
+def _no_reply(event: ev.ModelAnswered) -> str:
+    """What a reply without use is called; `ok` without a text is an empty one."""
+    return "empty_output" if event.outcome == "ok" else event.outcome
+
+
+def run_ci(turn: Turn) -> Turn:
+    event: ev.PatchAccepted = turn.event
+    candidate = Candidate(
+        event.commit,
+        event.patch,
+        event.files,
+        event.lines_added,
+        event.lines_removed,
+        event.rung,
+        event.fuzz,
+        event.summary,
+    )
+    return run_profile(report(turn, event.issues).with_phase(candidate=candidate, approved=False))
+
+
+def retry_patch(turn: Turn) -> Turn:
+    event: ev.PatchRefused = turn.event
+    turn = signed(report(turn, event.issues), event.kind)
+    return next_attempt(turn, Evidence(event.kind, event.message, event.evidence))
+
+
+def give_up_patch(turn: Turn) -> Turn:
+    event: ev.PatchRefused = turn.event
+    turn = report(turn, event.issues)
+    text = f"the last patch was refused ({event.kind}): {event.message}"
+    return turn.with_phase(failure=failure_of(turn, _refused_for(turn, event.kind), text))
+
+
+def _refused_for(turn: Turn, kind: str) -> Reason:
+    """Leaving the scope, or writing a secret, is a violation of policy when a phase does it again; once, it is a
+    patch that failed.
+    """
+    reason = _REFUSED.get(kind, "edit_failed")
+    again = any(_REFUSED.get(before.kind) == reason for before in turn.phase.evidence)
+    return "edit_failed" if reason.endswith("_repeated") and not again else reason
+
+
+_REFUSED: dict[str, Reason] = {
+    "no_op": "no_op",
+    "scope": "scope_repeated",
+    "protected": "scope_repeated",
+    "secret": "secret_repeated",
+}
+"""What a phase failed of when its last attempt was refused for this."""
+
+
+def retry_after_red(turn: Turn) -> Turn:
+    turn = signed(ci_done(turn), "ci:" + ",".join(turn.event.failing))
+    return next_attempt(turn, Evidence("ci_red", _red_words(turn.event), turn.event.evidence))
+
+
+def give_up_red(turn: Turn) -> Turn:
+    turn = ci_done(turn)
+    return turn.with_phase(failure=failure_of(turn, "ci_red", _red_words(turn.event)))
+
+
+def start_audit(turn: Turn) -> Turn:
+    return audit(ci_done(turn), 1)
+
+
+def start_landing(turn: Turn) -> Turn:
+    return land(ci_done(turn))
+
+
+def land_approved(turn: Turn) -> Turn:
+    settled = issues.resolve(turn.run.issues, turn.phase.phase_id, "auditor")
+    turn = report(turn.with_run(issues=settled), turn.event.issues).with_phase(approved=True)
+    return land(turn)
+
+
+def revise(turn: Turn) -> Turn:
+    turn = signed(report(turn, turn.event.issues), "audit")
+    return next_attempt(turn, Evidence("audit_rejected", _review_words(turn.event), turn.event.evidence))
+
+
+def give_up_audit(turn: Turn) -> Turn:
+    turn = report(turn, turn.event.issues)
+    return turn.with_phase(failure=failure_of(turn, "audit_rejected", _review_words(turn.event)))
+
+
+def reask_review(turn: Turn) -> Turn:
+    return audit(turn, turn.phase.ask + 1, Evidence("facts_error", turn.event.message, turn.event.evidence))
+
+
+def give_up_review(turn: Turn) -> Turn:
+    text = f"the Auditor's review can't be read: {turn.event.message}"
+    return turn.with_phase(failure=failure_of(turn, "audit_rejected", text))
+
+
+def complete(turn: Turn) -> Turn:
+    event: ev.Landed = turn.event
+    return turn.with_run(head=event.commit).with_phase(commit=event.commit)
+
+
+def rebase(turn: Turn) -> Turn:
+    event: ev.HeadMoved = turn.event
+    turn = turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1)
+    return turn.wish(
+        Rebase(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            base=base_of(turn),
+            commit=turn.candidate.commit,
+            head=event.head,
+        )
+    )
+
+
+def give_up_landing(turn: Turn) -> Turn:
+    text = (
+        f"the integration branch was moved before each of {turn.phase.races + 1} landings, more often than this run "
+        f"has phases: somebody else writes to it"
+    )
+    return turn.with_run(head=turn.event.head).with_phase(failure=failure_of(turn, "conflict", text))
+
+
+def recheck(turn: Turn) -> Turn:
+    """On the moved head the candidate is a new tree: it has to pass CI again before it may land."""
+    effect: Rebase = turn.effect
+    candidate = replace(turn.candidate, commit=turn.event.commit, patch=turn.event.patch)
+    return run_profile(turn.with_phase(candidate=candidate, base=effect.head))
+
+
+def retry_conflict(turn: Turn) -> Turn:
+    return next_attempt(turn, Evidence("conflict", _conflict_words(turn.event), turn.event.evidence))
+
+
+def give_up_conflict(turn: Turn) -> Turn:
+    return turn.with_phase(failure=failure_of(turn, "conflict", _conflict_words(turn.event)))
+
+
+def trouble(turn: Turn) -> Turn:
+    """The world gave out. A call that was already sent stays charged with its reservation."""
+    if isinstance(turn.effect, CallModel):
+        turn = book(turn)
+    return environment(turn, turn.event.trouble, turn.event.message)
+
+
+def _red_words(event: ev.CiFinished) -> str:
+    if not event.failing:
+        return "CI is red: no test was executed" if not event.executed_tests else "CI is red"
+    shown = ", ".join(event.failing[:5])
+    more = f" and {len(event.failing) - 5} more" if len(event.failing) > 5 else ""
+    return f"CI is red: {shown}{more}"
+
+
+def _review_words(event: ev.ReviewRead) -> str:
+    found = "; ".join(issue.description for issue in event.issues[:3])
+    return f"the Auditor says {event.recommendation}: {found or 'no finding given'}"
+
+
+def _conflict_words(event: ev.Conflicted) -> str:
+    return f"what landed meanwhile changes the same lines of {', '.join(event.paths)}"

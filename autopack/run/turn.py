@@ -1,0 +1,338 @@
+"""One turn of the machine: what a row looks at, and the small steps its actions share (wish, reserve, book)."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
+from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
+from autopack.run import events as ev
+from autopack.run import issues, ledger
+from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.ledger import Amount, Overrun
+from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """All that one row looks at: the run, the phase it is about, the event and the effect it answers."""
+
+    plan: Plan
+    run: RunState
+    spec: PlanPhase
+    phase: PhaseState
+    event: Any
+    effect: Any
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.spec.attempts[self.phase.attempt - 1]
+
+    @property
+    def candidate(self) -> Candidate:
+        """The patch under way; asking for it where there is none is a bug, not an event."""
+        candidate = self.phase.candidate
+        if candidate is None:
+            raise LookupError(f"phase {self.phase.phase_id} has no candidate in {self.phase.state}")
+        return candidate
+
+    @property
+    def attempts_left(self) -> bool:
+        return self.phase.attempt < len(self.spec.attempts)
+
+    @property
+    def role(self) -> Role:
+        role: Role = self.effect.role
+        return role
+
+    def with_phase(self, **changes: Any) -> "Turn":
+        phase = replace(self.phase, **changes)
+        run = replace(self.run, phases={**self.run.phases, phase.phase_id: phase})
+        return replace(self, run=run, phase=phase)
+
+    def with_run(self, **changes: Any) -> "Turn":
+        return replace(self, run=replace(self.run, **changes))
+
+    def wish(self, effect: Effect) -> "Turn":
+        return self.with_run(pending={**self.run.pending, key(effect): effect})
+
+
+def stop(turn: Turn, failure: Failure) -> Turn:
+    run = stopped(turn.run, failure)
+    return replace(turn, run=run)
+
+
+def stopped(run: RunState, failure: Failure) -> RunState:
+    """The first reason to stop is the one that counts."""
+    return run if run.stopping else replace(run, stopping=True, failure=failure)
+
+
+def next_attempt(turn: Turn, evidence: Evidence) -> Turn:
+    """One more builder attempt, with what went wrong; it starts from the integration head."""
+    return begin_attempt(turn.with_phase(evidence=(*turn.phase.evidence, evidence)))
+
+
+def begin_attempt(turn: Turn) -> Turn:
+    previous = turn.phase.candidate
+    turn = turn.with_phase(
+        attempt=turn.phase.attempt + 1,
+        base=turn.run.head,
+        ask=1,
+        request=None,
+        candidate=None,
+        ci=None,
+        approved=False,
+    )
+    return turn.wish(
+        AssembleContext(
+            phase_id=turn.phase.phase_id,
+            role="builder",
+            attempt=turn.phase.attempt,
+            ask=1,
+            model=turn.attempt.ask.model,
+            input_tokens_max=turn.attempt.ask.input_tokens_max,
+            edit_format=turn.attempt.edit_format,
+            base=base_of(turn),
+            patch=previous.patch if previous else None,
+            commit=None,
+            ci="",
+            logs={},
+            evidence=turn.phase.evidence,
+        )
+    )
+
+
+def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
+    """Ask the Auditor; `because` is what was wrong with its last reply.
+
+    What the Builder was told stays with the Builder: evidence may quote its own words.
+    """
+    candidate = turn.candidate
+    turn = turn.with_phase(ask=ask, request=None)
+    return turn.wish(
+        AssembleContext(
+            phase_id=turn.phase.phase_id,
+            role="auditor",
+            attempt=turn.phase.attempt,
+            ask=ask,
+            model=turn.spec.audit.model,
+            input_tokens_max=turn.spec.audit.input_tokens_max,
+            edit_format=turn.attempt.edit_format,
+            base=base_of(turn),
+            patch=candidate.patch,
+            commit=candidate.commit,
+            ci=_ci_words(turn),
+            logs=turn.phase.ci.logs if turn.phase.ci else {},
+            evidence=() if because is None else (because,),
+        )
+    )
+
+
+def _ci_words(turn: Turn) -> str:
+    found = turn.phase.ci
+    return f"{found.verdict}, {found.executed_tests} tests executed" if found else "not run"
+
+
+def run_profile(turn: Turn) -> Turn:
+    turn = turn.with_phase(ci_runs=turn.phase.ci_runs + 1)
+    return turn.wish(
+        RunCi(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            time=turn.phase.ci_runs,
+            commit=turn.candidate.commit,
+            profile=turn.spec.ci,
+        )
+    )
+
+
+def ci_done(turn: Turn) -> Turn:
+    event: ev.CiFinished = turn.event
+    summary = CiSummary(event.verdict, event.digest, event.executed_tests, event.failing, event.logs)
+    return report(turn, event.issues).with_phase(ci=summary)
+
+
+def land(turn: Turn) -> Turn:
+    candidate = turn.candidate
+    return turn.wish(
+        Land(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            head=base_of(turn),
+            commit=candidate.commit,
+            trailers=_trailers(turn, candidate),
+        )
+    )
+
+
+def _trailers(turn: Turn, candidate: Candidate) -> dict[str, str]:
+    """What `verify` checks on the commit."""
+    spent = turn.run.ledger.spent(f"phase:{turn.phase.phase_id}")
+    assert turn.phase.ci is not None
+    return {
+        "Autopack-Run": turn.run.run_id,
+        "Autopack-Phase": turn.phase.phase_id,
+        "Autopack-Attempt": str(turn.phase.attempt),
+        "Autopack-Plan": turn.run.plan_sha256,
+        "Autopack-Model": turn.attempt.ask.model,
+        "Autopack-Cost": f"{spent.cost_usd:f}",
+        "Autopack-Edit": f"rung={candidate.rung} fuzz={candidate.fuzz}",
+        "Autopack-CI": turn.phase.ci.digest,
+        "Autopack-Audit": f"approved by {turn.spec.audit.model}" if turn.phase.approved else "none",
+    }
+
+
+def request_of(turn: Turn) -> Request:
+    return Request(turn.role, turn.event.request, turn.event.input_tokens_max)
+
+
+def send(turn: Turn, delay_s: float) -> Turn:
+    """Reserve and wish the call for the phase's assembled request."""
+    request = _waiting_request(turn)
+    ask, amount = ask_of(turn, request.role), _bound(turn, request)
+    effect = CallModel(
+        phase_id=turn.phase.phase_id,
+        role=request.role,
+        attempt=turn.phase.attempt,
+        call=1 + sum(1 for call in turn.phase.calls if call.role == request.role),
+        retry=turn.phase.retry,
+        model=ask.model,
+        request=request.blob,
+        input_tokens_max=request.input_tokens_max,
+        output_tokens_max=ask.output_tokens_max,
+        cost_usd_max=amount.cost_usd,
+        delay_s=delay_s,
+    )
+    booked = ledger.reserve(turn.run.ledger, key(effect), turn.spec, ask.model, amount)
+    return turn.with_run(ledger=booked).wish(effect)
+
+
+def resend(turn: Turn, delay_s: float) -> Turn:
+    """The same request once more, if the money is still there; otherwise it waits or ends like a first one."""
+    if over(turn) is None:
+        return send(turn, delay_s)
+    return turn.with_phase(waiting=True, delay_s=delay_s)
+
+
+def over(turn: Turn) -> Overrun | None:
+    """The cap that the phase's next call could pass, if any."""
+    request = _waiting_request(turn)
+    model = ask_of(turn, request.role).model
+    return ledger.overrun(turn.plan, turn.run.ledger, turn.spec, model, _bound(turn, request))
+
+
+def ask_of(turn: Turn, role: Role) -> Ask:
+    return turn.attempt.ask if role == "builder" else turn.spec.audit
+
+
+def _waiting_request(turn: Turn) -> Request:
+    """The request to pay for: the one just assembled, else the one the phase keeps."""
+    if isinstance(turn.event, ev.ContextAssembled):
+        return request_of(turn)
+    if turn.phase.request is None:
+        raise LookupError(f"phase {turn.phase.phase_id} has no request in {turn.phase.state}")
+    return turn.phase.request
+
+
+def _bound(turn: Turn, request: Request) -> Amount:
+    ask = ask_of(turn, request.role)
+    price = turn.plan.models[ask.model].price
+    tokens = request.input_tokens_max + ask.output_tokens_max
+    return Amount(tokens, upper_bound(request.input_tokens_max, ask.output_tokens_max, price))
+
+
+def book(turn: Turn) -> Turn:
+    """Settle the call that this event answers, and keep a record of it."""
+    reserved = turn.run.ledger.held[turn.event.key].amount
+    call = _answered_call(turn, reserved) if isinstance(turn.event, ev.ModelAnswered) else _lost_call(turn, reserved)
+    booked = ledger.settle(turn.run.ledger, turn.event.key, Amount(call.tokens, call.cost_usd))
+    return turn.with_run(ledger=booked).with_phase(calls=(*turn.phase.calls, call))
+
+
+def _answered_call(turn: Turn, reserved: Amount) -> Call:
+    event: ev.ModelAnswered = turn.event
+    effect: CallModel = turn.effect
+    billed = reserved
+    if event.usage.known:
+        billed = Amount(event.usage.total, cost(event.usage, turn.plan.models[effect.model].price))
+    return Call(
+        role=effect.role,
+        attempt=effect.attempt,
+        model=effect.model,
+        outcome=event.outcome,
+        usage=event.usage,
+        tokens=billed.tokens,
+        cost_usd=billed.cost_usd,
+        latency_s=event.latency_s,
+        maybe_paid=False,
+    )
+
+
+def _lost_call(turn: Turn, reserved: Amount) -> Call:
+    effect: CallModel = turn.effect
+    return Call(
+        role=effect.role,
+        attempt=effect.attempt,
+        model=effect.model,
+        outcome="lost",
+        usage=UNKNOWN_USAGE,
+        tokens=reserved.tokens,
+        cost_usd=reserved.cost_usd,
+        latency_s=0.0,
+        maybe_paid=True,
+    )
+
+
+def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
+    """Record the issues; a major one calls the Auditor in."""
+    if not reports:
+        return turn
+    spec = turn.spec
+    seen = issues.Sighting(spec.phase_id, spec.index, spec.tier_id, spec.task_category, spec.complexity)
+    turn = turn.with_run(issues=issues.record(turn.run.issues, reports, seen))
+    return turn.with_phase(audit_due=True) if major(reports) else turn
+
+
+def major(reports: tuple[ev.ReportedIssue, ...]) -> bool:
+    return any(issue.severity == "major" for issue in reports)
+
+
+def signed(turn: Turn, signature: str) -> Turn:
+    """The same failure for the second time calls the Auditor in."""
+    known = turn.phase.signatures
+    if signature in known:
+        return turn.with_phase(audit_due=True)
+    return turn.with_phase(signatures=(*known, signature))
+
+
+def environment(turn: Turn, reason: Reason, message: str) -> Turn:
+    failure = failure_of(turn, reason, message)
+    return stop(turn, failure).with_phase(failure=failure)
+
+
+def failure_of(turn: Turn, reason: Reason, message: str) -> Failure:
+    return Failure(reason, f'phase "{turn.phase.phase_id}", attempt {turn.phase.attempt}: {message}')
+
+
+def overrun_failure(turn: Turn) -> Failure:
+    found = over(turn)
+    assert found is not None
+    reason: Reason = "cost_cap" if found.dimension == "cost_usd" else "token_cap"
+    if found.level == "tier":
+        reason = "tier_caps"
+    unit = "tokens" if found.dimension == "tokens" else "USD"
+    whose = {"phase": "its", "tier": "its tier's", "model": "its model's", "run": "the run's"}[found.level]
+    knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
+    words = (
+        f"would pass {whose} cap of {found.cap:,f} {unit} ({found.used:,f} used, next call at most {found.asked:,f}). "
+        f"Raise {knob} or split the phase. [AP6103]"
+    )
+    return Failure(reason, f'phase "{turn.phase.phase_id}" {words}')
+
+
+def base_of(turn: Turn) -> str:
+    assert turn.phase.base is not None
+    return turn.phase.base
+
+
+def wish(run: RunState, effect: Effect) -> RunState:
+    return replace(run, pending={**run.pending, key(effect): effect})

@@ -1,0 +1,274 @@
+"""Runs told in memory: a small plan, scripted answers, the real machine. No clock, no files, nothing to mock."""
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from autopack.plan import canonical
+from autopack.plan.model import (
+    Ask,
+    Attempt,
+    Caps,
+    Limits,
+    Plan,
+    PlanModel,
+    PlanPhase,
+    PlanTier,
+    Profile,
+    Retry,
+    Step,
+    Worst,
+)
+from autopack.plan.price import Price, Usage
+from autopack.run import events as ev
+from autopack.run.effects import (
+    ApplyReply,
+    AssembleContext,
+    CallModel,
+    CloseRun,
+    Effect,
+    Land,
+    OpenRun,
+    ProbeProviders,
+    ReadReview,
+    Rebase,
+    RunCi,
+    phase_of,
+)
+from autopack.run.machine import react, start
+from autopack.run.state import RunState
+
+BASE = "b" * 40
+PRICE = Price(Decimal("1"), Decimal("0.5"), Decimal("1"), Decimal("2"), "2026-01-01")
+
+
+def phase(name: str, **changes: object) -> PlanPhase:
+    """A phase of 3 attempts, 10,000 tokens in and 1,000 out at most, without an audit."""
+    ask = Ask("small", 10_000, 1_000)
+    plain = PlanPhase(
+        phase_id=name,
+        index=0,
+        tier_id="T1",
+        name=name,
+        category="feature_scaffolding",
+        task_category="feature_scaffolding",
+        complexity="medium",
+        builder_mode=None,
+        high_risk=False,
+        severity="minor",
+        goal="do it",
+        acceptance=(),
+        deliverables=(),
+        write=("src/**",),
+        read=(),
+        needs=(),
+        tags=(),
+        allow=(),
+        allowed_protected=(),
+        probes=(),
+        ci="normal",
+        auto_apply=True,
+        auditor_profile=None,
+        audit=ask,
+        attempts=tuple(Attempt(step, ask, "search_replace") for step in ("first", "same_model", "other_format")),
+        auditor_attempts=1,
+        token_cap=1_000_000,
+        cost_usd_max=None,
+        minutes_max=None,
+        limits=Limits(20, 800, 1_000_000, 0.6, 3.0, 20),
+        builder_prompt="build",
+        auditor_prompt="audit",
+        why="because",
+        worst=Worst(3, 33_000, Decimal("0.036")),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def plan(*phases: PlanPhase, **changes: object) -> Plan:
+    """One tier unless the phases say otherwise; 5,000,000 tokens, two phases at once."""
+    numbered = tuple(replace(each, index=number) for number, each in enumerate(phases, 1))
+    tier_ids = tuple(dict.fromkeys(each.tier_id for each in numbered))
+    plain = Plan(
+        format_version=1,
+        project="shop",
+        playbook="story",
+        description="",
+        inputs={},
+        base_branch="main",
+        base_commit=BASE,
+        integration_branch="autonomous/{run_id}",
+        protected_branches=("main",),
+        protected_paths=(),
+        safety_profile="normal",
+        run_scope="multi_tier",
+        stage="stewardship",
+        fail_fast=False,
+        caps=Caps(5_000_000, 25, 120, 75, None),
+        retry=Retry(3, 1.0, 60.0),
+        pools={"phase": 2},
+        tiers=tuple(
+            PlanTier(t, n, t, tuple(p.phase_id for p in numbered if p.tier_id == t), 3_000_000, 50, 50, 0)
+            for n, t in enumerate(tier_ids)
+        ),
+        phases=numbered,
+        models={
+            "small": PlanModel(
+                "small", "replay/small", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {}
+            )
+        },
+        profiles={"normal": Profile("normal", (), (Step("unit", ("true",), 60, None, False),), 0, (), {})},
+        format_prompts={"search_replace": "sr", "whole_file": "wf"},
+        worst=Worst(0, 0, Decimal(0)),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+class Story:
+    """Scripted answers by phase (`"*"`: any): each list is taken in order, its last word repeats.
+
+    builder: ok, major, minor, or the kind of a refusal (edit_failed, scope, secret, no_op ...);
+    builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
+    builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
+    auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign; rebase: ok, conflict;
+    probe: ok, down; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
+    """
+
+    def __init__(self, told: Plan, *, order: Callable[[list[str]], str] | None = None) -> None:
+        self.plan = told
+        self.words: dict[tuple[str, str], list[str]] = {}
+        self.run = start(told, "run-1")
+        self.log: list[ev.Event] = []
+        self.effects: list[Effect] = []
+        self._order = order or (lambda keys: keys[0])
+        self._clock = itertools.count(1)
+        self._head = itertools.count(1)
+
+    def says(self, phase_id: str = "*", **lists: list[str]) -> "Story":
+        self.words.update({(phase_id, role): list(words) for role, words in lists.items()})
+        return self
+
+    def tell(self, steps: int = 10_000) -> RunState:
+        """To the end, or for so many events."""
+        for _ in range(steps):
+            if self.run.done:
+                break
+            self.step()
+        return self.run
+
+    def until(self, kind: type, phase_id: str | None = None) -> str:
+        """Up to the moment at which such an effect is pending; its key."""
+        for _ in range(1_000):
+            for key, effect in self.run.pending.items():
+                if isinstance(effect, kind) and phase_id in (None, phase_of(effect)):
+                    return key
+            self.step()
+        raise AssertionError(f"no {kind.__name__} was ever wished")
+
+    def step(self, key: str | None = None) -> None:
+        key = key or self._order(list(self.run.pending))
+        effect = self.run.pending[key]
+        self.effects.append(effect)
+        self.give(self.answer(key, effect))
+
+    def give(self, event: ev.Event) -> None:
+        self.run = react(self.plan, self.run, event)
+        self.log.append(event)
+
+    def path(self, phase_id: str) -> str:
+        return " ".join(self.run.phases[phase_id].path)
+
+    def asked(self, kind: type, phase_id: str | None = None) -> list[Any]:
+        """The effects of a type that were carried out, oldest first."""
+        return [e for e in self.effects if isinstance(e, kind) and phase_id in (None, phase_of(e))]
+
+    def word(self, phase_id: str, role: str, default: str) -> str:
+        words = self.words.get((phase_id, role)) or self.words.get(("*", role)) or [default]
+        return words.pop(0) if len(words) > 1 else words[0]
+
+    def answer(self, key: str, effect: Effect) -> ev.Event:
+        at, kind = float(next(self._clock)), type(effect).__name__
+        trouble = self.word(phase_of(effect) or "*", f"trouble_{kind}", "")
+        if trouble:
+            return ev.EffectFailed(key, at, trouble, f"told to fail: {trouble}")  # type: ignore[arg-type]
+        answered: ev.Event = getattr(self, "_" + kind)(key, effect, at)
+        return answered
+
+    def _ProbeProviders(self, key: str, _effect: ProbeProviders, at: float) -> ev.Event:
+        down: Mapping[str, str] = {"http://x": "no connection"} if self.word("*", "probe", "ok") == "down" else {}
+        return ev.ProvidersProbed(key, at, down)
+
+    def _OpenRun(self, key: str, effect: OpenRun, at: float) -> ev.Event:
+        return ev.RunOpened(key, at, effect.base_commit, {"refs/heads/main": BASE})
+
+    def _AssembleContext(self, key: str, effect: AssembleContext, at: float) -> ev.Event:
+        big = self.word(effect.phase_id, f"{effect.role}_context", "ok") == "big"
+        return ev.ContextAssembled(key, at, "r" * 64, effect.input_tokens_max + 1 if big else 5_000, (), ())
+
+    def _CallModel(self, key: str, effect: CallModel, at: float) -> ev.Event:
+        word = self.word(effect.phase_id, f"{effect.role}_call", "ok")
+        if word == "lost":
+            return ev.EffectLost(key, at)
+        if word == "dropped":
+            return ev.CallDropped(key, at)
+        usage = Usage(4_000, 0, 0, 500, 0, known=word != "unknown_usage")
+        outcome = "ok" if word == "unknown_usage" else word
+        return ev.ModelAnswered(key, at, outcome, "a" * 64, "stop", usage, "m", 1.0, None, f"said {word}")  # type: ignore[arg-type]
+
+    def _ApplyReply(self, key: str, effect: ApplyReply, at: float) -> ev.Event:
+        word = self.word(effect.phase_id, "builder", "ok")
+        found = ()
+        if word in ("major", "minor"):
+            found = (issue(f"c__{effect.phase_id}__{effect.attempt}", word, "cursor_self_doubt"),)
+            word = "ok"
+        if word == "ok":
+            commit = f"{effect.phase_id}{effect.attempt}"
+            return ev.PatchAccepted(key, at, commit, "p" * 64, ("src/a",), 1, 0, 0, 0, "", found)
+        return ev.PatchRefused(key, at, word, f"refused: {word}", "e" * 64, ())
+
+    def _RunCi(self, key: str, effect: RunCi, at: float) -> ev.Event:
+        word, _, test = self.word(effect.phase_id, "ci", "green").partition(":")
+        failing = (test or "test_a",) if word == "red" else ()
+        found = (issue(f"ci__{effect.phase_id}", "major", "ci"),) if word == "major" else ()
+        verdict = "red" if word == "red" else "green"
+        return ev.CiFinished(key, at, verdict, "d" * 64, 3, failing, "e" * 64, {}, (), found)  # type: ignore[arg-type]
+
+    def _ReadReview(self, key: str, effect: ReadReview, at: float) -> ev.Event:
+        word = self.word(effect.phase_id, "auditor", "approve")
+        if word == "unreadable":
+            return ev.ReviewUnreadable(key, at, "no facts block", "e" * 64)
+        found = (issue(f"audit__{effect.phase_id}", "major", "auditor"),) if word == "major" else ()
+        verdict = "approve" if word == "major" else word
+        return ev.ReviewRead(key, at, verdict, "high", "e" * 64, found)  # type: ignore[arg-type]
+
+    def _Land(self, key: str, effect: Land, at: float) -> ev.Event:
+        word = self.word(effect.phase_id, "land", "ok")
+        if word == "foreign":
+            return ev.HeadMoved(key, at, f"f{next(self._head)}")
+        if effect.head != self.run.head or word == "moved":
+            return ev.HeadMoved(key, at, self.run.head)
+        return ev.Landed(key, at, f"c{next(self._head)}-{effect.phase_id}", f"tag-{effect.phase_id}")
+
+    def _Rebase(self, key: str, effect: Rebase, at: float) -> ev.Event:
+        if self.word(effect.phase_id, "rebase", "ok") == "conflict":
+            return ev.Conflicted(key, at, ("src/a",), "e" * 64)
+        return ev.Rebased(key, at, f"{effect.commit}'", "p" * 64)
+
+    def _CloseRun(self, key: str, _effect: CloseRun, at: float) -> ev.Event:
+        touched = self.word("*", "close", "ok") == "touched"
+        return ev.RunClosed(key, at, ("refs/heads/main was moved",) if touched else ())
+
+
+def issue(key: str, severity: str = "minor", source: str = "test") -> ev.ReportedIssue:
+    return ev.ReportedIssue(key, severity, "c", source, f"what is wrong with {key}", ())  # type: ignore[arg-type]
+
+
+def refold(story: Story) -> RunState:
+    """The state that the log leads to after a round trip through JSON, as after a crash."""
+    run = start(story.plan, "run-1")
+    for event in story.log:
+        line = canonical.text(ev.body(event))
+        run = react(story.plan, run, ev.build(type(event).__name__, json.loads(line)))
+    return run

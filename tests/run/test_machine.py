@@ -1,0 +1,844 @@
+"""How a run behaves, one story a rule: the machine with scripted answers, nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from autopack.plan.model import Caps, Plan, PlanModel
+from autopack.run import events as ev
+from autopack.run import machine
+from autopack.run.effects import AssembleContext, CallModel, CloseRun, Land, OpenRun, Rebase, RunCi
+from autopack.run.ledger import RUN, ZERO, Amount
+from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, unwanted
+from autopack.run.state import blemishes, eligible, tier_state
+from tests.run.story import BASE, Story, phase, plan, refold
+
+STRAIGHT = "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
+CALL = Amount(4_500, Decimal("0.005"))
+"""What the story's calls are billed: 4,000 tokens in at 1 USD a million and 500 out at 2."""
+BOUND = Amount(6_000, Decimal("0.007"))
+"""What is reserved for one: 5,000 tokens in and 1,000 out."""
+
+
+def alone(**changes: object) -> Plan:
+    return plan(phase("a", **changes))
+
+
+def ended(story: Story) -> tuple[str, str | None]:
+    run = story.tell()
+    return run.state, run.failure.reason if run.failure else None
+
+
+# --- one attempt --------------------------------------------------------------------------------------------------
+
+
+def test_a_phase_that_passes_everything_lands_and_the_run_is_a_success():
+    story = Story(alone())
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == STRAIGHT
+    assert story.run.head == story.run.phases["a"].commit == "c1-a"
+    assert [type(effect).__name__ for effect in story.effects] == [
+        "ProbeProviders",
+        "OpenRun",
+        "AssembleContext",
+        "CallModel",
+        "ApplyReply",
+        "RunCi",
+        "Land",
+        "CloseRun",
+    ]
+
+
+def test_the_run_shows_the_state_of_the_phase_that_moved_last():
+    story, shown = Story(alone()), ["RUN_CREATED"]
+    while not story.run.done:
+        story.step()
+        shown += [story.run.state] if story.run.state != shown[-1] else []
+    assert shown == [
+        "RUN_CREATED",
+        "PHASE_EXECUTION",
+        "GATE",
+        "CI_RUNNING",
+        "GATE",
+        "SNAPSHOT_CREATED",
+        "DONE_SUCCESS",
+    ]
+
+
+def test_the_commit_carries_what_verify_needs():
+    story = Story(alone(auto_apply=False))
+    story.tell()
+    assert story.asked(Land)[0].trailers == {
+        "Autopack-Run": "run-1",
+        "Autopack-Phase": "a",
+        "Autopack-Attempt": "1",
+        "Autopack-Plan": story.run.plan_sha256,
+        "Autopack-Model": "small",
+        "Autopack-Cost": "0.010",
+        "Autopack-Edit": "rung=0 fuzz=0",
+        "Autopack-CI": "d" * 64,
+        "Autopack-Audit": "approved by small",
+    }
+
+
+def test_a_refused_patch_goes_back_to_the_builder_with_the_reason():
+    story = Story(alone()).says(builder=["edit_failed", "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == "QUEUED EXECUTING GATE EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    second = story.asked(AssembleContext)[1]
+    assert (second.attempt, second.role, second.base) == (2, "builder", BASE)
+    assert [(e.kind, e.text, e.blob) for e in second.evidence] == [("edit_failed", "refused: edit_failed", "e" * 64)]
+
+
+def test_red_ci_goes_back_with_the_failing_tests_and_the_patch_that_failed_them():
+    story = Story(alone()).says(ci=["red", "green"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    second = story.asked(AssembleContext)[1]
+    assert (second.evidence[0].text, second.patch) == ("CI is red: test_a", "p" * 64)
+
+
+@pytest.mark.parametrize("outcome", ["empty_output", "truncated", "refused", "context_overflow"])
+def test_a_reply_that_is_no_reply_takes_an_attempt_and_comes_back_as_evidence(outcome: str):
+    story = Story(alone()).says(builder_call=[outcome, "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    assert story.run.phases["a"].attempt == 2
+    assert story.asked(AssembleContext)[1].evidence[0].kind == outcome
+
+
+def test_every_attempt_takes_the_next_rung_of_the_ladder():
+    first = phase("a").attempts[0]
+    raised = replace(first, step="next_tier", ask=replace(first.ask, model="big"), edit_format="whole_file")
+    models = {**plan(phase("a")).models, "big": replace(plan(phase("a")).models["small"], name="big")}
+    story = Story(plan(phase("a", attempts=(first, raised)), models=models)).says(builder=["edit_failed", "ok"])
+    story.tell()
+    assert [(c.model, c.edit_format) for c in story.asked(AssembleContext)] == [
+        ("small", "search_replace"),
+        ("big", "whole_file"),
+    ]
+    assert [call.model for call in story.run.phases["a"].calls] == ["small", "big"]
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "reason"),
+    [
+        ({"builder": ["edit_failed"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "edit_failed"),
+        ({"builder": ["probe"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "edit_failed"),
+        ({"builder": ["no_op"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "no_op"),
+        ({"builder": ["scope"]}, "DONE_FAILED_POLICY_VIOLATION", "scope_repeated"),
+        ({"builder": ["protected", "scope", "scope"]}, "DONE_FAILED_POLICY_VIOLATION", "scope_repeated"),
+        ({"builder": ["edit_failed", "edit_failed", "scope"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "edit_failed"),
+        ({"builder": ["secret"]}, "DONE_FAILED_POLICY_VIOLATION", "secret_repeated"),
+        ({"ci": ["red"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red"),
+        ({"builder_call": ["truncated"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "edit_failed"),
+        ({"builder_call": ["auth"]}, "DONE_FAILED_ENVIRONMENT", "auth"),
+        ({"builder_call": ["not_found"]}, "DONE_FAILED_ENVIRONMENT", "model_not_found"),
+        ({"builder_call": ["transient"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"builder_call": ["rate_limited"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"builder_call": ["lost"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"builder_context": ["big"]}, "DONE_FAILED_BUDGET_EXHAUSTED", "token_cap"),
+        ({"trouble_AssembleContext": ["git_unusable"]}, "DONE_FAILED_ENVIRONMENT", "git_unusable"),
+        ({"trouble_CallModel": ["disk_full"]}, "DONE_FAILED_ENVIRONMENT", "disk_full"),
+        ({"trouble_ApplyReply": ["store_lost"]}, "DONE_FAILED_ENVIRONMENT", "store_lost"),
+        ({"trouble_RunCi": ["ci_unusable"]}, "DONE_FAILED_ENVIRONMENT", "ci_unusable"),
+        ({"trouble_Land": ["git_unusable"]}, "DONE_FAILED_ENVIRONMENT", "git_unusable"),
+        ({"trouble_OpenRun": ["git_unusable"]}, "DONE_FAILED_ENVIRONMENT", "git_unusable"),
+        ({"trouble_ProbeProviders": ["provider_down"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"trouble_CloseRun": ["git_unusable"]}, "DONE_FAILED_ENVIRONMENT", "git_unusable"),
+        ({"probe": ["down"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"close": ["touched"]}, "DONE_FAILED_POLICY_VIOLATION", "protected_ref"),
+        ({"land": ["foreign"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict"),
+    ],
+)
+def test_what_a_run_fails_of(words: dict[str, list[str]], state: str, reason: str):
+    story = Story(alone()).says(**words)
+    assert ended(story) == (state, reason)
+    assert story.run.ledger.held == {}
+    assert refold(story) == story.run
+
+
+def test_a_touched_protected_ref_outweighs_every_other_failure():
+    story = Story(alone()).says(close=["touched"], trouble_RunCi=["ci_unusable"])
+    assert ended(story) == ("DONE_FAILED_POLICY_VIOLATION", "protected_ref")
+
+
+def test_of_several_failed_phases_the_gravest_class_counts():
+    story = Story(plan(phase("a"), phase("b"), phase("c"))).says("a", ci=["red"]).says("b", builder=["scope"])
+    assert ended(story) == ("DONE_FAILED_POLICY_VIOLATION", "scope_repeated")
+    assert story.path("c") == STRAIGHT
+
+
+# --- provider trouble and crashes ---------------------------------------------------------------------------------
+
+
+def test_passing_trouble_is_retried_with_doubling_waits_and_takes_no_attempt():
+    story = Story(alone()).says(builder_call=["transient", "rate_limited", "transient", "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    calls = story.asked(CallModel)
+    assert [(c.retry, c.call, c.delay_s, c.attempt) for c in calls] == [
+        (0, 1, 0.0, 1),
+        (1, 2, 1.0, 1),
+        (2, 3, 2.0, 1),
+        (3, 4, 4.0, 1),
+    ]
+
+
+def test_a_provider_that_says_when_is_believed_up_to_the_bound():
+    story = Story(alone())
+    key = story.until(CallModel)
+    answered = story.answer(key, story.run.pending[key])
+    story.give(replace(answered, outcome="rate_limited", reply=None, retry_after_s=9_000.0))
+    assert [e.delay_s for e in story.run.pending.values() if isinstance(e, CallModel)] == [60.0]
+
+
+def test_a_lost_call_stays_charged_and_is_sent_again_as_often_as_any_other_trouble():
+    story = Story(alone()).says(builder_call=["lost", "transient", "lost", "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    calls = story.run.phases["a"].calls
+    assert [(call.outcome, call.maybe_paid, call.tokens) for call in calls] == [
+        ("lost", True, BOUND.tokens),
+        ("transient", False, CALL.tokens),
+        ("lost", True, BOUND.tokens),
+        ("ok", False, CALL.tokens),
+    ]
+    assert story.run.ledger.spent(RUN).tokens == 2 * BOUND.tokens + 2 * CALL.tokens
+
+
+def test_a_call_that_kills_its_driver_each_time_ends_the_run():
+    story = Story(alone()).says(builder_call=["lost"])
+    assert ended(story) == ("DONE_FAILED_ENVIRONMENT", "provider_down")
+    assert len(story.asked(CallModel)) == 1 + story.plan.retry.attempts
+    assert "4 times in a row" in story.run.failure.message  # type: ignore[union-attr]
+
+
+def test_a_missing_usage_figure_charges_the_reservation():
+    story = Story(alone()).says(builder_call=["unknown_usage"])
+    story.tell()
+    assert story.run.ledger.spent("phase:a") == BOUND
+
+
+def test_every_billed_call_counts_at_phase_tier_model_and_run_also_one_without_use():
+    story = Story(alone()).says(builder_call=["truncated", "ok"])
+    story.tell()
+    twice = CALL + CALL
+    assert story.run.ledger.used == {"phase:a": twice, "tier:T1": twice, "model:small": twice, "run": twice}
+
+
+# --- the Auditor --------------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_an_audited_phase_lands_without_approval():
+    story = Story(alone(auto_apply=False))
+    assert ended(story) == ("DONE_SUCCESS", None)
+    kinds = [type(effect).__name__ for effect in story.effects]
+    assert kinds.index("ReadReview") < kinds.index("Land")
+    assert story.path("a") == STRAIGHT
+
+
+def test_the_auditor_sees_the_patch_and_ci_but_nothing_the_builder_was_told():
+    story = Story(alone(auto_apply=False)).says(builder=["edit_failed", "ok"])
+    story.tell()
+    asked = next(e for e in story.asked(AssembleContext) if e.role == "auditor")
+    assert (asked.patch, asked.commit, asked.ci, asked.evidence) == ("p" * 64, "a2", "green, 3 tests executed", ())
+
+
+def test_a_revision_goes_back_to_the_builder_with_the_findings():
+    story = Story(alone(auto_apply=False)).says(auditor=["revise", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING GATE EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    assert story.asked(AssembleContext)[2].evidence[0].kind == "audit_rejected"
+
+
+def test_approval_is_computed_from_the_findings_not_taken_on_the_auditors_word():
+    story = Story(alone(auto_apply=False)).says(auditor=["major"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected")
+    assert story.asked(Land) == []
+
+
+def test_escalate_fails_the_phase_though_attempts_are_left():
+    story = Story(alone(auto_apply=False)).says(auditor=["escalate"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected")
+    assert story.run.phases["a"].attempt == 1
+
+
+def test_a_finding_that_was_met_is_resolved_by_the_approval():
+    story = Story(alone(auto_apply=False)).says(auditor=["major", "approve"])
+    story.tell()
+    assert story.run.issues["audit__a"].resolved
+    assert eligible(story.plan, story.run)
+
+
+def test_a_review_that_cannot_be_read_is_asked_for_once_more_with_the_error():
+    story = Story(alone(auto_apply=False)).says(auditor=["unreadable", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    again = story.asked(AssembleContext)[2]
+    assert (again.role, again.ask, [e.kind for e in again.evidence]) == ("auditor", 2, ["facts_error"])
+
+
+def test_an_auditors_empty_reply_is_asked_for_once_more_and_never_shown_to_the_builder():
+    story = Story(alone(auto_apply=False)).says(auditor_call=["empty_output", "ok"], auditor=["revise", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [e.kind for e in story.asked(AssembleContext)[2].evidence] == ["empty_output"]
+    assert [e.kind for e in story.asked(AssembleContext)[3].evidence] == ["audit_rejected"]
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "reason"),
+    [
+        ({"auditor": ["unreadable"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected"),
+        ({"auditor_call": ["truncated"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected"),
+        ({"auditor_call": ["auth"]}, "DONE_FAILED_ENVIRONMENT", "auth"),
+        ({"auditor_call": ["transient"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"auditor_call": ["lost"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
+        ({"auditor_context": ["big"]}, "DONE_FAILED_BUDGET_EXHAUSTED", "token_cap"),
+        ({"auditor": ["revise"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected"),
+        ({"trouble_ReadReview": ["store_lost"]}, "DONE_FAILED_ENVIRONMENT", "store_lost"),
+    ],
+)
+def test_what_an_audit_fails_of(words: dict[str, list[str]], state: str, reason: str):
+    story = Story(alone(auto_apply=False)).says(**words)
+    assert ended(story) == (state, reason)
+    assert story.asked(Land) == []
+
+
+def test_a_major_issue_calls_the_auditor_into_a_phase_that_has_none():
+    for words in ({"builder": ["major"]}, {"ci": ["major"]}):
+        story = Story(alone()).says(**words)
+        assert ended(story) == ("DONE_SUCCESS", None)
+        assert [c.role for c in story.run.phases["a"].calls] == ["builder", "auditor"]
+
+
+def test_the_same_failure_twice_calls_the_auditor_also_when_another_came_between():
+    red = Story(alone()).says(ci=["red:test_x", "red:test_y", "green"])
+    red.tell()
+    assert [c.role for c in red.run.phases["a"].calls] == ["builder", "builder", "builder"]
+    for words in ({"ci": ["red", "red", "green"]}, {"builder": ["syntax", "syntax", "ok"]}):
+        story = Story(alone()).says(**words)
+        story.tell()
+        assert [c.role for c in story.run.phases["a"].calls] == ["builder", "builder", "builder", "auditor"]
+    attempts = (*phase("a").attempts, phase("a").attempts[0])
+    between = Story(alone(attempts=attempts)).says(builder=["syntax", "edit_failed", "syntax", "ok"])
+    between.tell()
+    assert between.run.phases["a"].calls[-1].role == "auditor"
+
+
+def test_the_auditor_never_overrides_a_red_test():
+    story = Story(alone(auto_apply=False)).says(ci=["red"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
+    assert {call.role for call in story.run.phases["a"].calls} == {"builder"}
+
+
+# --- landing ------------------------------------------------------------------------------------------------------
+
+
+def two_at_the_door(**words: list[str]) -> Story:
+    """`a` and `b`, both with a landing pending on the same head."""
+    story = Story(plan(phase("a"), phase("b"))).says("b", **words)
+    story.until(Land, "a")
+    while not any(isinstance(e, Land) and e.phase_id == "b" for e in story.run.pending.values()):
+        story.step(next(key for key, e in story.run.pending.items() if not isinstance(e, Land)))
+    return story
+
+
+def test_the_second_of_two_landings_is_rebased_and_passes_ci_again_before_it_lands():
+    story = two_at_the_door()
+    assert [e.head for e in story.run.pending.values()] == [BASE, BASE]
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == STRAIGHT
+    assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE CI_RUNNING GATE COMPLETE"
+    carried = story.asked(Rebase)[0]
+    assert (carried.base, carried.head, carried.commit) == (BASE, "c1-a", "b1")
+    landed = story.asked(Land, "b")[1]
+    assert (landed.head, landed.commit) == ("c1-a", "b1'")
+    assert story.run.head == "c2-b"
+
+
+def test_a_rebased_change_that_turns_red_goes_back_to_its_builder_on_the_new_head():
+    story = two_at_the_door(ci=["green", "red", "green"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    second = next(e for e in story.asked(AssembleContext, "b") if e.attempt == 2)
+    assert second.base == "c1-a"
+
+
+def test_a_conflict_with_what_landed_meanwhile_takes_an_attempt():
+    story = two_at_the_door(rebase=["conflict"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    second = next(e for e in story.asked(AssembleContext, "b") if e.attempt == 2)
+    assert (second.base, second.evidence[0].text) == ("c1-a", "what landed meanwhile changes the same lines of src/a")
+
+
+def test_a_conflict_without_an_attempt_left_fails_the_phase():
+    once = phase("a").attempts[:1]
+    story = Story(plan(phase("a", attempts=once))).says(land=["foreign", "ok"], rebase=["conflict"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict")
+
+
+def test_an_approval_outlasts_a_rebase():
+    story = Story(alone(auto_apply=False)).says(land=["moved", "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [call.role for call in story.run.phases["a"].calls] == ["builder", "auditor"]
+    assert story.run.phases["a"].ci_runs == 2
+
+
+def test_a_new_patch_needs_a_new_approval():
+    story = Story(alone(auto_apply=False)).says(land=["foreign", "ok"], rebase=["conflict"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [call.role for call in story.run.phases["a"].calls] == ["builder", "auditor", "builder", "auditor"]
+
+
+def test_a_branch_that_somebody_else_keeps_moving_does_not_keep_the_run_going():
+    story = Story(plan(phase("a"), phase("b", needs=("a",)))).says("a", land=["foreign"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict")
+    assert len(story.asked(Land, "a")) == 3
+    assert "somebody else writes to it" in story.run.failure.message  # type: ignore[union-attr]
+
+
+# --- order and dependents -----------------------------------------------------------------------------------------
+
+
+def test_a_phase_starts_when_all_it_needs_is_complete_from_the_head_they_made():
+    story = Story(plan(phase("a"), phase("b"), phase("c", needs=("a", "b"))))
+    story.tell()
+    asked = story.asked(AssembleContext)
+    assert [e.phase_id for e in asked] == ["a", "b", "c"]
+    assert asked[2].base == story.run.phases["b"].commit
+
+
+def test_no_more_phases_are_active_than_there_are_places():
+    story = Story(plan(*(phase(name) for name in "abcde"), pools={"phase": 3}))
+    most = 0
+    while not story.run.done:
+        story.step()
+        active = [p for p in story.run.phases.values() if p.state in ("EXECUTING", "GATE", "CI_RUNNING")]
+        most = max(most, len(active))
+    assert (story.run.state, most) == ("DONE_SUCCESS", 3)
+
+
+def test_a_failed_phase_skips_its_dependents_and_lets_the_others_go_on():
+    told = plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), phase("d"))
+    story = Story(told).says("a", ci=["red"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
+    assert (story.path("b"), story.path("c"), story.path("d")) == ("QUEUED SKIPPED", "QUEUED SKIPPED", STRAIGHT)
+    assert story.run.head == story.run.phases["d"].commit
+
+
+def test_fail_fast_stops_everything_at_the_first_failure():
+    told = plan(phase("a", attempts=phase("a").attempts[:1]), phase("b"), phase("c"), fail_fast=True)
+    story = Story(told).says("a", builder_call=["truncated"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "edit_failed")
+    assert (story.run.phases["b"].state, story.path("c")) == ("FAILED", "QUEUED SKIPPED")
+    assert story.run.ledger.held == {}
+
+
+def test_a_plan_without_phases_ends_at_once():
+    assert ended(Story(plan())) == ("DONE_SUCCESS", None)
+
+
+# --- budgets ------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_could_pass_its_phases_cap_is_never_sent_and_fails_that_phase_only():
+    story = Story(plan(phase("a", token_cap=10_000), phase("b"))).says("a", builder=["edit_failed"])
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    assert story.run.ledger.spent("phase:a") == CALL
+    assert story.run.failure.message == (  # type: ignore[union-attr]
+        'phase "a" would pass its cap of 10,000 tokens (4,500 used, next call at most 6,000). '
+        "Raise budget.tokens or split the phase. [AP6103]"
+    )
+    assert story.path("b") == STRAIGHT
+
+
+def test_a_phases_cap_in_money_holds_as_well():
+    story = Story(alone(cost_usd_max=Decimal("0.006")))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "cost_cap")
+    assert story.run.ledger.used == {}
+
+
+def test_a_run_cap_ends_the_run():
+    caps = Caps(11_000, 25, 120, 75, None)
+    story = Story(plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), caps=caps))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    assert story.run.ledger.spent(RUN).tokens == 9_000
+    assert (story.path("b"), story.path("c")) == (STRAIGHT, "QUEUED EXECUTING FAILED")
+
+
+def test_a_run_cap_in_money_names_the_cost():
+    caps = Caps(5_000_000, 25, 120, 75, Decimal("0.011"))
+    story = Story(plan(phase("a"), phase("b", needs=("a",)), caps=caps))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "cost_cap")
+
+
+def test_a_cap_that_is_only_held_by_a_call_in_flight_is_waited_for():
+    caps = Caps(11_000, 25, 120, 75, None)
+    story = Story(plan(phase("a"), phase("b"), caps=caps))
+    story.until(CallModel)
+    story.step(next(k for k, e in story.run.pending.items() if isinstance(e, AssembleContext)))
+    assert story.run.phases["b"].waiting
+    assert sum(isinstance(e, CallModel) for e in story.run.pending.values()) == 1
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.run.ledger.spent(RUN).tokens == 9_000
+
+
+def test_who_waits_for_money_that_is_then_spent_is_refused_in_the_end():
+    caps = Caps(11_000, 25, 120, 75, None)
+    story = Story(plan(phase("a"), phase("b"), caps=caps)).says("a", builder_call=["lost", "ok"])
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    assert story.run.ledger.spent(RUN).tokens == 6_000
+
+
+def test_a_retry_that_has_to_wait_for_money_still_waits_as_long_as_the_provider_asked():
+    caps = Caps(16_000, 25, 120, 75, None)
+    story = Story(plan(phase("a"), phase("b"), caps=caps))
+    first, second = story.until(CallModel, "a"), story.until(CallModel, "b")
+    answered = story.answer(first, story.run.pending[first])
+    story.give(replace(answered, outcome="transient", reply=None, retry_after_s=30.0))
+    assert story.run.phases["a"].waiting
+    story.step(second)
+    assert [e.delay_s for e in story.run.pending.values() if isinstance(e, CallModel)] == [30.0]
+
+
+def test_a_tiers_cap_refuses_only_under_safety_critical():
+    told = plan(phase("a"), phase("b", needs=("a",)))
+    tiers = (replace(told.tiers[0], token_cap=8_000),)
+    normal = Story(replace(told, tiers=tiers))
+    assert ended(normal) == ("DONE_SUCCESS", None)
+    assert blemishes(normal.run, tiers[0]) == ("9,000 tokens used of 8,000",)
+    assert not eligible(normal.plan, normal.run)
+    strict = Story(replace(told, tiers=tiers, safety_profile="safety_critical"))
+    assert ended(strict) == ("DONE_FAILED_BUDGET_EXHAUSTED", "tier_caps")
+    assert strict.run.ledger.spent(RUN).tokens == 4_500
+
+
+def test_an_unmetered_models_token_cap_bounds_the_run():
+    told = plan(phase("a"), phase("b", needs=("a",)))
+    free: PlanModel = replace(told.models["small"], price=None, token_cap=10_000)
+    story = Story(replace(told, models={"small": free}))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    assert story.run.ledger.spent("model:small") == Amount(4_500, Decimal(0))
+    assert "its model's cap of 10,000 tokens" in story.run.failure.message  # type: ignore[union-attr]
+
+
+def test_too_many_minor_issues_end_the_run():
+    caps = Caps(5_000_000, 25, 120, 1, None)
+    story = Story(plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), caps=caps))
+    story.says(builder=["minor"])
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "minor_issues")
+    assert (story.path("a"), story.run.phases["b"].state) == (STRAIGHT, "FAILED")
+
+
+# --- tiers --------------------------------------------------------------------------------------------------------
+
+
+def test_a_tiers_state_is_what_its_phases_make_it():
+    story = Story(plan(phase("a"), phase("b", needs=("a",)), phase("c", tier_id="T2", needs=("a", "b"))))
+    one, two = story.plan.tiers
+    assert (tier_state(story.run, one), tier_state(story.run, two)) == ("PENDING", "PENDING")
+    story.until(CallModel, "a")
+    assert (tier_state(story.run, one), tier_state(story.run, two)) == ("IN_PROGRESS", "PENDING")
+    story.until(CallModel, "c")
+    assert (tier_state(story.run, one), tier_state(story.run, two)) == ("COMPLETE", "IN_PROGRESS")
+    failed = Story(story.plan).says("b", ci=["red"])
+    failed.tell()
+    assert (tier_state(failed.run, one), tier_state(failed.run, two)) == ("FAILED", "SKIPPED")
+
+
+def test_more_ci_runs_than_the_tier_has_make_it_not_clean():
+    told = alone()
+    told = replace(told, tiers=(replace(told.tiers[0], ci_runs=1),))
+    story = Story(told).says(ci=["red", "green"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert blemishes(story.run, told.tiers[0]) == ("2 CI runs of 1",)
+
+
+@pytest.mark.parametrize(
+    ("issue", "state", "reason"),
+    [
+        ("major", "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "major_issues"),
+        ("minor", "DONE_FAILED_BUDGET_EXHAUSTED", "tier_caps"),
+    ],
+)
+def test_under_safety_critical_a_tier_that_is_not_clean_fails_the_run(issue: str, state: str, reason: str):
+    told = alone()
+    told = replace(told, tiers=(replace(told.tiers[0], minor_issues=0),))
+    strict = Story(replace(told, safety_profile="safety_critical")).says(builder=[issue])
+    assert ended(strict) == (state, reason)
+    assert strict.path("a") == STRAIGHT
+    normal = Story(told).says(builder=[issue])
+    assert ended(normal) == ("DONE_SUCCESS", None)
+    assert not eligible(told, normal.run)
+
+
+# --- stopping -----------------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_skips_what_has_not_begun_and_waits_for_the_bill_of_what_is_in_flight():
+    story = Story(plan(phase("a"), phase("b", needs=("a",))))
+    key = story.until(CallModel)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    assert (story.path("a"), story.path("b")) == ("QUEUED EXECUTING FAILED", "QUEUED SKIPPED")
+    assert list(story.run.pending) == [key] == list(unwanted(story.run))
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "cancelled")
+    assert story.run.ledger.spent(RUN) == CALL
+    assert story.run.phases["a"].failure == story.run.failure
+
+
+def test_a_call_that_nobody_has_sent_when_its_phase_ends_costs_nothing():
+    story = Story(alone())
+    key = story.until(CallModel)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    story.give(ev.CallDropped(key, 9.0))
+    assert (story.run.ledger.held, story.run.ledger.spent(RUN), story.run.phases["a"].calls) == ({}, ZERO, ())
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "cancelled")
+
+
+def test_a_call_that_is_still_wanted_cannot_be_dropped():
+    story = Story(alone())
+    key = story.until(CallModel)
+    assert unwanted(story.run) == ()
+    with pytest.raises(IllegalEvent, match="phase a is EXECUTING; CallDropped has no place there"):
+        story.give(ev.CallDropped(key, 9.0))
+
+
+def test_a_landing_under_way_is_believed_also_in_a_run_that_stops():
+    story = Story(plan(phase("a"), phase("b", needs=("a",))))
+    story.until(Land)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    assert (story.run.phases["a"].state, story.path("b")) == ("GATE", "QUEUED SKIPPED")
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "cancelled")
+    assert story.path("a") == STRAIGHT
+    assert story.run.head == "c1-a"
+
+
+def test_a_landing_that_comes_too_late_in_a_run_that_stops_is_not_tried_again():
+    story = Story(alone()).says(land=["moved"])
+    story.until(Land)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "cancelled")
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING GATE FAILED"
+    assert story.asked(Rebase) == []
+
+
+def test_a_cancel_before_anything_has_begun():
+    for kind in (machine.ProbeProviders, OpenRun):
+        story = Story(alone())
+        story.until(kind)
+        story.give(ev.CancelRequested(0.5, "ann"))
+        assert [type(e) for e in story.run.pending.values()] == [CloseRun]
+        assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "cancelled")
+        assert story.path("a") == "QUEUED SKIPPED"
+
+
+def test_after_the_last_phase_a_cancel_or_a_deadline_comes_too_late():
+    story = Story(alone())
+    story.until(CloseRun)
+    assert story.run.closing
+    assert next_deadline_s(story.plan, story.run) is None
+    story.give(ev.CancelRequested(9.0, "ann"))
+    story.give(ev.TimePassed(999_999.0))
+    assert ended(story) == ("DONE_SUCCESS", None)
+
+
+def test_the_first_reason_to_stop_is_the_one_that_counts():
+    story = Story(alone())
+    story.until(CallModel)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    story.give(ev.CancelRequested(9.5, "bob"))
+    story.give(ev.TimePassed(999_999.0))
+    assert story.tell().failure.message == "cancelled by ann"  # type: ignore[union-attr]
+
+
+def test_the_runs_minutes_end_it():
+    story = Story(alone())
+    story.until(RunCi)
+    assert next_deadline_s(story.plan, story.run) == 7200.0
+    story.give(ev.TimePassed(7199.0))
+    assert not story.run.stopping
+    story.give(ev.TimePassed(7200.0))
+    assert next_deadline_s(story.plan, story.run) is None
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "duration")
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING FAILED"
+
+
+def test_a_phases_minutes_end_that_phase_only():
+    story = Story(plan(phase("a", minutes_max=1), phase("b")))
+    key = story.until(CallModel, "a")
+    started_s = story.run.phases["a"].started_s
+    assert started_s is not None
+    assert next_deadline_s(story.plan, story.run) == started_s + 60.0
+    story.give(ev.TimePassed(started_s + 60.0))
+    assert story.path("a") == "QUEUED EXECUTING FAILED"
+    assert unwanted(story.run) == (key,)
+    assert next_deadline_s(story.plan, story.run) == 7200.0
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "duration")
+    assert story.path("b") == STRAIGHT
+    assert story.run.ledger.spent("phase:a") == CALL
+
+
+def test_a_phase_that_is_landing_has_no_deadline_any_more_until_it_lost_the_race():
+    story = Story(alone(minutes_max=1)).says(land=["moved"])
+    story.until(Land)
+    assert next_deadline_s(story.plan, story.run) == 7200.0
+    story.give(ev.TimePassed(600.0))
+    assert story.run.phases["a"].state == "GATE"
+    story.step()
+    assert next_deadline_s(story.plan, story.run) == 62.0
+    story.give(ev.TimePassed(600.0))
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING GATE FAILED"
+
+
+def test_time_never_runs_backwards():
+    story = Story(alone())
+    story.give(ev.TimePassed(50.0))
+    story.step()
+    assert story.run.elapsed_s == 50.0
+
+
+# --- illegal events -----------------------------------------------------------------------------------------------
+
+
+def _foreign(_: Story) -> ev.Event:
+    return ev.EffectLost("0" * 64, 1.0)
+
+
+def _mismatched(story: Story) -> ev.Event:
+    return ev.CiFinished(next(iter(story.run.pending)), 1.0, "green", "", 1, (), "", {}, (), ())
+
+
+def _twice(story: Story) -> ev.Event:
+    return story.log[-1]
+
+
+def _late(story: Story) -> ev.Event:
+    story.tell()
+    return ev.CancelRequested(99.0, "ann")
+
+
+def _late_mismatch(story: Story) -> ev.Event:
+    story.give(ev.CancelRequested(9.0, "ann"))
+    return _mismatched(story)
+
+
+def _no_run_event(_: Story) -> ev.Event:
+    return ev.RunOpened("x", 1.0, BASE, {})
+
+
+@pytest.mark.parametrize("event", [_foreign, _mismatched, _twice, _late, _late_mismatch, _no_run_event])
+def test_an_illegal_event_raises_and_changes_nothing(event: Callable[[Story], ev.Event]):
+    story = Story(alone())
+    story.until(CallModel)
+    illegal = event(story)
+    before, text = story.run, repr(story.run)
+    with pytest.raises(IllegalEvent):
+        react(story.plan, story.run, illegal)
+    assert story.run is before
+    assert repr(story.run) == text
+
+
+def test_a_plan_that_is_not_pinned_to_a_commit_cannot_run():
+    with pytest.raises(ValueError, match="pin it to a commit first"):
+        start(plan(phase("a"), base_commit=None), "run-1")
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+LEGAL = {
+    "QUEUED": {"EXECUTING", "SKIPPED"},
+    "EXECUTING": {"EXECUTING", "GATE", "FAILED"},
+    "GATE": {"GATE", "CI_RUNNING", "EXECUTING", "COMPLETE", "FAILED"},
+    "CI_RUNNING": {"GATE", "COMPLETE", "EXECUTING", "FAILED"},
+    "COMPLETE": set(),
+    "FAILED": set(),
+    "SKIPPED": set(),
+}
+
+
+def test_no_row_leaves_a_terminal_state_or_makes_a_move_that_governance_does_not_know():
+    assert [row for row in machine.TABLE if row.to not in LEGAL[row.at]] == []
+
+
+def test_the_last_row_of_every_group_asks_nothing_so_that_no_answer_is_without_a_place():
+    groups: dict[tuple[str, str], list[machine.Row]] = {}
+    for row in machine.TABLE:
+        groups.setdefault((row.at, row.event.__name__), []).append(row)
+    assert [at for at, rows in groups.items() if rows[-1].guard.__name__ != "always"] == []
+    assert [at for at, rows in groups.items() if any(row.guard.__name__ == "always" for row in rows[:-1])] == []
+
+
+def _waits(words: dict[str, list[str]], cap: int = 11_000) -> Story:
+    """Two phases and money for one call at a time."""
+    told = plan(phase("a", auto_apply=False), phase("b", auto_apply=False), caps=Caps(cap, 25, 120, 75, None))
+    return Story(told, order=_contexts_first).says(**words)
+
+
+def _contexts_first(keys: list[str]) -> str:
+    return keys[-1]
+
+
+def _tight(words: dict[str, list[str]], **changes: object) -> Story:
+    return Story(alone(auto_apply=False, **changes)).says(**words)
+
+
+STORIES: tuple[Callable[[], Story], ...] = (
+    lambda: Story(alone()),
+    lambda: Story(alone()).says(builder=["edit_failed"]),
+    lambda: Story(alone()).says(ci=["red"]),
+    lambda: Story(alone()).says(builder_call=["truncated"]),
+    lambda: Story(alone()).says(builder_call=["auth"]),
+    lambda: Story(alone()).says(builder_call=["transient"]),
+    lambda: Story(alone()).says(builder_call=["lost"]),
+    lambda: Story(alone()).says(builder_context=["big"]),
+    lambda: Story(alone()).says(land=["moved", "ok"]),
+    lambda: Story(alone()).says(land=["foreign"]),
+    lambda: Story(alone()).says(land=["foreign"], rebase=["conflict"]),
+    lambda: Story(alone()).says(trouble_AssembleContext=["git_unusable"]),
+    lambda: Story(alone()).says(trouble_ApplyReply=["git_unusable"]),
+    lambda: Story(alone()).says(trouble_RunCi=["ci_unusable"]),
+    lambda: Story(alone(token_cap=5_000)),
+    lambda: Story(plan(phase("a"), caps=Caps(5_000, 25, 120, 75, None))),
+    lambda: _tight({}),
+    lambda: _tight({"auditor": ["revise"]}),
+    lambda: _tight({"auditor": ["unreadable"]}),
+    lambda: _tight({"auditor_call": ["auth"]}),
+    lambda: _tight({"auditor_call": ["transient"]}),
+    lambda: _tight({"auditor_call": ["lost"]}),
+    lambda: _tight({"auditor_call": ["truncated"]}),
+    lambda: _tight({"auditor_context": ["big"]}),
+    lambda: _tight({}, token_cap=10_000),
+    lambda: Story(plan(phase("a", auto_apply=False), caps=Caps(10_000, 25, 120, 75, None))),
+    lambda: _waits({}),
+    lambda: _waits({}, cap=20_000),
+)
+
+
+def test_every_row_of_the_table_is_reached(monkeypatch: pytest.MonkeyPatch):
+    reached: set[int] = set()
+    pick = machine._row
+
+    def picked(turn: machine.Turn) -> machine.Row:
+        row = pick(turn)
+        reached.add(next(number for number, each in enumerate(machine.TABLE) if each is row))
+        return row
+
+    monkeypatch.setattr(machine, "_row", picked)
+    for told in STORIES:
+        story = told()
+        assert story.tell().done
+        assert refold(story) == story.run
+    missing = [
+        f"{row.at} {row.event.__name__} {row.guard.__name__} -> {row.to}"
+        for number, row in enumerate(machine.TABLE)
+        if number not in reached
+    ]
+    assert missing == []
+
+
+def test_the_effects_of_a_story_are_the_same_on_every_machine():
+    first, second = (Story(plan(phase("a", auto_apply=False), phase("b"))).says(ci=["red", "green"]) for _ in "12")
+    first.tell()
+    second.tell()
+    assert first.log == second.log
+    assert first.effects == second.effects
