@@ -1,0 +1,40 @@
+"""Bytes under their own sha256, compressed. The same bytes are kept once, whoever writes them."""
+
+import hashlib
+import zlib
+
+import sqlalchemy as sa
+
+from autopack.journal import tables
+from autopack.journal.database import ConstraintBroken, Database
+from autopack.journal.errors import BlobDamaged, BlobMissing
+
+
+def put(database: Database, connection: sa.PoolProxiedConnection, data: bytes) -> str:
+    """Durable when this returns the blob's id."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    row = {"sha256": sha256, "data": zlib.compress(data), "size": len(data)}
+    try:
+        with database.writing(connection) as cursor:
+            cursor.execute(database.statements.has_blob, {"sha256": sha256})
+            if cursor.fetchone() is None:
+                cursor.execute(database.statements.blob, row)
+    except ConstraintBroken:
+        pass  # on a server two writers may both find it missing: either one's bytes are these bytes
+    return sha256
+
+
+def get(database: Database, sha256: str) -> bytes:
+    """Raises BlobMissing, BlobDamaged."""
+    wanted = sa.select(tables.blobs.c.data).where(tables.blobs.c.sha256 == sha256)
+    with database.reading() as connection:
+        packed = connection.execute(wanted).scalar_one_or_none()
+    if packed is None:
+        raise BlobMissing(database.place, sha256)
+    try:
+        data = zlib.decompress(packed)
+    except zlib.error:
+        raise BlobDamaged(database.place, sha256) from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise BlobDamaged(database.place, sha256)
+    return data

@@ -1,0 +1,34 @@
+"""The hash chain over a run's events, and the text an event is hashed as.
+
+An event's line is the canonical JSON of {"at", "body", "seq", "type"}; its hash is the sha256 of the hash before it
+followed by that line. The hash before the first event is the plan's digest, so a run's events can't be moved under
+another plan.
+"""
+
+import hashlib
+import json
+import re
+
+from autopack.plan import canonical
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def body_text(body: object) -> str:
+    """Canonical JSON that every store can hold.
+
+    File names and child output decoded with surrogateescape hold halves of surrogate pairs, which UTF-8 refuses;
+    as a JSON escape they survive.
+    """
+    text = canonical.text(body)
+    return text if text.isascii() else _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def line(seq: int, type_name: str, body: str, at: float) -> str:
+    """The canonical text of an event whose body is canonical text already."""
+    return f'{{"at":{at!r},"body":{body},"seq":{seq},"type":{json.dumps(type_name, ensure_ascii=False)}}}'
+
+
+def link(previous: str, seq: int, type_name: str, body: str, at: float) -> str:
+    """The hash of an event that follows the one with hash `previous`."""
+    return hashlib.sha256((previous + line(seq, type_name, body, at)).encode()).hexdigest()

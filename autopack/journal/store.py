@@ -1,0 +1,174 @@
+"""The store: where runs are made, found and read. Writing to a run goes through its one `Writer`."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from decimal import Decimal
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from autopack.journal import blobs, chain, schema, tables
+from autopack.journal.database import ConstraintBroken, Database, Synchronous, address
+from autopack.journal.errors import JournalDamaged, RunExists, UnknownRun
+from autopack.journal.rows import CallRow, EventRow, IntentRow, RunRow
+from autopack.journal.writer import Writer
+
+PAGE = 500
+"""Events read at once. A reader holds nothing between two pages, so a slow one is in nobody's way."""
+
+
+def open_store(url_or_path: str | PathLike[str], *, create: bool, synchronous: Synchronous = "FULL") -> "Store":
+    """The store in an SQLite file or at a database URL; with `create` it is made where there is none.
+
+    `synchronous` NORMAL gives up the last commits when the machine, not the process, goes down.
+    Raises StoreMissing, StoreVersionUnknown, StoreUnusable.
+    """
+    at = address(url_or_path)
+    schema.locate(at, create=create)
+    database = Database(at, synchronous)
+    try:
+        schema.prepare(database, create=create)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)
+
+
+class Store:
+    """Safe to use from several threads. `.place` names it in messages."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.place = database.place
+
+    def create_run(self, run_id: str, project: str, plan_json: str, plan_sha256: str, at: float) -> None:
+        """A run without events. `plan_sha256` is the digest of exactly this text. Raises RunExists."""
+        row = {"run_id": run_id, "project": project, "created_at": float(at), "plan_sha256": plan_sha256}
+        head = {"state": "RUN_CREATED", "last_seq": 0, "last_hash": plan_sha256}
+        if (found := self.put_blob(plan_json.encode())) != plan_sha256:
+            raise ValueError(f"the plan's text has the digest {found}, not {plan_sha256}")
+        database = self._database
+        try:
+            with closing(database.connect()) as connection, database.writing(connection) as cursor:
+                cursor.execute(database.statements.new_run, row | head)
+        except ConstraintBroken:
+            raise RunExists(self.place, run_id) from None
+
+    def runs(self) -> list[RunRow]:
+        """All runs, oldest first."""
+        return [_run(row) for row in self._select(_RUNS.order_by(tables.runs.c.created_at, tables.runs.c.run_id))]
+
+    def run(self, run_id: str) -> RunRow:
+        """Raises UnknownRun."""
+        return _run(self._run_row(run_id))
+
+    def plan(self, run_id: str) -> str:
+        """The plan's text as it was given. Raises UnknownRun, BlobDamaged."""
+        return self.blob(self.run(run_id).plan_sha256).decode()
+
+    def events(self, run_id: str, after: int = 0) -> Iterator[EventRow]:
+        """The events with a seq above `after`, in order, each proved to follow the one before it.
+
+        Raises UnknownRun, and JournalDamaged at the first event that was changed, moved or taken away.
+        """
+        run = self._run_row(run_id)
+        previous = self._hash_at(run_id, after) if 0 < after <= run.last_seq else run.plan_sha256
+        seq = after
+        while page := self._page(run_id, seq):
+            for row in page:
+                _prove(run_id, row, seq + 1, previous)
+                seq, previous = row.seq, row.hash
+                yield EventRow(seq, row.type, json.loads(row.body), row.at, row.hash)
+                if seq == run.last_seq and previous != run.last_hash:
+                    raise JournalDamaged(run_id, seq, "its hash is not the one its run ends with")
+        if seq < run.last_seq:
+            raise JournalDamaged(run_id, seq + 1, f"it is missing, the run has {run.last_seq} events")
+
+    def intents(self, run_id: str) -> Mapping[str, IntentRow]:
+        """By key, in the order of keys."""
+        return {row.key: _intent(row) for row in self._of_run(tables.intents, run_id)}
+
+    def calls(self, run_id: str) -> Mapping[str, CallRow]:
+        """The paid-call ledger by key, in the order of keys."""
+        return {row.key: _call(row) for row in self._of_run(tables.calls, run_id)}
+
+    def put_blob(self, data: bytes) -> str:
+        """Keeps the bytes, once, and returns their id (sha256)."""
+        with closing(self._database.connect()) as connection:
+            return blobs.put(self._database, connection, data)
+
+    def blob(self, sha256: str) -> bytes:
+        """Raises BlobMissing, BlobDamaged."""
+        return blobs.get(self._database, sha256)
+
+    def writer(self, run_id: str, *, clock: Callable[[], float] = time.time) -> Writer:
+        """The run's only writer, holding its lock from now on. Raises UnknownRun, RunLocked."""
+        self._run_row(run_id)
+        return Writer(self._database, run_id, clock)
+
+    def close(self) -> None:
+        """Close writers first: their locks live on connections of this store."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _select(self, query: sa.Select[Any]) -> list[Any]:
+        with self._database.reading() as connection:
+            return list(connection.execute(query))
+
+    def _run_row(self, run_id: str) -> Any:
+        found = self._select(_RUNS.where(tables.runs.c.run_id == run_id))
+        if not found:
+            raise UnknownRun(self.place, run_id)
+        return found[0]
+
+    def _of_run(self, table: sa.Table, run_id: str) -> list[Any]:
+        return self._select(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.key))
+
+    def _page(self, run_id: str, after: int) -> list[Any]:
+        events = tables.events
+        later = sa.select(events).where(events.c.run_id == run_id, events.c.seq > after)
+        return self._select(later.order_by(events.c.seq).limit(PAGE))
+
+    def _hash_at(self, run_id: str, seq: int) -> str:
+        events = tables.events
+        found = self._select(sa.select(events.c.hash).where(events.c.run_id == run_id, events.c.seq == seq))
+        if not found:
+            raise JournalDamaged(run_id, seq, "it is missing")
+        return str(found[0].hash)
+
+
+_RUNS = sa.select(tables.runs)
+
+
+def _prove(run_id: str, row: Any, seq: int, previous: str) -> None:
+    if row.seq != seq:
+        raise JournalDamaged(run_id, seq, f"it is missing, the next one is {row.seq}")
+    if row.prev_hash != previous:
+        raise JournalDamaged(run_id, seq, "it doesn't follow the event before it")
+    if row.hash != chain.link(previous, seq, row.type, row.body, row.at):
+        raise JournalDamaged(run_id, seq, "its content is not what was written")
+
+
+def _run(row: Any) -> RunRow:
+    summary = None if row.summary is None else json.loads(row.summary)
+    return RunRow(row.run_id, row.project, row.created_at, row.plan_sha256, row.state, summary, row.last_seq)
+
+
+def _intent(row: Any) -> IntentRow:
+    return IntentRow(row.key, row.effect_type, json.loads(row.body), row.at, row.token, row.pid, row.pid_start)
+
+
+def _call(row: Any) -> CallRow:
+    reply = None if row.reply is None else json.loads(row.reply)
+    return CallRow(row.key, row.reserved_tokens, Decimal(row.reserved_cost_usd), row.at, reply, row.replied_at)
