@@ -1,0 +1,149 @@
+"""From a Builder's reply to a tree: parse, match, gate, write. Whatever is refused says why, in the Builder's terms."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from autopack.plan.model import Plan, PlanPhase
+from autopack.run.events import ReportedIssue
+from autopack.runners import edit, gate, git, reply
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A tree that passed the gate. `rung` and `fuzz` are those of the worst-placed block."""
+
+    tree: str
+    rung: int
+    fuzz: int
+    summary: str
+    issues: tuple[ReportedIssue, ...]
+
+
+class Refused(Exception):
+    """Nothing was written. `kind` is a stable word, `evidence` the details for the next attempt."""
+
+    def __init__(self, kind: str, message: str, evidence: str, issues: tuple[ReportedIssue, ...] = ()) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.evidence = evidence
+        self.issues = issues
+
+
+def candidate(
+    plan: Plan,
+    phase: PlanPhase,
+    repository: git.Repository,
+    base: str,
+    shown: Mapping[str, str],
+    text: str,
+    finish_reason: str,
+) -> Change:
+    """The tree that the reply makes of `base`. Raises Refused, git.GitUnusable."""
+    parsed = reply.parse_builder(text, finish_reason)
+    if isinstance(parsed, reply.Refusal):
+        raise Refused(parsed.outcome, parsed.message, parsed.message)
+    issues = reported(phase, parsed.facts.issues, "cursor_self_doubt")
+    present = {entry.path: entry for entry in repository.list_files(base)}
+    before = _before(repository, base, parsed.edits, present)
+    _seen(before, shown, issues)
+    applied = edit.apply(before, parsed.edits, fuzz_cap=phase.limits.fuzz)
+    if isinstance(applied, edit.EditFailed):
+        raise Refused("edit_failed", _first_line(applied.evidence()), applied.evidence(), issues)
+    found = gate.check(before, applied, parsed, _rules(plan, phase, frozenset(present)))
+    _pass(found, issues)
+    changes = {path: git.FileChange(change.content, change.mode) for path, change in applied.changes.items()}
+    try:
+        tree = repository.write_tree(base, changes)
+    except git.TreeRefused as error:
+        raise Refused("scope", str(error), str(error), issues) from error
+    worst = max(applied.placements, key=lambda placement: placement.fuzz, default=None)
+    noted = _noted(phase, found)
+    return Change(tree, worst.rung if worst else 0, worst.fuzz if worst else 0, parsed.facts.summary, issues + noted)
+
+
+def reported(phase: PlanPhase, found: Iterable[reply.Issue | reply.Finding], source: str) -> tuple[ReportedIssue, ...]:
+    """What a model reported, under stable keys; one it gave no key gets one made of what it says."""
+    return tuple(
+        ReportedIssue(
+            issue_key=issue.issue_key or issue_key(phase.category, issue.path or phase.phase_id, issue.description),
+            severity=issue.severity,
+            category=issue.category or phase.category,
+            source=source,
+            description=issue.description,
+            evidence_refs=tuple(issue.evidence_refs),
+        )
+        for issue in found
+    )
+
+
+def issue_key(category: str, subject: str, defect: str) -> str:
+    """`<category>__<object>__<defect>`; the defect is named by a digest of its words, so equal words meet again."""
+    words = " ".join(defect.casefold().split())
+    return f"{category}__{subject}__{hashlib.sha256(words.encode()).hexdigest()[:12]}"
+
+
+def _before(
+    repository: git.Repository, base: str, edits: Iterable[reply.Edit], present: Mapping[str, git.Entry]
+) -> dict[str, bytes | None]:
+    """What the edited paths hold at base; None for what is not there."""
+    paths = {path for item in edits for path in item.paths}
+    special = sorted(path for path in paths if path in present and not present[path].is_regular)
+    if special:
+        words = f"{', '.join(special)}: a symbolic link or submodule can't be edited"
+        raise Refused("scope", words, words)
+    files = repository.read_files(base, paths)
+    return {path: files.get(path) for path in sorted(paths)}
+
+
+def _seen(before: Mapping[str, bytes | None], shown: Mapping[str, str], issues: tuple[ReportedIssue, ...]) -> None:
+    """A file is only changed by who was shown exactly this content of it."""
+    for path, content in before.items():
+        if content is not None and shown.get(path) != hashlib.sha256(content).hexdigest():
+            words = f"{path} exists, and you were not shown it: it can't be changed unseen"
+            raise Refused("scope", words, words, issues)
+
+
+def _rules(plan: Plan, phase: PlanPhase, present: frozenset[str]) -> gate.GateRules:
+    limits = phase.limits
+    return gate.GateRules(
+        write=phase.write,
+        protected=plan.protected_paths,
+        allow=frozenset(phase.allow),
+        allowed_protected=phase.allowed_protected,
+        limits=gate.Limits(limits.files, limits.changed_lines, limits.file_bytes, limits.shrink, limits.growth),
+        deliverables=phase.deliverables,
+        present=present,
+    )
+
+
+def _pass(found: tuple[gate.GateFinding, ...], issues: tuple[ReportedIssue, ...]) -> None:
+    blocking = [finding for finding in found if finding.severity == "block"]
+    if blocking:
+        lines = [_line(finding) for finding in blocking]
+        raise Refused(blocking[0].kind, lines[0], "\n".join(lines), issues)
+
+
+def _noted(phase: PlanPhase, found: tuple[gate.GateFinding, ...]) -> tuple[ReportedIssue, ...]:
+    """What the gate saw and let pass goes on record."""
+    return tuple(
+        ReportedIssue(
+            issue_key=issue_key(phase.category, finding.path, f"{finding.kind} {finding.message}"),
+            severity="major" if finding.severity == "major" else "minor",
+            category=phase.category,
+            source="static_check",
+            description=_line(finding),
+            evidence_refs=(finding.path,),
+        )
+        for finding in found
+    )
+
+
+def _line(finding: gate.GateFinding) -> str:
+    place = finding.path + (f":{finding.line}" if finding.line else "")
+    return f"{place}: {finding.kind}: {finding.message}"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

@@ -1,0 +1,48 @@
+"""Every git command of the product.
+
+`open_repository` gives a Repository: what a commit holds, new trees, commits and canonical diffs, made by plumbing in
+the user's repository without any checkout; and the only refs a run writes. `Pool` gives worktrees for programs that
+need files. Neither touches the user's own checkout, index, stash, branches or hooks.
+"""
+
+from autopack.runners.git.command import require_git
+from autopack.runners.git.errors import (
+    BranchInUse,
+    DiskFull,
+    GitError,
+    GitFailed,
+    GitLocked,
+    GitUnusable,
+    RefRefused,
+    TagRefused,
+    TreeRefused,
+)
+from autopack.runners.git.folder import sweep
+from autopack.runners.git.pool import Pool, Worktree
+from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
+from autopack.runners.git.tree import Entry, FileChange, Stat
+
+__all__ = [
+    "BranchInUse",
+    "Conflict",
+    "DiskFull",
+    "Entry",
+    "FileChange",
+    "GitError",
+    "GitFailed",
+    "GitLocked",
+    "GitUnusable",
+    "Identity",
+    "Merged",
+    "Pool",
+    "RefRefused",
+    "Repository",
+    "Stat",
+    "TagRefused",
+    "TreeRefused",
+    "Worktree",
+    "open_repository",
+    "require_git",
+    "sweep",
+    "trailers",
+]

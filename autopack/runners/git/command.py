@@ -1,0 +1,189 @@
+"""One git command: what it sees, what it may start, how long it may take, what its failure means.
+
+The only importer of GitPython, and lazily: importing it takes a tenth of a second and starts git once.
+Knows processes and environments; does not know what the commands are for.
+"""
+
+import functools
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from autopack.runners.git.errors import DiskFull, GitFailed, GitLocked, GitUnusable
+
+OLDEST = (2, 38)  # the first with `merge-tree --write-tree`
+TIMEOUT_S = 600.0  # a checkout of a very large tree on a slow disk; nothing here waits for a network
+
+# No program named in a configuration is ever started, and no setting changes what is written or printed.
+SETTINGS = (
+    "core.hooksPath=/dev/null",  # also reference-transaction, which plumbing would run
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",  # attributes choose filters, merge drivers and what counts as binary
+    "core.excludesFile=/dev/null",
+    "core.autocrlf=false",
+    "core.safecrlf=false",
+    "core.quotePath=true",
+    "core.ignoreCase=false",
+    "core.protectHFS=true",  # names that are .git on some other system are refused on this one as well
+    "core.protectNTFS=true",
+    "log.showSignature=false",
+    "trailer.separators=:",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "init.defaultBranch=main",  # only to keep git from printing advice
+)
+
+QUIET = {
+    "LANGUAGE": "C",
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",  # an id means the object with this id
+    "GIT_NO_LAZY_FETCH": "1",
+}
+
+# For repositories of our own: there the user's and the machine's configuration have nothing to say. The user's own
+# repository is read with them, because `safe.directory` lives there.
+SEALED = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
+
+# About connections and about people at a terminal, of which no command here makes use; many have them set all day.
+IDLE = ("GIT_ASKPASS", "GIT_EDITOR", "GIT_HTTP_", "GIT_PAGER", "GIT_PROXY_", "GIT_PYTHON_", "GIT_SSH", "GIT_SSL_")
+
+_LOCK = re.compile(r"Unable to create '(.+?\.lock)': File exists")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """For ids, ref names and the like."""
+        return self.out.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """git as it sees one repository. `place` is what errors name, `folder` an existing folder to work in."""
+
+    place: str
+    folder: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    settings: tuple[str, ...] = SETTINGS
+
+    def seeing(self, folder: str | None = None, **variables: str) -> "Git":
+        return replace(self, folder=folder or self.folder, variables={**self.variables, **variables})
+
+    def run(
+        self, *words: str, given: bytes = b"", accept: Container[int] = (0,), timeout_s: float = TIMEOUT_S
+    ) -> Answer:
+        """Raises GitFailed, or its named relative, for a status that isn't accepted."""
+        if not os.path.isdir(self.folder):
+            raise GitUnusable(self.place, f"the folder {self.folder} is gone", "Start the run again.")
+        variables = QUIET | dict(self.variables)
+        options = [word for setting in self.settings for word in ("-c", setting)]
+        # -C rather than a working_dir for GitPython, which would expand "~" and "$NAME" in it.
+        command = [*_without_foreign(variables), "git", "-C", self.folder, "--no-pager", *options, *words]
+        try:
+            answer = _talk(command, variables, given, timeout_s)
+        except TimeoutError as error:
+            fact = f"git {words[0]} did not finish within {timeout_s:g} s"
+            raise GitUnusable(self.place, fact, "Check the disk it lies on, then resume the run.") from error
+        if answer.status not in accept:
+            raise self._failure(words[0], answer)
+        return answer
+
+    def _failure(self, verb: str, answer: Answer) -> GitUnusable:
+        if lock := _LOCK.search(answer.err):
+            return GitLocked(
+                lock[1],
+                "another git process holds this lock, or a dead one left it behind",
+                "When no git process works there, delete the file and resume the run.",
+            )
+        if "No space left on device" in answer.err:
+            return DiskFull(self.place, "the disk is full", "Free some space and resume the run.", answer.err)
+        if "unable to read" in answer.err or "missing blob" in answer.err:
+            action = "In a partial clone, fetch what is missing: git fetch --refetch --no-filter."
+            return GitFailed(self.place, "an object is missing", action, answer.err)
+        action = f"Run `git -C {self.place} fsck`; when that is clean, report this as a bug."
+        return GitFailed(self.place, f"git {verb} failed with status {answer.status}", action, answer.err)
+
+
+def _talk(command: list[str], variables: Mapping[str, str], given: bytes, timeout_s: float) -> Answer:
+    """In a group of its own, so that a Ctrl-C at the terminal can't stop git between two of its writes."""
+    require_git()
+    from git.cmd import Git as GitPython  # noqa: PLC0415  lazily: see the module
+    from git.exc import GitCommandNotFound  # noqa: PLC0415
+
+    try:
+        process = GitPython().execute(
+            command,
+            istream=subprocess.PIPE if given else None,
+            as_process=True,
+            env=variables,
+            process_group=0,
+        )
+    except GitCommandNotFound as error:
+        raise _no_git(str(error)) from error
+    with _watchdog(process.pid, timeout_s):
+        out, err = process.communicate(given or None)
+    return Answer(process.returncode, out, err.decode("utf-8", "replace"))
+
+
+@contextmanager
+def _watchdog(group: int, timeout_s: float) -> Iterator[None]:
+    """A thread of its own: communicate(timeout=...) naps until the child has gone, which doubles a short command.
+
+    Nor GitPython's kill_after_timeout: after a Ctrl-C here its thread would hold up the end of the program.
+    """
+    expired = threading.Event()
+
+    def end() -> None:
+        expired.set()
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+    timer = threading.Timer(timeout_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if expired.is_set():
+        raise TimeoutError
+
+
+def _without_foreign(variables: Mapping[str, str]) -> list[str]:
+    """Drops the caller's GIT_* (set inside hooks and `rebase --exec`): they would lead git to another repository.
+
+    GitPython adds to the environment and can't take away; `env` costs a millisecond, only when there is something.
+    """
+    names = (name for name in os.environ if name.startswith("GIT_") and not name.startswith(IDLE))
+    foreign = [name for name in names if name not in variables]
+    return ["env", *(word for name in foreign for word in ("-u", name))] if foreign else []
+
+
+def _no_git(evidence: str) -> GitUnusable:
+    oldest = ".".join(map(str, OLDEST))
+    return GitUnusable("git", "is not on PATH or does not start", f"Install git {oldest} or newer.", evidence)
+
+
+@functools.cache
+def require_git() -> None:
+    """Raises GitUnusable unless a git of a usable age is on PATH."""
+    try:
+        from git.cmd import Git as GitPython  # noqa: PLC0415  lazily: see the module
+    except ImportError as error:  # GitPython starts git while it is being imported
+        raise _no_git(str(error)) from error
+    found = GitPython().version_info
+    if found[:2] < OLDEST:
+        version, oldest = (".".join(map(str, numbers)) for numbers in (found, OLDEST))
+        raise GitUnusable("git", f"version {version} is too old", f"Install git {oldest} or newer.")

@@ -1,0 +1,401 @@
+"""The user's repository, read and written without a checkout.
+
+Objects are made by plumbing that runs in a private, empty repository (the desk) whose object folder is the user's: so
+nothing the user's repository holds beside objects has a say, be it configuration, hooks, attributes, index, merge
+drivers or replace refs. Only refs are asked of and written to the user's own repository: one integration branch, by
+compare-and-swap, and tags; `_writable` refuses every other.
+
+Ids of commits, trees and blobs are hexadecimal strings, refs are full names. Equal arguments give equal ids, so any
+call may be repeated after a crash.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from autopack.runners.git import tree as trees
+from autopack.runners.git.command import SEALED, SETTINGS, Git, require_git
+from autopack.runners.git.errors import BranchInUse, GitFailed, GitUnusable, RefRefused, TagRefused, TreeRefused
+from autopack.runners.git.folder import Folder
+from autopack.runners.git.tree import Entry, FileChange, Stat
+
+KINDS = ("refs/heads/", "refs/tags/")
+WRITES = ("refs/heads/autonomous/", "refs/tags/autonomous/")
+
+# Renames only of equal content: which similar file counts as the origin is a guess that git versions make differently,
+# and a plan or a review must not depend on it. Full ids and binary patches are what `git apply` needs.
+DIFF = ("diff-tree", "-r", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames=100%")
+PATCH = (
+    "--patch",
+    "--binary",
+    "--full-index",
+    "--unified=3",
+    "--diff-algorithm=myers",
+    "--indent-heuristic",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$")
+_TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+
+class Identity(NamedTuple):
+    name: str
+    email: str
+
+
+class Merged(NamedTuple):
+    tree: str
+
+
+class Conflict(NamedTuple):
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repository:
+    """Safe to share between threads. `writes` are the refs it may write: full names, or prefixes that end in a slash.
+
+    `user` sees the user's own repository, `desk` the private one.
+    """
+
+    place: str
+    git_dir: str
+    common_dir: str
+    object_format: str
+    writes: tuple[str, ...]
+    user: Git
+    desk: Git
+    folder: Folder
+
+    def close(self) -> None:
+        self.folder.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def nothing(self) -> str:
+        """The id that means "no such ref"."""
+        return "0" * (64 if self.object_format == "sha256" else 40)
+
+    # Refs as they are ------------------------------------------------------------------------------------------
+
+    def resolve(self, rev: str) -> str:
+        """The commit that a person's words name: a branch, a tag, an abbreviated id, `HEAD~2`."""
+        found = self.user.run("rev-parse", "--verify", "--end-of-options", rev + "^{commit}", accept=(0, 128))
+        if found.status:
+            action = "Commit something there, or name another base (`base_branch` in autopack.yaml)."
+            raise GitUnusable(self.place, f'"{rev}" names no commit', action, found.err)
+        return found.text
+
+    def refs(self, patterns: Iterable[str]) -> dict[str, str]:
+        """Name -> id of every ref that matches: a full name, a prefix ending in a slash, or a glob.
+
+        `*` stays within a component of the name. An annotated tag's id is that of the tag object.
+        """
+        patterns = tuple(patterns)
+        for pattern in patterns:
+            if not pattern.startswith("refs/"):
+                action = "Write refs/heads/... or refs/tags/..."
+                raise RefRefused(self.place, f'"{pattern}" is no full ref name', action)
+        if not patterns:
+            return {}
+        lines = self.user.run("for-each-ref", "--format=%(objectname) %(refname)", "--", *patterns).text.split("\n")
+        return {name: head for head, _, name in (line.partition(" ") for line in lines if line)}
+
+    def branch_head(self, ref: str) -> str | None:
+        return self.refs((ref,)).get(ref)
+
+    def checkout_in_use(self, ref: str) -> None:
+        """Raise BranchInUse when some worktree of the user has it checked out.
+
+        One whose folder is gone doesn't count. Nobody is kept from checking it out a moment later.
+        """
+        for worktree in self.user.run("worktree", "list", "--porcelain", "-z").out.split(b"\0\0"):
+            facts = dict(line.partition(b" ")[::2] for line in worktree.split(b"\0"))
+            if facts.get(b"branch") == trees.encoded(ref) and b"prunable" not in facts:
+                where = trees.decoded(facts[b"worktree"])
+                fact = f"{ref} is checked out here, and a run is about to move it"
+                raise BranchInUse(where, fact, f"Check out another branch there: git -C {where} switch --detach")
+
+    # What a commit holds ---------------------------------------------------------------------------------------
+
+    def list_files(self, commit: str) -> tuple[Entry, ...]:
+        return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-l", "-z", "--full-tree", _id(commit)).out))
+
+    def read_files(self, commit: str, paths: Collection[str] | None = None) -> dict[str, bytes]:
+        """Content of the regular files among `paths` (None: of all); others are absent, links are not followed."""
+        wanted = None if paths is None else frozenset(paths)
+        found = trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", _id(commit)).out)
+        blobs = {file.path: file.blob for file in found if file.is_regular and (wanted is None or file.path in wanted)}
+        contents = self._contents(sorted(set(blobs.values())))
+        return {path: contents[blob] for path, blob in blobs.items()}
+
+    def diff(self, base: str, other: str) -> bytes:
+        """The canonical diff between two commits or trees: `git apply` accepts it, and equal trees give equal bytes."""
+        return self.desk.run(*DIFF, *PATCH, _id(base), _id(other)).out
+
+    def diff_stat(self, base: str, other: str) -> Stat:
+        return trees.stat(self.desk.run(*DIFF, "--numstat", "-z", _id(base), _id(other)).out)
+
+    def read_trailers(self, commit: str) -> dict[str, str]:
+        wanted = "--format=%(trailers:only=true,unfold=true,separator=%x00,key_value_separator=%x01)"
+        text = self.desk.run("log", "-1", "--no-walk", "--encoding=UTF-8", wanted, _id(commit)).text
+        pairs = (line.partition("\x01") for line in text.split("\0"))
+        return {key: value for key, _, value in pairs if key}
+
+    def tree(self, commit: str) -> str:
+        """The tree of a commit."""
+        return self.desk.run("rev-parse", "--verify", "--end-of-options", f"{_id(commit)}^{{tree}}").text
+
+    def only_foreign_commits(self, old: str, new: str, run_id: str) -> bool:
+        """Whether `new` follows from `old` by commits that the run had no part in: forward, none with its trailer."""
+        # Not at the desk, which doesn't know where the history of a shallow clone ends.
+        if self.user.run("merge-base", "--is-ancestor", _id(old), _id(new), accept=(0, 1)).status:
+            return False
+        wanted = "--format=%(trailers:key=Autopack-Run,valueonly=true)"
+        runs = self.user.run("log", wanted, f"{_id(old)}..{_id(new)}").text.split()
+        return run_id not in runs
+
+    def object_folders(self) -> tuple[str, ...]:
+        """Every folder that objects come from, in the spelling of `objects/info/alternates`."""
+        lines = self.desk.run("count-objects", "-v").text.split("\n")
+        others = tuple(line.removeprefix("alternate: ") for line in lines if line.startswith("alternate: "))
+        return (os.path.join(self.common_dir, "objects"), *others)
+
+    # What is new -----------------------------------------------------------------------------------------------
+
+    def write_tree(self, base: str, changes: Mapping[str, FileChange]) -> str:
+        """The tree of `base` (commit or tree) with the changes made, all or none. Raises TreeRefused."""
+        with tempfile.TemporaryDirectory(prefix="tree-", dir=self.folder.path) as scratch:
+            git = self.desk.seeing(scratch, GIT_INDEX_FILE=os.path.join(scratch, "index"))
+            git.run("read-tree", _id(base))
+            modes = trees.staged(git.run("ls-files", "--stage", "-z").out)
+            trees.check(changes, modes)
+            info = trees.index_info(changes, _write_blobs(git, changes), modes, self.nothing)
+            said = git.run("update-index", "-z", "--index-info", given=info).err
+            if said:  # it says "Ignoring path" of names that some system would take for .git, and goes on
+                path = next((path for path in changes if path in said), self.place)
+                raise TreeRefused(path, "is a name that git refuses", "Choose another name.", said)
+            # Nothing is looked up: what was there was there, what is new has just been written.
+            return git.run("write-tree", "--missing-ok").text
+
+    def commit(self, tree: str, parents: Sequence[str], message: str, at: int, author: Identity) -> str:
+        """`at` in seconds since the epoch. Author and committer are the same."""
+        name, email, date = author.name, author.email, f"@{at} +0000"
+        git = self.desk.seeing(
+            GIT_AUTHOR_NAME=name,
+            GIT_AUTHOR_EMAIL=email,
+            GIT_AUTHOR_DATE=date,
+            GIT_COMMITTER_NAME=name,
+            GIT_COMMITTER_EMAIL=email,
+            GIT_COMMITTER_DATE=date,
+        )
+        parentage = [word for parent in parents for word in ("-p", _id(parent))]
+        return git.run("commit-tree", *parentage, "-F", "-", _id(tree), given=_message(message)).text
+
+    def merge_tree_onto(self, base: str, ours: str, theirs: str) -> Merged | Conflict:
+        """What led from `base` to `theirs`, done to `ours` instead. Each is a commit or a tree.
+
+        git takes the merge base as an argument only from 2.40 on (trees from 2.45): so three commits without any
+        other history say the same. They stay behind unreferenced, and are equal for equal trees.
+        """
+        revs = (f"{_id(each)}^{{tree}}" for each in (base, ours, theirs))
+        base, ours, theirs = self.desk.run("rev-parse", *revs).text.split()
+        root = self._bare_commit(base)
+        sides = (self._bare_commit(side, root) for side in (ours, theirs))
+        merge = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z")
+        answer = self.desk.run(*merge, *sides, accept=(0, 1))
+        tree, *paths = answer.out.split(b"\0")[:-1]
+        return Conflict(tuple(sorted(map(trees.decoded, paths)))) if answer.status else Merged(tree.decode())
+
+    def advance(self, ref: str, new: str, old: str | None) -> bool:
+        """Move `ref` from `old` (None: not there) to `new`; False when it is elsewhere. Already at `new` is success."""
+        self._writable(ref, "refs/heads/")
+        return self._write_ref(ref, _id(new), old and _id(old)) == new
+
+    def tag(self, name: str, commit: str, message: str, at: int, tagger: Identity) -> None:
+        """An annotated tag, `name` short or full. The same again is fine; raises TagRefused when it says otherwise."""
+        ref = name if name.startswith("refs/") else f"refs/tags/{name}"
+        self._writable(ref, "refs/tags/")
+        head = f"object {_id(commit)}\ntype commit\ntag {ref.removeprefix('refs/tags/')}\n"
+        signed = f"tagger {_clean(tagger.name)} <{_clean(tagger.email)}> {at} +0000\n\n"
+        new = self.desk.run("mktag", given=(head + signed).encode() + _message(message)).text
+        there = self._write_ref(ref, new, None)
+        if there != new:
+            action = "Give the run another id, or delete the tag of the run that left it."
+            raise TagRefused(self.place, f"{ref} is there already and says something else ({there})", action)
+
+    # Parts -----------------------------------------------------------------------------------------------------
+
+    def _writable(self, ref: str, kind: str) -> None:
+        """The one guard: whatever is written to a ref passes here."""
+        allowed = any(ref == name or (name.endswith("/") and ref.startswith(name)) for name in self.writes)
+        if allowed and ref.startswith(kind) and not _NO_REF.search(ref):
+            return
+        fact = f"{ref!r} is not a ref that a run may write; it may write {', '.join(self.writes)}"
+        raise RefRefused(self.place, fact, "Correct `integration_branch` in autopack.yaml.")
+
+    def _write_ref(self, ref: str, new: str, old: str | None) -> str | None:
+        """Where the ref is afterwards. The reflog is given a name, else git would look for the user's."""
+        git = self.user.seeing(GIT_COMMITTER_NAME="autopack", GIT_COMMITTER_EMAIL="autopack@localhost")
+        # --no-deref: a symbolic ref put there could otherwise carry the write to any branch.
+        words = ("update-ref", "--no-deref", "-m", "autopack", ref, new, old or self.nothing)
+        answer = git.run(*words, accept=(0, 1, 128))
+        if answer.status == 0:
+            return new
+        if "cannot create" in answer.err:
+            action = "Rename the branch or tag that is in the way, or choose another run id."
+            raise RefRefused(self.place, f"{ref} has no room beside a ref that is there", action, answer.err)
+        head = self.branch_head(ref)
+        if head != old:
+            return head
+        git.run(*words)  # nobody moved it, so something else is in the way: raises what it is, if it still is
+        return new
+
+    def _bare_commit(self, tree: str, *parents: str) -> str:
+        return self.commit(tree, parents, "side of a merge", 0, Identity("autopack", "autopack@localhost"))
+
+    def _contents(self, blobs: Sequence[str]) -> dict[str, bytes]:
+        if not blobs:
+            return {}
+        out = self.desk.run("cat-file", "--batch", "--buffer", given="\n".join(blobs).encode() + b"\n").out
+        return dict(self._parted(blobs, out))
+
+    def _parted(self, blobs: Sequence[str], out: bytes) -> Iterator[tuple[str, bytes]]:
+        """Each answer is `<id> blob <size> LF <content> LF`."""
+        at = 0
+        for blob in blobs:
+            end = out.index(b"\n", at)
+            facts = out[at:end].split()
+            if facts[1] != b"blob":
+                action = "In a partial clone, fetch what is missing: git fetch --refetch --no-filter."
+                raise GitFailed(self.place, f"the object {blob} is missing", action)
+            at = end + 1 + int(facts[2])
+            yield blob, out[end + 1 : at]
+            at += 1
+
+
+# Opening ----------------------------------------------------------------------------------------------------------
+
+
+def open_repository(
+    path: str | os.PathLike[str],
+    *,
+    home: str | os.PathLike[str] | None = None,
+    writes: Sequence[str] = WRITES,
+    marks: Mapping[str, str] | None = None,
+) -> Repository:
+    """The repository that holds `path`: a checkout, a linked worktree or a bare one. Raises GitUnusable.
+
+    `home` is where private folders go (swept by `sweep(home)` after a kill); `marks` is put into the environment of
+    every git started, so that a later driver recognises what a dead one left.
+    """
+    place = os.path.abspath(path)
+    require_git()
+    if not os.path.isdir(place):
+        raise GitUnusable(place, "there is no such folder", "Correct `repository` in autopack.yaml.")
+    if any(name in KINDS or not name.startswith(KINDS) for name in writes):
+        raise RefRefused(place, f"a run can't be given {', '.join(writes)} to write", "Name branches and tags.")
+    marks = dict(marks or {})
+    object_format, git_dir, common_dir = _discovered(Git(place, place, marks))
+    folder = Folder(None if home is None else os.fspath(home))
+    user = Git(place, folder.path, {**marks, "GIT_DIR": git_dir})
+    _require_a_commit(user)
+    desk = _desk(user, marks, folder, object_format, common_dir)
+    return Repository(place, git_dir, common_dir, object_format, tuple(writes), user, desk, folder)
+
+
+def _discovered(git: Git) -> tuple[str, str, str]:
+    words = ("--show-object-format", "--path-format=absolute", "--git-dir", "--git-common-dir")
+    answer = git.run("rev-parse", *words, accept=(0, 128))
+    if answer.status:
+        raise _unreadable(git.place, answer.err)
+    facts = answer.text.split("\n")
+    if len(facts) != 3:
+        raise GitUnusable(git.place, "the path of the repository holds a line break", "Rename that folder.")
+    return facts[0], facts[1], facts[2]
+
+
+def _unreadable(place: str, said: str) -> GitUnusable:
+    if "not a git repository" in said:
+        action = "Run `git init` and commit there, or correct `repository` in autopack.yaml."
+        return GitUnusable(place, "is not in a git repository", action)
+    if "dubious ownership" in said:
+        action = f"If you trust it: git config --global --add safe.directory {place}"
+        return GitUnusable(place, "belongs to another user, so git will not use it", action)
+    return GitUnusable(place, "git can't read this repository", "Run `git status` there.", said)
+
+
+def _require_a_commit(user: Git) -> None:
+    head = user.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accept=(0, 1, 128))
+    if head.status and not user.run("for-each-ref", "--count=1").out:
+        raise GitUnusable(user.place, "has no commit yet", "Make a first commit there, then start the run.")
+
+
+def _desk(user: Git, marks: Mapping[str, str], folder: Folder, object_format: str, common_dir: str) -> Git:
+    sealed = Git(user.place, folder.path, {**marks, **SEALED})
+    path = os.path.join(folder.path, "desk")
+    sealed.run("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", path)
+    shared = user.run("config", "--get", "core.sharedRepository", accept=(0, 1)).text
+    return Git(
+        user.place,
+        folder.path,
+        {
+            **sealed.variables,
+            "GIT_DIR": path,
+            "GIT_OBJECT_DIRECTORY": os.path.join(common_dir, "objects"),
+            "GIT_INDEX_FILE": os.path.join(path, "no-index"),
+        },
+        # Objects made for a repository that a group shares must be writable for that group.
+        (*SETTINGS, f"core.sharedRepository={shared}") if shared else SETTINGS,
+    )
+
+
+# Words ------------------------------------------------------------------------------------------------------------
+
+
+def trailers(facts: Mapping[str, str]) -> str:
+    """Lines for the end of a commit message, after an empty line. White space in a value becomes one space."""
+    for key in facts:
+        if not _TRAILER.fullmatch(key):
+            raise ValueError(f"{key!r} is no trailer: letters, digits and hyphens only")
+    return "".join(f"{key}: {' '.join(value.split())}\n" for key, value in facts.items())
+
+
+def _write_blobs(git: Git, changes: Mapping[str, FileChange]) -> dict[str, str]:
+    """Path -> blob. Contents go through files in the scratch folder, so that one git writes them all."""
+    contents = {path: change.content for path, change in changes.items() if change.content is not None}
+    if not contents:
+        return {}
+    names = [f"blob-{number}" for number in range(len(contents))]
+    for name, content in zip(names, contents.values(), strict=True):
+        with open(os.path.join(git.folder, name), "wb") as file:
+            file.write(content)
+    given = "".join(f"{name}\n" for name in names).encode()
+    blobs = git.run("hash-object", "-w", "--no-filters", "--stdin-paths", given=given).text.split()
+    return dict(zip(contents, blobs, strict=True))
+
+
+def _id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError(f"{value!r} is no object id")
+    return value
+
+
+def _message(text: str) -> bytes:
+    """Ends with one line break, and holds nothing that git refuses: part of it was written by a model."""
+    return (text.replace("\0", "").rstrip() + "\n").encode("utf-8", "replace")
+
+
+def _clean(text: str) -> str:
+    return " ".join(re.sub(r"[<>\x00]", " ", text).split())

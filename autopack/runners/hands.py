@@ -1,0 +1,375 @@
+"""One effect in, one event out: the table that leads from a wish to the runner that carries it out.
+
+Every effect may be delivered twice after a crash. What is written is content-addressed, made by compare-and-swap, or
+dated with the time the effect was first started, so the second delivery finds the first one's work or repeats it to
+the letter.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
+from autopack.journal.store import Store
+from autopack.journal.writer import Writer
+from autopack.plan import canonical
+from autopack.plan.model import Plan, PlanPhase, Profile, Step
+from autopack.plan.price import UNKNOWN_USAGE, Usage
+from autopack.run import effects as ef
+from autopack.run import events as ev
+from autopack.runners import ci, context, git, process, reply, request
+from autopack.runners.cassette import CassetteMiss
+from autopack.runners.change import Refused, candidate, reported
+from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
+from autopack.runners.redact import redact
+from autopack.runners.ticket import Ticket
+from autopack.spec.paths import is_secret_like, matches
+
+AUTHOR = git.Identity("autopack", "autopack@localhost")
+PROBE_TIMEOUT_S = 10.0
+PROBE_STEP_TIMEOUT_S = 600
+OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
+
+
+@dataclass(frozen=True)
+class Hands:
+    """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once."""
+
+    plan: Plan
+    run_id: str
+    repository: git.Repository
+    pool: git.Pool
+    client: ModelClient
+    store: Store
+    writer: Writer
+    environ: Mapping[str, str]
+
+    # --- what the driver calls ---
+
+    def perform(self, effect: ef.Effect, ticket: Ticket, elapsed_s: Callable[[], float]) -> ev.Event:
+        """The event that answers the effect. What the world refuses becomes EffectFailed; a bug stays an exception."""
+        trouble: ev.Trouble
+        try:
+            answer: Any = DOES[type(effect)](self, effect, ticket)
+            told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
+        except ci.Cancelled:
+            trouble, message = "ci_unusable", "cancelled"
+        except git.DiskFull as error:
+            trouble, message = "disk_full", str(error)
+        except git.GitError as error:
+            trouble, message = "git_unusable", str(error)
+        except StoreUnusable as error:
+            trouble, message = "disk_full" if error.reason == "disk_full" else "store_lost", str(error)
+        except (BlobMissing, BlobDamaged) as error:
+            trouble, message = "store_lost", str(error)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise
+            trouble, message = "disk_full", f"{error.filename or 'a file'} can't be written: {error.strerror}"
+        else:
+            return told
+        return ev.EffectFailed(ticket.key, elapsed_s(), trouble, redact(message))
+
+    def answer_from(self, effect: ef.CallModel, kept: Mapping[str, Any], elapsed_s: float) -> ev.Event:
+        """The answer that a dead driver had put on disk but not yet believed."""
+        answered = canonical.build(ev.ModelAnswered, kept)
+        return replace(answered, key=ef.key(effect), elapsed_s=elapsed_s)
+
+    def reap(self, token: str) -> None:
+        process.reap(token)
+
+    # --- one method an effect; `key` and `elapsed_s` of the events are filled in by `perform` ---
+
+    def probe_providers(self, _effect: ef.ProbeProviders, _ticket: Ticket) -> ev.Event:
+        failures = {}
+        for model in self.plan.models.values():
+            if model.provider == "replay" or model.api_base in failures:
+                continue
+            found = probe(model.api_base, model.api_key_env, PROBE_TIMEOUT_S) if model.api_base else None
+            if found is not None and not found.ok:
+                failures[str(model.api_base)] = found.reason
+        return ev.ProvidersProbed("", 0.0, failures)
+
+    def open_run(self, effect: ef.OpenRun, _ticket: Ticket) -> ev.Event:
+        ref = self._branch()
+        self.repository.checkout_in_use(ref)
+        if not self.repository.advance(ref, effect.base_commit, None):
+            there = self.repository.branch_head(ref)
+            raise git.GitError(
+                self.repository.place,
+                f"{ref} is there already, at {there}",
+                "Give the run another id with --run-id, or delete that branch.",
+            )
+        return ev.RunOpened("", 0.0, effect.base_commit, self._protected_refs())
+
+    def assemble_context(self, effect: ef.AssembleContext, _ticket: Ticket) -> ev.Event:
+        phase = self.plan.phase(effect.phase_id)
+        details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
+        base = effect.commit or effect.base
+        files = self._visible(phase, base, effect)
+        empty = self._messages(phase, effect, "", details)
+        room = effect.input_tokens_max - input_upper_bound(empty)
+        packed = context.pack(files, phase.deliverables, phase.read, limit_tokens=max(room, 0))
+        messages = self._messages(phase, effect, packed.text, details)
+        blob = self.writer.put_blob(request.Assembled(messages, dict(packed.shown)).dump())
+        bound = input_upper_bound(messages)
+        return ev.ContextAssembled("", 0.0, blob, bound, tuple(sorted(packed.shown)), packed.left_out)
+
+    def call_model(self, effect: ef.CallModel, ticket: Ticket) -> ev.Event:
+        """The reply is on disk under the effect's key before anybody believes it."""
+        model = self.plan.models[effect.model]
+        assembled = request.Assembled.load(self.store.blob(effect.request))
+        asked = Request(
+            model=model.name,
+            litellm=model.litellm,
+            api_base=model.api_base,
+            api_key_env=model.api_key_env,
+            messages=assembled.messages,
+            max_output_tokens=effect.output_tokens_max,
+            timeout_s=float(model.timeout_s),
+            params=tuple(sorted(model.params.items())),
+            phase=effect.phase_id,
+            role=effect.role,
+            call=effect.call,
+        )
+        answered = self._asked(asked)
+        self.writer.reply(ticket.key, canonical.plain(answered))
+        return answered
+
+    def apply_reply(self, effect: ef.ApplyReply, ticket: Ticket) -> ev.Event:
+        phase = self.plan.phase(effect.phase_id)
+        shown = request.Assembled.load(self.store.blob(effect.request)).shown
+        text = self._text(effect.reply)
+        try:
+            made = candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
+        except Refused as refused:
+            evidence = self.writer.put_blob(redact(refused.evidence).encode())
+            return ev.PatchRefused("", 0.0, refused.kind, refused.message, evidence, refused.issues)
+        message = f"{phase.name}\n\nCandidate of run {self.run_id}, phase {phase.phase_id}, attempt {effect.attempt}.\n"
+        commit = self.repository.commit(made.tree, [effect.base], message, int(ticket.at), AUTHOR)
+        failed = self._probes(phase, commit, ticket, made.issues)
+        if failed is not None:
+            return failed
+        patch = self.writer.put_blob(self.repository.diff(effect.base, commit))
+        stat = self.repository.diff_stat(effect.base, commit)
+        return ev.PatchAccepted(
+            key="",
+            elapsed_s=0.0,
+            commit=commit,
+            patch=patch,
+            files=stat.paths,
+            lines_added=stat.added,
+            lines_removed=stat.removed,
+            rung=made.rung,
+            fuzz=made.fuzz,
+            summary=made.summary,
+            issues=made.issues,
+        )
+
+    def read_review(self, effect: ef.ReadReview, _ticket: Ticket) -> ev.Event:
+        text = self._text(effect.reply)
+        found = reply.parse_auditor(text, effect.finish_reason)
+        evidence = self.writer.put_blob(text.encode())
+        if isinstance(found, reply.Refusal):
+            return ev.ReviewUnreadable("", 0.0, found.message, evidence)
+        phase = self.plan.phase(effect.phase_id)
+        issues = reported(phase, found.facts.findings, "auditor")
+        words = self.writer.put_blob("\n".join(f"- {i.severity}: {i.description}" for i in issues).encode())
+        return ev.ReviewRead("", 0.0, found.facts.recommendation, found.facts.confidence, words, issues)
+
+    def run_ci(self, effect: ef.RunCi, ticket: Ticket) -> ev.Event:
+        result, logs = self._checked(self.plan.profiles[effect.profile], effect.commit, ticket)
+        if result.verdict == "unusable":
+            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
+        return ev.CiFinished(
+            key="",
+            elapsed_s=0.0,
+            verdict=result.verdict,
+            digest=result.digest,
+            executed_tests=result.executed_tests,
+            failing=result.failing,
+            evidence=self.writer.put_blob(redact(result.evidence).encode()),
+            logs=logs,
+            flaky=tuple(step.id for step in result.steps if step.flaky),
+            issues=(),
+        )
+
+    def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
+        merged = self.repository.merge_tree_onto(effect.base, effect.head, effect.commit)
+        if isinstance(merged, git.Conflict):
+            patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
+            words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)
+            return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
+        message = f"Candidate of run {self.run_id}, phase {effect.phase_id}, carried onto {effect.head}.\n"
+        commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
+        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)))
+
+    def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
+        """One commit on the integration branch, by compare-and-swap, and its tag."""
+        ref, phase = self._branch(), self.plan.phase(effect.phase_id)
+        tree = self.repository.tree(effect.commit)
+        message = f"{phase.name}\n\n{git.trailers(effect.trailers)}"
+        commit = self.repository.commit(tree, [effect.head], message, int(ticket.at), AUTHOR)
+        if not self.repository.advance(ref, commit, effect.head):
+            head = self.repository.branch_head(ref)
+            if head is None:
+                raise git.GitError(self.repository.place, f"{ref} is gone", "Somebody deleted it; start a new run.")
+            return ev.HeadMoved("", 0.0, head)
+        tag = f"autonomous/{self.run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
+        self.repository.tag(tag, commit, f"{phase.name} of run {self.run_id}\n", int(ticket.at), AUTHOR)
+        return ev.Landed("", 0.0, commit, tag)
+
+    def close_run(self, effect: ef.CloseRun, _ticket: Ticket) -> ev.Event:
+        return ev.RunClosed("", 0.0, self._violations(effect.protected_refs))
+
+    # --- parts ---
+
+    def _branch(self) -> str:
+        return "refs/heads/" + branch_name(self.plan, self.run_id)
+
+    def _protected_refs(self) -> dict[str, str]:
+        return self.repository.refs(f"refs/heads/{pattern}" for pattern in self.plan.protected_branches)
+
+    def _violations(self, before: Mapping[str, str]) -> tuple[str, ...]:
+        """Protected refs that this run must have touched: gone, moved sideways, or holding a commit of its own.
+
+        A person may go on committing to main while a run is under way; that moves it forward by foreign commits.
+        """
+        now = self._protected_refs()
+        found = []
+        for name, old in before.items():
+            new = now.get(name)
+            if new is None:
+                found.append(f"{name} was deleted (it was at {old})")
+            elif new != old and not self.repository.only_foreign_commits(old, new, self.run_id):
+                found.append(f"{name} was moved from {old} to {new}")
+        return tuple(found)
+
+    def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
+        """What this role may see: the phase's own files, what it may read, and for the Auditor what was changed."""
+        patterns = (*phase.write, *phase.deliverables, *phase.read)
+        hidden = [path for path in self.plan.protected_paths if path not in phase.read]
+        wanted = [
+            entry.path
+            for entry in self.repository.list_files(commit)
+            if entry.is_regular
+            and (entry.size or 0) <= phase.limits.file_bytes
+            and matches(entry.path, patterns)
+            and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, phase.read))
+            and not is_secret_like(entry.path)
+        ]
+        if effect.role == "auditor":
+            changed = set(self.repository.diff_stat(effect.base, commit).paths)
+            wanted = [path for path in wanted if path in changed]
+        return self.repository.read_files(commit, wanted)
+
+    def _messages(
+        self, phase: PlanPhase, effect: ef.AssembleContext, pack: str, details: Mapping[str, str]
+    ) -> request.Messages:
+        patch = self._text(effect.patch) if effect.patch else None
+        if effect.role == "builder":
+            return request.builder_messages(self.plan, phase, effect, pack, details, patch)
+        output = self._text(effect.logs[OUTPUT]) if OUTPUT in effect.logs else ""
+        ci_words = context.trim(f"{effect.ci}\n{output}", ci.EVIDENCE_BYTES)
+        return request.auditor_messages(phase, effect, patch or "", ci_words, pack, details)
+
+    def _asked(self, asked: Request) -> ev.ModelAnswered:
+        try:
+            answer = self.client.complete(asked)
+        except CassetteMiss as miss:
+            return _no_answer("not_found", str(miss), NOTHING_BILLED)
+        kept = self.writer.put_blob(answer.text.encode()) if answer.text else None
+        return ev.ModelAnswered(
+            key="",
+            elapsed_s=0.0,
+            outcome=answer.outcome,
+            reply=kept,
+            finish_reason=answer.finish_reason,
+            usage=answer.usage,
+            served_model=answer.served_model,
+            latency_s=round(answer.latency_s, 3),
+            retry_after_s=answer.retry_after_s,
+            message=answer.message,
+        )
+
+    def _probes(
+        self, phase: PlanPhase, commit: str, ticket: Ticket, issues: tuple[ev.ReportedIssue, ...]
+    ) -> ev.Event | None:
+        """The phase's own commands, cheaper than CI and run before it; a failing one goes back to the Builder."""
+        if not phase.probes:
+            return None
+        steps = tuple(
+            Step(f"probe-{number}", argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True)
+            for number, argv in enumerate(phase.probes, 1)
+        )
+        result, _ = self._checked(replace(self.plan.profiles[phase.ci], steps=steps, retries=0), commit, ticket)
+        if result.verdict == "green":
+            return None
+        if result.verdict == "unusable":
+            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
+        evidence = self.writer.put_blob(redact(result.evidence).encode())
+        return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
+
+    def _checked(self, profile: Profile, commit: str, ticket: Ticket) -> tuple[ci.CiResult, dict[str, str]]:
+        """A profile run in a worktree of the pool, and the blobs of its logs and reports by name."""
+        setup = canonical.digest({"setup": profile.setup, "env": profile.env_set}) if profile.setup else ""
+        worktree = self.pool.take(commit, setup)
+        logs: dict[str, str] = {}
+
+        def keep(name: str, data: bytes) -> str:
+            logs[name] = self.writer.put_blob(redact(data.decode("utf-8", "replace")).encode())
+            return logs[name]
+
+        try:
+            result = ci.run_profile(
+                _ci_profile(profile),
+                os.fspath(worktree.path),
+                token=ticket.token,
+                keep=keep,
+                setup_done=worktree.is_set_up,
+                cancelled=ticket.cancelled,
+                environ=self.environ,
+                on_start=ticket.started,
+            )
+            if setup and not worktree.is_set_up and all(step.outcome == "ok" for step in result.steps if step.setup):
+                self.pool.keep(worktree, setup)
+            keep(OUTPUT, result.output.encode())
+            return result, logs
+        finally:
+            self.pool.give_back(worktree)
+
+    def _text(self, blob: str) -> str:
+        return self.store.blob(blob).decode("utf-8", "replace")
+
+
+def branch_name(plan: Plan, run_id: str) -> str:
+    """The integration branch, without refs/heads/."""
+    return plan.integration_branch.replace("{run_id}", run_id)
+
+
+def _ci_profile(profile: Profile) -> ci.Profile:
+    def steps(of: tuple[Step, ...]) -> tuple[ci.Step, ...]:
+        return tuple(ci.Step(s.id, s.run, s.timeout_s, s.junit, s.allow_no_tests) for s in of)
+
+    setup, checks = steps(profile.setup), steps(profile.steps)
+    return ci.Profile(profile.name, setup, checks, profile.retries, profile.env_pass, profile.env_set)
+
+
+def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:
+    return ev.ModelAnswered("", 0.0, outcome, None, "", usage, "", 0.0, None, redact(message))
+
+
+DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
+    ef.ProbeProviders: Hands.probe_providers,
+    ef.OpenRun: Hands.open_run,
+    ef.AssembleContext: Hands.assemble_context,
+    ef.CallModel: Hands.call_model,
+    ef.ApplyReply: Hands.apply_reply,
+    ef.ReadReview: Hands.read_review,
+    ef.RunCi: Hands.run_ci,
+    ef.Rebase: Hands.rebase,
+    ef.Land: Hands.land,
+    ef.CloseRun: Hands.close_run,
+}

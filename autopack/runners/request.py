@@ -1,0 +1,83 @@
+"""What a model is sent: messages made from the plan's frozen instructions, the repository's files and the evidence.
+
+Pure text. Everything that comes from the repository, from tests or from a model is fenced as data; only the plan's
+own instructions speak outside a fence.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autopack.plan.model import Plan, PlanPhase
+from autopack.run.effects import AssembleContext, Evidence
+
+Messages = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """One request as it is kept: the messages and, by path, the sha256 of every file the model was shown whole."""
+
+    messages: Messages
+    shown: Mapping[str, str]
+
+    def dump(self) -> bytes:
+        kept = {"messages": self.messages, "shown": self.shown}
+        return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def load(cls, source: bytes) -> "Assembled":
+        kept = json.loads(source)
+        return cls(tuple((role, content) for role, content in kept["messages"]), kept["shown"])
+
+
+def builder_messages(
+    plan: Plan, phase: PlanPhase, effect: AssembleContext, pack: str, details: Mapping[str, str], previous: str | None
+) -> Messages:
+    """`details` holds the text of every blob the evidence refers to, `previous` the last patch that was refused."""
+    system = f"{phase.builder_prompt}\n\n{plan.format_prompts[effect.edit_format]}"
+    parts = [pack]
+    if effect.evidence:
+        parts.append(_evidence(effect.evidence, details))
+    if previous:
+        parts.append("Your last patch, which was not applied. The files above are as they were before it.\n")
+        parts.append(fenced(previous, "diff"))
+    return (("system", system), ("user", "\n".join(parts)))
+
+
+def auditor_messages(
+    phase: PlanPhase, effect: AssembleContext, patch: str, ci: str, pack: str, details: Mapping[str, str]
+) -> Messages:
+    """The Auditor sees goal, diff, test output and changed files, never the Builder's own prose."""
+    parts = ["The patch under review:\n", fenced(patch, "diff"), "\nWhat CI says of it:\n", fenced(ci, "text"), "\n", pack]
+    if effect.ask > 1 and effect.evidence:
+        parts.append(_evidence(effect.evidence[-1:], details))
+    return (("system", phase.auditor_prompt), ("user", "\n".join(parts)))
+
+
+def fenced(text: str, info: str) -> str:
+    """The text as data: in a fence longer than any run of backticks inside it."""
+    longest = max((len(run) for run in _runs(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{info}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}\n"
+
+
+def _runs(text: str) -> Sequence[str]:
+    found, run = [], ""
+    for character in text:
+        if character == "`":
+            run += character
+        elif run:
+            found.append(run)
+            run = ""
+    return [*found, run] if run else found
+
+
+def _evidence(evidence: Sequence[Evidence], details: Mapping[str, str]) -> str:
+    lines = ["What went wrong so far, oldest first. Change something: the same reply would fail the same way.\n"]
+    for number, item in enumerate(evidence, 1):
+        lines.append(f"{number}. {item.kind}: {item.text}\n")
+        text = details.get(item.blob or "")
+        if text:
+            lines.append(fenced(text, "text"))
+    return "\n".join(lines)

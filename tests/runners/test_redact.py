@@ -1,0 +1,108 @@
+"""Secrets in text: found by what they look like, hidden by name of kind, and ordinary code is left alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autopack.runners.redact import redact, secrets
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA04up8hoqzS1+\nAPIB0RhjXyObwHQnOzhAk5Bd\n-----END RSA PRIVATE KEY-----"
+RANDOM = "q8Zt3LmX0vRk7YpW2sNd"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("AKIAQWERTYUIOPASDFGH", "AWS access key"),
+        (KEY, "private key"),
+        ("-----BEGIN PRIVATE KEY-----", "private key"),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----", "private key"),
+        ("ghp_" + "a1B2" * 9, "GitHub token"),
+        ("github_pat_" + "a1B2" * 15, "GitHub token"),
+        ("glpat-" + "a1B2" * 5, "GitLab token"),
+        ("sk-" + "a1B2" * 12, "API key"),
+        ("sk-proj-" + "a1-B2_" * 8, "API key"),
+        ("sk-ant-api03-" + "a1B2" * 8, "API key"),
+        ("xoxb-123456789012-abcdefABCDEF", "Slack token"),
+        ("sk_live_" + "a1B2" * 6, "Stripe key"),
+        ("AIza" + "a1B2-" * 7, "Google API key"),
+        ("npm_" + "a1B2" * 9, "npm token"),
+        (f"eyJ{'a1B2' * 5}.eyJ{'a1B2' * 5}.{'a1B2' * 5}", "JSON web token"),
+        (f'api_key = "{RANDOM}"', "credential"),
+        (f"DB_PASSWORD={RANDOM}", "credential"),
+        (f'"clientSecret": "{RANDOM}"', "credential"),
+        (f"auth_token: '{RANDOM}'", "credential"),
+        ("secret_key = '9f86d081884c7d659a2feaa0c55ad015'", "credential"),
+    ],
+)
+def test_what_looks_like_a_secret_is_found_and_hidden(text: str, name: str):
+    line = f"before {text} after"
+    assert name in {secret.name for secret in secrets(line)}
+    hidden = redact(line)
+    assert f"[redacted: {name}]" in hidden
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+    assert not list(secrets(hidden))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token = os.environ['API_TOKEN_FOR_PRODUCTION_1']",
+        "secret = generate_random_token_v2_for_user",
+        "password = getpass.getpass('Password for 12345678901234567890: ')",
+        'api_key = "your-api-key-goes-here-please"',
+        'api_key = "example1234567890abcdefgh"',
+        "token_count = 12345678901234567890123",
+        'token_sha256 = "9f86d081884c7d659a2feaa0c55ad015"',
+        "secret_id: 3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "tokenizer = 'cl100k_base_with_a_very_long_name_2'",
+        "class='sk-estimator-doc-link-wrapper sk-toggleable__content'",
+        "sk-learn",
+        "commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+        "-----BEGIN CERTIFICATE-----",
+        "-----BEGIN PUBLIC KEY-----",
+        "AKIA is how such keys start",
+        "tests/tokens/fixtures_v2_2024/some_very_long_file_name.json",
+        "token: tests/tokens/fixtures_v2_2024/some_very_long_file_name.json",
+    ],
+)
+def test_ordinary_text_is_left_alone(text: str):
+    assert list(secrets(text)) == []
+    assert redact(text) == text
+
+
+def test_headers_and_passwords_in_urls_are_hidden_but_refuse_nothing():
+    text = f"Authorization: Bearer {RANDOM}\npostgresql://app:hunter2@localhost/db\n"
+    assert list(secrets(text)) == []
+    assert redact(text) == (
+        "Authorization: Bearer [redacted: credential]\npostgresql://app:[redacted: credential]@localhost/db\n"
+    )
+
+
+def test_known_values_are_hidden_wherever_they_stand():
+    assert redact("key=(hunter2hunter2)", ["hunter2hunter2"]) == "key=([redacted: known value])"
+    assert redact("ab abc", ["", "abc"]) == "ab abc"
+
+
+def test_a_private_key_is_hidden_whole_also_where_its_end_is_cut_off():
+    assert redact(f"x\n{KEY}\ny") == "x\n[redacted: private key]\ny"
+    assert redact(f"x\n{KEY.partition('-----END')[0]}") == "x\n[redacted: private key]\n"
+    assert redact("if '-----BEGIN PRIVATE KEY-----' in text:\n    pass\n") == (
+        "if '[redacted: private key]' in text:\n    pass\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["-----BEGIN PRIVATE KEY-----", "token=", "token = '", "eyJ", "eyJaaaaaaaaaaa.", "sk-proj-", "AKIA", "a", "://a:", "bearer ", "-"],
+)
+def test_five_megabytes_of_almost_a_secret_are_read_in_linear_time(piece: str):
+    redact(piece * (5_000_000 // len(piece)))
+
+
+@given(st.text(), st.text())
+def test_hiding_keeps_what_surrounds_a_secret(before: str, after: str):
+    hidden = redact(f"{before} AKIAQWERTYUIOPASDFGH {after}")
+    assert "AKIAQWERTYUIOPASDFGH" not in hidden
+    assert redact(hidden) == hidden
