@@ -1,0 +1,282 @@
+"""The loop: replay, start what is pending, journal each answer, react. The only place with threads and a clock.
+
+    fold the journal -> state
+    while the run is not done:
+        start pending effects that have a free place      (their intents are journalled first, with the answers
+        wait for an answer, a timer or a wish to stop       that led to them, in one transaction)
+        react to it in memory, journal it, believe it
+
+A wish is journalled as an intent only when it is really started, so an intent without an answer means "was in
+flight". After a crash a model call in that place is looked up in the paid-call ledger: with a reply on disk it is
+answered from there, without one it is `EffectLost`. Every other effect is simply delivered again, dated as before.
+A call that nobody has sent when its phase ends is answered `CallDropped` and never sent.
+
+Told to stop (Ctrl-C), the driver launches nothing more, lets its children be cut short, whose answers it does not
+believe, and waits for the model calls in flight, because they are paid.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from autopack.journal.rows import Intent, IntentRow
+from autopack.journal.writer import Writer
+from autopack.plan import canonical
+from autopack.plan.model import Plan
+from autopack.run import events as ev
+from autopack.run.effects import TYPES as EFFECTS
+from autopack.run.effects import CallModel, CloseRun, Effect
+from autopack.run.machine import next_deadline_s, react, start, unwanted
+from autopack.run.state import RunState
+from autopack.runners.ticket import Ticket
+
+DEFAULT_POOL = 4
+
+
+class Hands(Protocol):
+    """Whoever carries out effects: the real runners, or scripted ones in rehearsals and tests."""
+
+    def perform(self, effect: Effect, ticket: Ticket, elapsed_s: Callable[[], float]) -> ev.Event: ...
+
+    def answer_from(self, effect: CallModel, reply: Mapping[str, Any], elapsed_s: float) -> ev.Event: ...
+
+    def reap(self, token: str) -> None: ...
+
+
+class Interrupted(Exception):
+    """The driver was asked to stop before the run had ended; the run can be resumed."""
+
+
+def fold(plan: Plan, run_id: str, plan_sha256: str, journal: Iterable[tuple[str, Mapping[str, Any]]]) -> RunState:
+    """The state that a journal's events lead to. Raises IllegalEvent or NotThisShape for a foreign journal."""
+    state = start(plan, run_id, plan_sha256)
+    for type_name, body in journal:
+        state = react(plan, state, ev.build(type_name, body))
+    return state
+
+
+@dataclass
+class Driver:
+    """Drives one run in this process. `now` is a monotonic clock in seconds, `wall` the epoch clock for records."""
+
+    plan: Plan
+    state: RunState
+    writer: Writer
+    hands: Hands
+    now: Callable[[], float]
+    wall: Callable[[], float]
+    observe: Callable[[RunState, ev.Event | None], None]
+    cancel_wanted: Callable[[], str | None]
+    summary: Callable[[RunState], Mapping[str, Any]]
+    poll_s: float = 0.5
+    _running: dict[str, Effect] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
+    _intents: Mapping[str, IntentRow] = field(default_factory=dict)
+    _answers: asyncio.Queue[ev.Event | BaseException] = field(default_factory=asyncio.Queue)
+    _interrupted: bool = False
+    _born: float = 0.0
+
+    async def drive(self, intents: Mapping[str, IntentRow], calls: Mapping[str, Mapping[str, Any] | None]) -> RunState:
+        """To a terminal state. `intents` and `calls` (key -> reply or None) are what an earlier driver left.
+
+        Raises Interrupted when told to stop, IllegalEvent and journal errors as they are.
+        """
+        self._intents = intents
+        self._born = self.now() - self.state.elapsed_s
+        loop = asyncio.get_running_loop()
+        places = sum(self._places(name) for name in {*self.plan.pools, *(cls.__name__ for cls in EFFECTS.values())})
+        with ThreadPoolExecutor(max_workers=places, thread_name_prefix="autopack") as pool:
+            try:
+                self._believe(self._recovered(calls), loop, pool)
+                while not self.state.done:
+                    self._believe(await self._next_answers(), loop, pool)
+                    if self._interrupted and not self._running and self._answers.empty():
+                        raise Interrupted
+            finally:
+                self._interrupted = True
+        return self.state
+
+    def interrupt(self) -> None:
+        """Stop launching; what runs is cut short, but model calls in flight are waited for, because they are paid."""
+        self._interrupted = True
+
+    def elapsed_s(self) -> float:
+        return self.now() - self._born
+
+    # --- one round ---
+
+    def _believe(self, answers: list[ev.Event], loop: asyncio.AbstractEventLoop, pool: ThreadPoolExecutor) -> None:
+        """React in memory, make events and the next intents durable in one transaction, then start the effects."""
+        believed = self._reacted(answers)
+        state = believed[-1][1] if believed else self.state
+        launch = self._launchable(state)
+        wall = self.wall()
+        if believed or launch:
+            rows = [(type(event).__name__, ev.body(event), wall) for event, _ in believed]
+            intents = [self._intent(k, e, state) for k, e in launch if k not in self._intents]
+            self.writer.append(rows, intents, self.summary(state), at=wall)
+        self.state = state
+        for event, then in believed:
+            self.observe(then, event)
+        for effect_key, effect in launch:
+            self._running[effect_key] = effect
+            earlier = self._intents.get(effect_key)
+            ticket = self._ticket(effect_key, earlier.at if earlier else wall)
+            loop.run_in_executor(pool, self._work, loop, effect, ticket)
+
+    def _reacted(self, answers: list[ev.Event]) -> list[tuple[ev.Event, RunState]]:
+        """Each answer that still has a question with the state it leads to; then the calls that nobody will send."""
+        believed, state = [], self.state
+        for event in answers:
+            if self._still_asked(state, event):
+                state = react(self.plan, state, event)
+                believed.append((event, state))
+        for effect_key in unwanted(state):
+            if effect_key not in self._running:
+                event = ev.CallDropped(effect_key, self.elapsed_s())
+                state = react(self.plan, state, event)
+                believed.append((event, state))
+        return believed
+
+    def _still_asked(self, state: RunState, event: ev.Event) -> bool:
+        """Whether an answer still has a question: a stopped run drops its wishes while they are carried out."""
+        effect_key = getattr(event, "key", None)
+        return not state.done and (effect_key is None or effect_key in state.pending)
+
+    def _launchable(self, state: RunState) -> list[tuple[str, Effect]]:
+        """Pending effects that have a place in their pools now, oldest first."""
+        if self._interrupted:
+            return []
+        taken = Counter(name for effect in self._running.values() for name in self._pools(effect))
+        found = []
+        for effect_key, effect in state.pending.items():
+            names = self._pools(effect)
+            if effect_key in self._running or not self._due(effect_key, effect):
+                continue
+            if all(taken[name] < self._places(name) for name in names):
+                found.append((effect_key, effect))
+                taken.update(names)
+        return found
+
+    def _places(self, name: str) -> int:
+        return max(1, self.plan.pools.get(name, DEFAULT_POOL))
+
+    def _pools(self, effect: Effect) -> tuple[str, ...]:
+        if isinstance(effect, CallModel):
+            return ("CallModel", f"provider:{self.plan.models[effect.model].provider}")
+        return (type(effect).__name__,)
+
+    def _due(self, effect_key: str, effect: Effect) -> bool:
+        """Not while a call has to wait, which takes no place; the last look at the refs comes after everything."""
+        if isinstance(effect, CloseRun):
+            return not self._running
+        if not isinstance(effect, CallModel) or not effect.delay_s:
+            return True
+        return self.now() >= self._not_before.setdefault(effect_key, self.now() + effect.delay_s)
+
+    def _intent(self, effect_key: str, effect: Effect, state: RunState) -> Intent:
+        held = state.ledger.held.get(effect_key)
+        return Intent(
+            key=effect_key,
+            effect_type=type(effect).__name__,
+            body=canonical.plain(effect),
+            token=self._token(effect_key),
+            reserved_tokens=held.amount.tokens if held else None,
+            reserved_cost=held.amount.cost_usd if held else None,
+        )
+
+    # --- waiting ---
+
+    async def _next_answers(self) -> list[ev.Event]:
+        """At least one answer, a timer that rang, or a cancel; an empty list when only a place or a delay is due."""
+        timeout_s = self._wait_s()
+        answers: list[ev.Event] = []
+        with contextlib.suppress(TimeoutError):
+            answers.append(self._taken(await asyncio.wait_for(self._answers.get(), timeout_s)))
+        while not self._answers.empty():
+            answers.append(self._taken(self._answers.get_nowait()))
+        return answers + self._timers()
+
+    def _taken(self, answer: ev.Event | BaseException) -> ev.Event:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _wait_s(self) -> float:
+        """Until the next deadline or delayed call, but never longer than the poll for a cancel."""
+        waits = [self.poll_s]
+        if self._interrupted:
+            return self.poll_s
+        deadline_s = next_deadline_s(self.plan, self.state)
+        if deadline_s is not None:
+            waits.append(deadline_s - self.elapsed_s())
+        due = (self._not_before[k] - self.now() for k in self.state.pending if k in self._not_before)
+        waits += [wait for wait in due if wait > 0]
+        return max(0.0, min(waits))
+
+    def _timers(self) -> list[ev.Event]:
+        found: list[ev.Event] = []
+        if self._interrupted:
+            return found
+        by = None if self.state.stopping or self.state.closing else self.cancel_wanted()
+        if by is not None:
+            found.append(ev.CancelRequested(self.elapsed_s(), by))
+        deadline_s = next_deadline_s(self.plan, self.state)
+        if deadline_s is not None and self.elapsed_s() >= deadline_s:
+            found.append(ev.TimePassed(self.elapsed_s()))
+        return found
+
+    # --- the threads ---
+
+    def _work(self, loop: asyncio.AbstractEventLoop, effect: Effect, ticket: Ticket) -> None:
+        """In a worker thread: carry out one effect and hand its answer, or its exception, back to the loop."""
+        answer: ev.Event | BaseException
+        try:
+            answer = self.hands.perform(effect, ticket, self.elapsed_s)
+        except BaseException as error:  # noqa: BLE001  # why: a bug in a thread must reach the loop and end the drive, not vanish
+            answer = error
+        loop.call_soon_threadsafe(self._arrived, ticket.key, answer)
+
+    def _arrived(self, effect_key: str, answer: ev.Event | BaseException) -> None:
+        """Only a paid call is still believed once the driver was told to stop: what was cut short has no verdict."""
+        effect = self._running.pop(effect_key)
+        if isinstance(answer, BaseException) or isinstance(effect, CallModel) or not self._interrupted:
+            self._answers.put_nowait(answer)
+
+    def _ticket(self, effect_key: str, at: float) -> Ticket:
+        def started(pid: int, pid_start: float) -> None:
+            """From the worker's own thread: the writer allows it, and it outlives every worker."""
+            self.writer.started(effect_key, pid, pid_start)
+
+        def cancelled() -> bool:
+            return effect_key not in self.state.pending or self._interrupted
+
+        return Ticket(effect_key, self._token(effect_key), at, cancelled, started)
+
+    def _token(self, effect_key: str) -> str:
+        return f"{self.state.run_id}-{effect_key[:16]}"
+
+    # --- after a crash ---
+
+    def _recovered(self, calls: Mapping[str, Mapping[str, Any] | None]) -> list[ev.Event]:
+        """Answers for what was in flight when an earlier driver died; all its children are killed first.
+
+        Also those of effects that nobody asks for any more: the driver may have died while it was stopping them.
+        """
+        for effect_key, intent in self._intents.items():
+            if intent.pid is not None or effect_key in self.state.pending:
+                self.hands.reap(intent.token)
+        return [
+            self._found_or_lost(effect_key, effect, calls.get(effect_key))
+            for effect_key, effect in self.state.pending.items()
+            if isinstance(effect, CallModel) and effect_key in self._intents
+        ]
+
+    def _found_or_lost(self, effect_key: str, effect: CallModel, reply: Mapping[str, Any] | None) -> ev.Event:
+        if reply is None:
+            return ev.EffectLost(effect_key, self.elapsed_s())
+        return self.hands.answer_from(effect, reply, self.elapsed_s())

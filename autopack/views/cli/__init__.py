@@ -1,0 +1,74 @@
+"""The command line: one file a verb, found by name and imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+import autopack
+from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, StoreVersionUnknown, UnknownRun
+
+VERBS = {
+    "init": "Write a project that validates; never overwrites.",
+    "validate": "Check specs: every problem, at the exact token.",
+    "plan": "Compile a playbook and show what would be done, by whom and for how much.",
+    "run": "Run a playbook or a frozen plan to its end.",
+    "resume": "Go on with a run whose driver was stopped.",
+    "cancel": "Stop a run; what has landed stays.",
+    "runs": "List the runs of this project.",
+    "status": "Show how a run stands.",
+    "logs": "Show what happened in a run, event by event.",
+    "explain": "Say what a code means and why it matters.",
+    "schema": "Print the JSON Schema of a kind.",
+}
+
+
+class Verbs(click.Group):
+    """Loads `autopack.views.cli.<verb>_` when the verb is asked for, so that no verb pays for another one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"autopack.views.cli.{cmd_name}_")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """From the table: help for all verbs imports none of them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Shell completion: eval "$(_AUTOPACK_COMPLETE=bash_source autopack)" (or zsh_source, fish_source).',
+)
+@click.version_option(autopack.__version__, "-V", "--version", message="autopack %(version)s")
+def root() -> None:
+    """Autonomous software builds as code: checked, priced before they run, and kept to what they may touch."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer a command line and return its exit code (docs/reference/exit-codes.md)."""
+    try:
+        result = root.main(list(arguments), prog_name="autopack", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (RunExists, UnknownRun, StoreMissing, RunLocked) as error:
+        return _said(error, 2)
+    except (StoreVersionUnknown, JournalError) as error:
+        return _said(error, 7)
+    return result if isinstance(result, int) else 0
+
+
+def _said(error: Exception, code: int) -> int:
+    print(f"autopack: {error}", file=sys.stderr)
+    return code

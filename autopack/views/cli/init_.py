@@ -1,0 +1,31 @@
+"""autopack init"""
+
+from pathlib import Path
+
+import click
+
+from autopack.spec import shipped
+from autopack.views import starter
+
+
+@click.command("init")
+@click.option("--template", type=click.Choice(sorted(starter.TEMPLATES)), default="python", show_default=True)
+@click.argument("folder", type=click.Path(file_okay=False), default=".")
+def command(*, template: str, folder: str) -> int:
+    """Write a project that validates into FOLDER (here by default); nothing that exists is overwritten."""
+    for path, text in (starter.TEMPLATES[template] | _schemas()).items():
+        where = Path(folder) / path
+        if where.exists():
+            click.echo(f"kept    {path} (exists)")
+            continue
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text, encoding="utf-8")
+        click.echo(f"wrote   {path}")
+    click.echo("next: autopack validate && autopack plan playbooks/first.yaml")
+    return 0
+
+
+def _schemas() -> dict[str, str]:
+    """The modelines of the written files point here, so that editors explain without a network."""
+    found = sorted(Path(shipped.folder("schemas")).glob("*.json"))
+    return {f".autopack/schemas/{path.name}": path.read_text(encoding="utf-8") for path in found}

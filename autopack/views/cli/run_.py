@@ -1,0 +1,73 @@
+"""autopack run"""
+
+import re
+from pathlib import Path
+
+import click
+
+from autopack.plan.model import Plan, digest
+from autopack.views import launch, text
+from autopack.views.cli.running import driven, place_here
+from autopack.views.compiled import Unusable, compiled, given_inputs
+from autopack.views.exits import USAGE
+
+_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*")
+ID_CHARS_MAX = 64
+
+
+@click.command("run")
+@click.argument("playbook")
+@click.option("--run-id", help="The run's name; it becomes part of a branch. Default: made from playbook and time.")
+@click.option("--repo", type=click.Path(exists=True, file_okay=False), help="Build this repository instead.")
+@click.option("--dry-run", is_flag=True, help="Show the plan that would be run, and stop.")
+@click.option("--record", type=click.Path(dir_okay=False), help="Keep every model reply in this cassette.")
+@click.option(
+    "--replay", type=click.Path(exists=True, dir_okay=False), help="Answer from this cassette; no model is called."
+)
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
+@click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run summary as one JSON document.")
+def command(
+    *,
+    playbook: str,
+    run_id: str | None,
+    repo: str | None,
+    dry_run: bool,
+    record: str | None,
+    replay: str | None,
+    inputs: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,
+) -> int:
+    """Run PLAYBOOK (or a frozen plan.json) to a terminal state, without asking anything.
+
+    Everything lands on the run's integration branch; your checkout and your branches are not touched.
+    """
+    try:
+        plan = compiled(playbook, given_inputs(inputs), jobs).plan
+    except Unusable as error:
+        if str(error):
+            click.echo(f"autopack run: {error}", err=True)
+        return error.code
+    if dry_run:
+        click.echo(text.plan_screen(plan, digest(plan)))
+        return 0
+    name = run_id or launch.new_run_id(plan.playbook)
+    if not _ID.fullmatch(name) or len(name) > ID_CHARS_MAX or name.endswith((".", ".lock")):
+        click.echo(
+            f"autopack run: {name!r} can't name a run; use letters, digits, - and _, at most {ID_CHARS_MAX}", err=True
+        )
+        return USAGE
+    place = place_here(repo, Path(playbook).resolve().parent)
+    options = launch.Options(_cassette(plan, playbook, replay), str(Path(record).resolve()) if record else None)
+    return driven(place, name, lambda observe: launch.begin(place, plan, name, options, observe), as_json=as_json)
+
+
+def _cassette(plan: Plan, playbook: str, replay: str | None) -> str | None:
+    """The cassette that was named; for models of builtin:replay the one beside the playbook."""
+    if replay:
+        return str(Path(replay).resolve())
+    if all(model.provider != "replay" for model in plan.models.values()):
+        return None
+    beside = Path(playbook).resolve().with_suffix(".cassette.jsonl")
+    return str(beside) if beside.exists() else None

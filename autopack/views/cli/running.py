@@ -1,0 +1,68 @@
+"""What `run`, `resume` and `cancel` share: driving to the end with progress, and saying how it ended."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from autopack.drive import Interrupted
+from autopack.plan.model import Plan
+from autopack.run.state import RunState
+from autopack.runners.cassette import CassetteError
+from autopack.runners.git import GitError
+from autopack.views import exits, launch, progress, text
+from autopack.views.compiled import PROJECT_FILE, project_root
+from autopack.views.projection import summary, view
+
+Drive = Callable[[launch.Observe], RunState]
+
+
+def place_here(repo: str | None = None, start: Path | None = None) -> launch.Place:
+    """The places of the project around this folder."""
+    from autopack.spec.load import project_of  # noqa: PLC0415  the spec room is only needed where a project is read
+
+    root = project_root(start or Path.cwd())
+    project = project_of(str(root))
+    if project is None:
+        raise click.UsageError(f"{root / PROJECT_FILE} has findings; see `autopack validate`")
+    return launch.place_of(
+        root, project.repository, project.artifacts.path, project.store, Path(repo) if repo else None
+    )
+
+
+def driven(place: launch.Place, run_id: str, drive: Drive, *, as_json: bool) -> int:
+    """Drive with progress on stderr; the summary on stdout. Returns the exit code."""
+    shown = progress.Progress(sys.stderr)
+    try:
+        with shown:
+            drive(shown.observe)
+    except launch.NotStarted as error:
+        click.echo(f"autopack: {error}", err=True)
+        return exits.USAGE
+    except CassetteError as error:
+        click.echo(f"autopack: {error}", err=True)
+        return exits.USAGE
+    except GitError as error:
+        click.echo(f"autopack: {error}", err=True)
+        return exits.ENVIRONMENT
+    except Interrupted:
+        click.echo(f"interrupted; go on with: autopack resume {run_id}", err=True)
+        return exits.INTERRUPTED
+    plan, run = launch.peek(place, run_id)
+    show(place, plan, run, as_json=as_json)
+    return exits.of_run(run.state)
+
+
+def show(place: launch.Place, plan: Plan, run: RunState, *, as_json: bool) -> None:
+    """The run's summary on stdout."""
+    found, folder = view(plan, run), place.run_folder(run.run_id)
+    if as_json:
+        click.echo(json.dumps(summary(found, str(folder)), indent=2, ensure_ascii=False))
+        return
+    click.echo(text.run_screen(found))
+    if found.done:
+        click.echo(f"report: {folder / 'run_summary.md'}")
+    if found.done and found.state != "DONE_SUCCESS":
+        click.echo(f"incident pack: {folder / 'incident'}")

@@ -1,0 +1,102 @@
+"""From a path on the command line to a frozen plan, with every finding printed on the way."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from autopack.plan import canonical
+from autopack.plan.compiler import compile as compile_spec
+from autopack.plan.model import Plan
+from autopack.plan.model import load as load_plan
+from autopack.problem import Problem, order
+from autopack.problem.report import render
+from autopack.spec.load import load
+from autopack.spec.model import Spec
+
+PROJECT_FILE = "autopack.yaml"
+
+
+class Unusable(Exception):
+    """No plan: the findings are printed already. `code` is the exit code."""
+
+    def __init__(self, code: int, message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`spec` is None for a plan that was read from a file: it needs no sources any more."""
+
+    plan: Plan
+    spec: Spec | None
+
+
+def project_root(start: Path) -> Path:
+    """The nearest folder upwards that holds autopack.yaml; `start` itself where there is none."""
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    return start
+
+
+def compiled(path: str, inputs: dict[str, str], jobs: int | None) -> Compiled:
+    """The plan of a playbook, or the plan that a JSON file holds. Raises Unusable."""
+    where = Path(path)
+    if not where.exists():
+        raise Unusable(2, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
+    if where.suffix == ".json":
+        return Compiled(_frozen(where), None)
+    root = project_root(where.resolve().parent)
+    relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
+    spec, problems = load(str(root), relative, inputs, today=time.strftime("%Y-%m-%d"))
+    plan = None
+    if spec is not None:
+        plan, more = compile_spec(spec, jobs=jobs)
+        problems = [*problems, *more]
+    _show(spec, root, problems)
+    if spec is None or plan is None:
+        raise Unusable(1)
+    return Compiled(plan, spec)
+
+
+def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`--input name=value`, as text; the declared type decides what it becomes."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise Unusable(2, f"--input {pair}: write name=value")
+        found[name] = value
+    return found
+
+
+def _frozen(path: Path) -> Plan:
+    try:
+        return load_plan(path.read_text(encoding="utf-8"))
+    except (canonical.NotThisShape, UnicodeDecodeError) as error:
+        raise Unusable(
+            2, f"{path} is no frozen plan: {error}; make one with `autopack plan PLAYBOOK -o {path}`"
+        ) from None
+
+
+def _show(spec: Spec | None, root: Path, problems: list[Problem]) -> None:
+    """Findings go to stderr here: stdout is the plan's."""
+    if not problems:
+        return
+    sources = {} if spec is None else {path: document.text for path, document in spec.documents.items()}
+    for problem in problems:
+        for span in (problem.span, *(label.span for label in problem.labels)):
+            if span is not None and span.path not in sources:
+                sources[span.path] = _text(root / span.path)
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    print(render(order(problems), sources, "full", colour, len(sources)), file=sys.stderr)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,253 @@
+"""How a run is begun and taken up again: the one place where plan, store, repository and hands are put together."""
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autopack.drive import Driver, fold
+from autopack.journal.store import Store, open_store
+from autopack.journal.writer import Writer
+from autopack.plan import canonical
+from autopack.plan.model import Plan, load, pinned
+from autopack.run import events as ev
+from autopack.run.state import RunState
+from autopack.runners import git
+from autopack.runners.cassette import Cassette, Recording
+from autopack.runners.hands import Hands, branch_name
+from autopack.runners.model import Answer, LiteLLM, ModelClient, Request, preload
+from autopack.spec.template import RUN_ID
+from autopack.views import artifacts
+from autopack.views.projection import row
+
+Observe = Callable[[Plan, RunState, ev.Event | None], None]
+
+
+class NotStarted(Exception):
+    """A run that can't begin: usage or configuration, said with the next action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project's runs live. `folder` is the artifacts folder, `store` a file or a database URL."""
+
+    root: Path
+    repository: Path
+    folder: Path
+    store: str
+
+    def run_folder(self, run_id: str) -> Path:
+        return self.folder / run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run needs beside its plan, kept in the run's folder so that a resume needs no flags."""
+
+    cassette: str | None = None
+    record: str | None = None
+
+
+def place_of(root: Path, repository: str, folder: str, store: str, repo: Path | None = None) -> Place:
+    """The places that a project's keys name; `repo` (`--repo`) outweighs the project's repository."""
+    where = root / folder
+    url = str(where / "autopack.db") if store == "sqlite" else store
+    return Place(root, (repo or root / repository).resolve(), where, url)
+
+
+def new_run_id(playbook: str) -> str:
+    """Sorted by time, unique, safe as a ref and as a file name."""
+    slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in playbook).strip("-")[:32] or "run"
+    return f"{slug}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
+    """A new run, to its terminal state. Raises NotStarted, RunExists, GitError, drive.Interrupted, store errors."""
+    with git.open_repository(place.repository) as repository:
+        base = repository.resolve(f"refs/heads/{plan.base_branch}")
+        _free(repository, plan, run_id)
+    fixed = _named(pinned(plan, base), run_id)
+    text = canonical.text(fixed)
+    artifacts.prepare(place.folder)
+    with open_store(place.store, create=True) as store:
+        store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
+        _keep(place.run_folder(run_id), options)
+        return _drive(place, store, run_id, observe)
+
+
+def take_up(place: Place, run_id: str, observe: Observe) -> RunState:
+    """A run that an earlier driver left, to its terminal state; one that has ended is just folded again."""
+    with open_store(place.store, create=False) as store:
+        return _drive(place, store, run_id, observe)
+
+
+def peek(place: Place, run_id: str) -> tuple[Plan, RunState]:
+    """A run as its journal tells it, without touching it. Raises UnknownRun, JournalDamaged, StoreMissing."""
+    with open_store(place.store, create=False) as store:
+        return _folded(store, run_id)
+
+
+def ask_to_cancel(place: Place, run_id: str, by: str) -> None:
+    """Leave word for whoever drives the run."""
+    artifacts.write(place.run_folder(run_id) / "cancel", by.encode())
+
+
+# --- one drive ---
+
+
+def _drive(place: Place, store: Store, run_id: str, observe: Observe) -> RunState:
+    """To the end, and the run's files. Of a run that has ended already only what its driver left undone is done."""
+    with ExitStack() as stack:
+        writer = stack.enter_context(store.writer(run_id))
+        home = _private_home(place, run_id)
+        stack.callback(_put_away, home)
+        git.sweep(home)
+        plan, state = _folded(store, run_id)
+        if not state.done:
+            state = _driven(place, store, writer, home, plan, state, observe)
+        artifacts.finish(place.run_folder(run_id), store, plan, state)
+    return state
+
+
+def _driven(
+    place: Place, store: Store, writer: Writer, home: Path, plan: Plan, state: RunState, observe: Observe
+) -> RunState:
+    run_id = state.run_id
+    with ExitStack() as stack:
+        ref = "refs/heads/" + branch_name(plan, run_id)
+        writes = (ref, f"refs/tags/autonomous/{run_id}/")
+        repository = stack.enter_context(git.open_repository(place.repository, home=home, writes=writes))
+        pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
+        client = _client(plan, _kept(place.run_folder(run_id)))
+        driver = Driver(
+            plan=plan,
+            state=state,
+            writer=writer,
+            hands=Hands(plan, run_id, repository, pool, client, store, writer, dict(os.environ)),
+            now=time.monotonic,
+            wall=time.time,
+            observe=lambda then, event: observe(plan, then, event),
+            cancel_wanted=lambda: _cancelled_by(place, run_id),
+            summary=lambda then: row(plan, then),
+        )
+        calls = {key: call.reply for key, call in store.calls(run_id).items()}
+        with _signals(driver):
+            return asyncio.run(driver.drive(store.intents(run_id), calls))
+
+
+def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+    found = store.run(run_id)
+    plan = load(store.plan(run_id))
+    return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
+
+
+def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
+    """The run's branch must not be there yet: what is on it was made by somebody else."""
+    name = branch_name(plan, run_id)
+    if repository.branch_head(f"refs/heads/{name}") is not None:
+        raise NotStarted(f"branch {name} exists already; give the run another id with --run-id, or delete the branch")
+
+
+def _named(plan: Plan, run_id: str) -> Plan:
+    """The plan with the run's id where texts ask for it."""
+    text = canonical.text(plan)
+    return load(text.replace(RUN_ID, run_id)) if RUN_ID in text else plan
+
+
+def _private_home(place: Place, run_id: str) -> Path:
+    """Outside any checkout, because test runners look for their configuration in the folders above."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    project = hashlib.sha256(str(place.folder.resolve()).encode()).hexdigest()[:16]
+    return cache / "autopack" / f"{project}-{run_id}"
+
+
+def _put_away(home: Path) -> None:
+    """The run's lock keeps its home to this driver: what is still in there now belongs to nobody."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(home)
+
+
+def _cancelled_by(place: Place, run_id: str) -> str | None:
+    try:
+        return (place.run_folder(run_id) / "cancel").read_text(encoding="utf-8").strip() or "somebody"
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _signals(driver: Driver) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the driver gracefully; a second one of the same kind is taken as usual."""
+    former: dict[int, Any] = {}
+
+    def stop(number: int, _frame: object) -> None:
+        driver.interrupt()
+        signal.signal(number, former[number])
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        former[name] = signal.signal(name, stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+# --- who answers ---
+
+
+@dataclass(frozen=True, slots=True)
+class Switchboard:
+    """Models of the provider `replay` answer from the cassette, all others through LiteLLM."""
+
+    cassette: ModelClient | None
+    real: ModelClient
+
+    def complete(self, request: Request) -> Answer:
+        if request.litellm.startswith("replay/") and self.cassette is not None:
+            return self.cassette.complete(request)
+        return self.real.complete(request)
+
+
+def _client(plan: Plan, options: Options) -> ModelClient:
+    real = any(model.provider != "replay" for model in plan.models.values())
+    if real:
+        preload()
+    cassette = Cassette(Path(options.cassette)) if options.cassette else None
+    if cassette is None and not real:
+        raise NotStarted(
+            f"the models of this plan answer from a cassette; put one beside the playbook "
+            f"({plan.playbook}.cassette.jsonl) or name it with --replay"
+        )
+    client: ModelClient = (
+        cassette if options.cassette and not _mixed(plan) and cassette else Switchboard(cassette, LiteLLM())
+    )
+    return Recording(client, Path(options.record)) if options.record else client
+
+
+def _mixed(plan: Plan) -> bool:
+    """Some models answer from the cassette, some are real: then only the former are replayed."""
+    kinds = {model.provider == "replay" for model in plan.models.values()}
+    return len(kinds) > 1
+
+
+def _keep(folder: Path, options: Options) -> None:
+    kept = {"cassette": options.cassette, "record": options.record}
+    artifacts.write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
+
+
+def _kept(folder: Path) -> Options:
+    try:
+        kept: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
+    except FileNotFoundError:
+        return Options()
+    return Options(kept.get("cassette"), kept.get("record"))

@@ -1,0 +1,62 @@
+"""The files that `autopack init` writes, by template."""
+
+PROJECT = """\
+# yaml-language-server: $schema=.autopack/schemas/project.v1.schema.json
+autopack: project/v1
+name: {name}
+playbooks: [playbooks/*.yaml]
+ruleset: builtin:default
+ci: builtin:{ci}
+models: builtin:openai
+"""
+
+PLAYBOOK = """\
+# yaml-language-server: $schema=../.autopack/schemas/playbook.v1.schema.json
+autopack: playbook/v1
+name: first
+description: A first build; replace the goals with your own.
+tiers:
+  - id: T1
+    name: First steps
+    phases:
+      - id: readme
+        goal: |
+          Add a section "Development" to README.md that says how to run the tests.
+        category: docs
+        scope: {write: [README.md]}
+        deliverables: [README.md]
+"""
+
+WORKFLOW = """\
+name: autopack
+on: [push, pull_request]
+jobs:
+  validate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with: {python-version: "3.11"}
+      - run: pip install autopack
+      - run: autopack validate
+"""
+
+HOOK = """\
+repos:
+  - repo: local
+    hooks:
+      - id: autopack-validate
+        name: autopack validate
+        entry: autopack validate
+        language: system
+        files: (^autopack\\.yaml|^playbooks/.*\\.ya?ml)$
+"""
+
+TEMPLATES = {
+    "python": {
+        "autopack.yaml": PROJECT.format(name="my-project", ci="python"),
+        "playbooks/first.yaml": PLAYBOOK,
+        ".github/workflows/autopack.yml": WORKFLOW,
+        ".pre-commit-config.yaml": HOOK,
+    },
+}

@@ -1,0 +1,289 @@
+"""Words and tables for people: the plan on one screen, a run's state, and the Markdown files of a run."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from autopack.plan.budget import expected
+from autopack.plan.graph import waves
+from autopack.plan.model import Plan, PlanPhase
+from autopack.run.state import ENDED, RunState
+from autopack.views.projection import PhaseView, RunView, TierView
+
+
+def money(value: Decimal) -> str:
+    """USD with as many digits as tell something: $0.0042, $1.23, $1,234."""
+    if value == 0:
+        return "$0"
+    if value < Decimal("0.01"):
+        return f"${value:.4f}"
+    return f"${value:,.2f}" if value < 1000 else f"${value:,.0f}"
+
+
+def tokens(value: int) -> str:
+    """1,234 -> 1.2k, 2,000,000 -> 2.0M."""
+    if value < 1_000:
+        return str(value)
+    return f"{value / 1_000:.1f}k" if value < 1_000_000 else f"{value / 1_000_000:.1f}M"
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
+    """Columns padded to their widest cell; `right` holds the numbers of those that align right."""
+    lines = [list(heading), *(list(row) for row in rows)]
+    widths = [max(len(line[number]) for line in lines) for number in range(len(heading))]
+    return "\n".join(_padded(line, widths, right) for line in lines)
+
+
+def _padded(line: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:
+    cells = (c.rjust(w) if n in right else c.ljust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True)))
+    return "  ".join(cells).rstrip()
+
+
+# --- a plan ---
+
+
+def plan_screen(plan: Plan, digest: str) -> str:
+    """What `autopack plan` prints: every phase with model, reason and price, then the sums against the caps."""
+    wave_of = _waves(plan)
+    rows = [_plan_row(plan, phase, wave_of[phase.phase_id]) for phase in plan.phases]
+    heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
+    likely = sum((expected(plan, phase) for phase in plan.phases), Decimal(0))
+    caps = plan.caps
+    cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "no cap"
+    return "\n".join(
+        [
+            f"Plan for playbook {plan.playbook} of project {plan.project}",
+            "",
+            table(heading, rows, frozenset({0, 7, 9, 10})),
+            "",
+            (
+                f"{len(plan.phases)} phases in {len(plan.tiers)} tiers and {max(wave_of.values(), default=0)} waves, "
+                f"up to {plan.pools['phase']} at once."
+            ),
+            f"Cost: {money(likely)} expected (stated prior), at most {money(plan.worst.cost_usd)}; run cap {cost_cap}.",
+            (
+                f"Tokens: at most {plan.worst.tokens:,} in {plan.worst.calls} calls; run cap {caps.tokens:,}. "
+                f"Time cap {caps.minutes} minutes."
+            ),
+            f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}.",
+            f"Plan sha256 {digest}",
+        ]
+    )
+
+
+def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:
+    ladder = [attempt.ask.model for attempt in phase.attempts]
+    return (
+        str(wave),
+        phase.phase_id,
+        phase.tier_id,
+        phase.category,
+        f"{phase.complexity}{'!' if phase.high_risk else ''}",
+        phase.ci,
+        " > ".join(dict.fromkeys(ladder)),
+        str(len(ladder)),
+        phase.audit.model if phase.audited else "-",
+        money(expected(plan, phase)),
+        money(phase.worst.cost_usd),
+        phase.why,
+    )
+
+
+def _waves(plan: Plan) -> dict[str, int]:
+    needs = {phase.phase_id: phase.needs for phase in plan.phases}
+    found = waves(needs, list(needs))
+    return {name: number for number, wave in enumerate(found, 1) for name in wave}
+
+
+# --- a run ---
+
+MARKS = {"COMPLETE": "ok", "FAILED": "FAILED", "SKIPPED": "skipped", "QUEUED": "waiting"}
+
+
+def run_screen(run: RunView) -> str:
+    """What `run`, `resume` and `status` print at the end."""
+    rows = [_run_row(phase) for phase in run.phases]
+    heading = ("phase", "tier", "state", "tries", "tokens", "cost", "time", "commit")
+    parts = [table(heading, rows, frozenset({3, 4, 5, 6})), ""]
+    parts += [f"tier {tier.tier_id}: {tier.state}, {_clean(tier)}" for tier in run.tiers]
+    parts += ["", run_line(run)]
+    if run.failure:
+        parts.append(f"why: {run.failure}")
+    if run.maybe_paid_calls:
+        parts.append(
+            f"{run.maybe_paid_calls} model call(s) were in flight when a driver died: maybe paid, charged in full."
+        )
+    if run.done and run.head != run.base_commit:
+        parts.append(f"what landed: git log {run.base_commit[:12]}..{run.integration_branch}")
+    return "\n".join(parts)
+
+
+def run_line(run: RunView) -> str:
+    return (
+        f"run {run.run_id}: {run.state}{f' ({run.failure_reason})' if run.failure_reason else ''}, "
+        f"{run.tokens_used:,} tokens, {money(run.cost_usd)}, {run.model_calls} model calls, {duration(run.elapsed_s)}"
+    )
+
+
+def _run_row(phase: PhaseView) -> tuple[str, ...]:
+    return (
+        phase.phase_id,
+        phase.tier_id,
+        MARKS.get(phase.state, phase.state),
+        str(phase.attempts),
+        f"{phase.tokens_used:,}",
+        money(phase.cost_usd),
+        "-" if phase.seconds is None else duration(phase.seconds),
+        (phase.commit or "-")[:12],
+    )
+
+
+def _clean(tier: TierView) -> str:
+    if tier.state not in ENDED:
+        return "under way"
+    return "clean" if not tier.why_not_clean else f"not clean: {'; '.join(tier.why_not_clean)}"
+
+
+# --- files of a run ---
+
+
+def run_markdown(run: RunView) -> str:
+    rows = "\n".join(
+        f"| {p.phase_id} | {p.tier_id} | {p.state} | {p.attempts} | {p.tokens_used:,} | {money(p.cost_usd)} "
+        f"| {(p.commit or '')[:12]} |"
+        for p in run.phases
+    )
+    issues = "\n".join(f"- {i.effective_severity}: `{i.issue_key}`: {i.description}" for i in run.issues) or "none"
+    tiers = "\n".join(f"- {tier.tier_id} ({tier.name}): {tier.state}, {_clean(tier)}" for tier in run.tiers)
+    return f"""# Run {run.run_id}
+
+{run.state}{f": {run.failure_reason}" if run.failure_reason else ""}
+
+{run.failure or "Every phase passed gate, CI and audit where one is due."}
+
+| | |
+| --- | --- |
+| project, playbook | {run.project}, {run.playbook} |
+| integration branch | `{run.integration_branch}` at `{run.head[:12]}`, from `{run.base_commit[:12]}` |
+| tokens | {run.tokens_used:,} of {run.token_cap:,} |
+| cost | {money(run.cost_usd)}{f" of {money(run.cost_usd_max)}" if run.cost_usd_max is not None else ""} |
+| model calls | {run.model_calls}{f", {run.maybe_paid_calls} maybe paid" if run.maybe_paid_calls else ""} |
+| time | {duration(run.elapsed_s)} |
+| eligible for promotion | {"yes" if run.promotion_eligible_to_main else "no"} |
+| plan | `{run.plan_sha256}` |
+
+## Phases
+
+| phase | tier | state | attempts | tokens | cost | commit |
+| --- | --- | --- | ---: | ---: | ---: | --- |
+{rows}
+
+## Tiers
+
+{tiers}
+
+## Issues
+
+{issues}
+"""
+
+
+def tier_markdown(run: RunView, tier_id: str) -> str:
+    tier = next(tier for tier in run.tiers if tier.tier_id == tier_id)
+    members = "\n".join(f"- {phase.phase_id}: {phase.state}" for phase in run.phases if phase.tier_id == tier_id)
+    return f"""# Tier {tier.tier_id}: {tier.name}
+
+{tier.state}, {_clean(tier)}
+
+{tier.tokens_used:,} of {tier.token_cap:,} tokens, {money(tier.cost_usd)}, {tier.ci_runs} of {tier.ci_runs_cap} CI runs,
+{tier.minor_issues} minor and {tier.major_issues} major issues.
+
+{members}
+"""
+
+
+def phase_markdown(plan: Plan, run: RunState, phase_id: str) -> str:
+    spec, phase = plan.phase(phase_id), run.phases[phase_id]
+    calls = "\n".join(
+        f"| {c.role} | {c.attempt} | {c.model} | {c.outcome} | {c.usage.input:,} | {c.usage.output:,} "
+        f"| {money(c.cost_usd)} | {c.latency_s:.1f} |"
+        for c in phase.calls
+    )
+    evidence = "\n".join(f"{n}. {item.kind}: {item.text}" for n, item in enumerate(phase.evidence, 1)) or "none"
+    return f"""# Phase {spec.phase_id}: {spec.name}
+
+{phase.state}: {" -> ".join(phase.path)}
+
+{phase.failure.message if phase.failure else ""}
+
+Category {spec.category}, complexity {spec.complexity}, CI profile {spec.ci}. {spec.why}.
+
+## Goal
+
+{spec.goal}
+
+## Model calls
+
+| role | attempt | model | outcome | input | output | cost | seconds |
+| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |
+{calls}
+
+## What went back to the Builder
+
+{evidence}
+
+## Commit
+
+{phase.commit or "none"}
+"""
+
+
+def incident_markdown(run: RunState, found: RunView) -> str:
+    failed = "\n".join(
+        f"- **{p.phase_id}** (attempt {p.attempt}): {p.failure.message if p.failure else 'failed'}"
+        for p in run.phases.values()
+        if p.state == "FAILED"
+    )
+    landed = "\n".join(f"- {p.phase_id}: {p.commit}" for p in found.phases if p.commit)
+    return f"""# Incident: run {run.run_id}
+
+{found.state}, reason: {found.failure_reason}
+
+{found.failure}
+
+## Failed phases
+
+{failed or "none: the run was stopped before a phase had failed"}
+
+## What landed all the same
+
+{landed or "nothing"}
+
+The integration branch `{found.integration_branch}` holds exactly that; nothing else was changed anywhere.
+
+## In this folder
+
+`plan.json` is the frozen plan, `events.jsonl` every event in order, `evidence/` what was sent back to the Builder,
+`summary.json` the numbers. Secrets are redacted.
+
+## Next
+
+{_NEXT.get(found.state, _NEXT[""])}
+"""
+
+
+_NEXT = {
+    "DONE_FAILED_BUDGET_EXHAUSTED": "Raise the cap named above in the `budget` of playbook or phase, or split it, "
+    "then start a new run.",
+    "DONE_FAILED_ENVIRONMENT": "Mend what is named above (key, provider, git, CI tool, disk), then start a new run.",
+    "DONE_FAILED_POLICY_VIOLATION": "Read what was tried in `evidence/` before anything else; then narrow or widen the "
+    "phase's scope on purpose.",
+    "": "Read `evidence/`, sharpen the goal, scope or acceptance of the failed phase, then start a new run.",
+}

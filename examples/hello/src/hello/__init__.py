@@ -1,0 +1,5 @@
+"""Greetings."""
+
+from hello.greeting import greet
+
+__all__ = ["greet"]
