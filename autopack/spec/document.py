@@ -17,7 +17,9 @@ import gc
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from math import isinf
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
@@ -37,11 +39,12 @@ from autopack.spec.nearest import nearest
 Value = Any  # dict[str, Value] | list[Value] | str | int | float | bool | None; mypy has no use for the recursion
 Step = str | int
 
-BYTES_MAX = 10 * 1024 * 1024  # of one file: about 20,000 phases
+BYTES_MAX = 10 * 1024 * 1024  # of one file: some 15,000 phases
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
 FINDINGS_MAX = 1000  # of one file
 WORDS_MAX = 200  # characters of a message, which may quote the file
+LOOKALIKES_MAX = 50  # names, of at most as many characters, among which the one is sought that a wrong one resembles
 
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 VERSION = 1  # the only one so far, of every kind
@@ -150,6 +153,8 @@ def _decode(path: str, source: bytes) -> tuple[str, list[Problem]]:
     except UnicodeDecodeError as error:
         return "", [_not_utf8(path, source, error)]
     places = _Places(path, text)
+    if text.startswith("\ufeff"):  # libyaml would drop it and count all its places without it
+        return text, [problem("AP1025", "a second byte order mark", places.span(0, 1), (), "remove it")]
     if (nul := text.find("\0")) >= 0:
         message = f"a NUL byte ({text.count(chr(0)):,} in the file)"
         return text, [problem("AP1011", message, places.span(nul, nul + 1), (), "is this a text file?")]
@@ -316,9 +321,9 @@ WORDS: dict[str, Value] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-KNOWN_MAX = 1000  # scalars that are kept to be met again: words of the language come early, the rest is no repetition
+KNOWN_MAX = 1000  # conversions that are kept to be met again; what repeats comes early
 BLOCK_STYLES = frozenset("|>")
-SUSPECTS = frozenset(["", *"+-.0123456789nNtTfF~"])  # how a plain scalar starts that may be no string
+SUSPECTS = frozenset("+-.0123456789")  # how a plain scalar starts that may be no string
 NUMBER = re.compile(
     r"(?P<int>[-+]?[0-9]+(?:_[0-9]+)*)"
     r"|(?P<oct>0o[0-7]+)"
@@ -344,7 +349,7 @@ def _plain(text: str) -> Value:
         return OUT_OF_RANGE
     if number.lastgroup == "float":
         value = float(text)
-        return OUT_OF_RANGE if value in {float("inf"), float("-inf")} else value
+        return OUT_OF_RANGE if isinf(value) else value
     return _integer(text, {"int": 10, "oct": 8, "hex": 16}[number.lastgroup or "int"])
 
 
@@ -410,7 +415,6 @@ class _Block(NamedTuple):
 
 class _Reader:
     __slots__ = (
-        "add",
         "anchors",
         "blocks",
         "cells",
@@ -434,11 +438,10 @@ class _Reader:
         self.source = source
         self.places = _Places(path, text)
         self.cells = self.places.cells
-        self.add = self.cells.append
         self.problems: list[Problem] = []
         self.certain = True
         self.names: dict[str, str] = {}  # plain keys met before: one object each, and known to be strings
-        self.known: dict[str, Value] = dict(WORDS)  # the first plain scalars, where nothing is wrong with them
+        self.known: dict[str, Value] = dict(WORDS)  # conversions of plain scalars in which nothing is wrong
         self.anchors: dict[str, _Anchor] = {}
         self.every_anchor: list[_Anchor] = []
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
@@ -469,7 +472,7 @@ class _Reader:
         self.get()
         first = self.get()
         if type(first) is not DocumentStartEvent:  # nothing but comments
-            self.add(0)
+            self.cells.append(0)
             return None
         value = self._node(self.get(), 1)
         self.get()
@@ -495,12 +498,12 @@ class _Reader:
     def _mapping(self, event: Any, depth: int) -> dict[str, Value] | str:  # noqa: C901 - the inner loop
         """Here a call more for each key is measurable; so what is common is written out, what is rare is not."""
         get, cells, names, known = self.get, self.cells, self.names, self.known
-        add = cells.append
+        place = cells.append
         if depth > self.deepest:
             self._deeper(event, depth)
         cell = len(cells)
-        add(~event.start_mark.index)
-        add(0)
+        place(~event.start_mark.index)
+        place(0)
         node: dict[str, Value] = {}
         while True:
             event = get()
@@ -511,7 +514,7 @@ class _Reader:
                 and name not in node
                 and event.tag is event.anchor  # neither
             ):
-                add(event.start_mark.index)
+                place(event.start_mark.index)
             elif kind is MappingEndEvent:
                 break
             elif (name := self._new_key(event, node)) is None:
@@ -522,11 +525,11 @@ class _Reader:
                 node[name] = self._node(event, depth + 1)
             elif kind is ScalarEvent:
                 value = event.value
-                if not event.style:
-                    value = known[value] if value in known else self._new_plain(event)
-                elif event.style in BLOCK_STYLES:
+                if event.style in BLOCK_STYLES:
                     self._block(event, name, node)
-                add(event.start_mark.index)
+                elif (value in known or value[:1] in SUSPECTS) and not event.style:
+                    value = known[value] if value in known else self._suspect(event)
+                place(event.start_mark.index)
                 node[name] = value
             elif kind is SequenceStartEvent:
                 node[name] = self._sequence(event, depth + 1)
@@ -537,19 +540,24 @@ class _Reader:
         return node
 
     def _sequence(self, event: Any, depth: int) -> list[Value]:
-        get, cells, scalar = self.get, self.cells, self._scalar
+        get, cells, known = self.get, self.cells, self.known
+        place = cells.append
         if depth > self.deepest:
             self._deeper(event, depth)
         cell = len(cells)
-        cells.append(~event.start_mark.index)
-        cells.append(0)
+        place(~event.start_mark.index)
+        place(0)
         node: list[Value] = []
         add = node.append
         while True:
             event = get()
             kind = type(event)
-            if kind is ScalarEvent:
-                add(scalar(event))
+            if kind is ScalarEvent and not event.anchor and not event.tag and event.style not in BLOCK_STYLES:
+                value = event.value
+                if (value in known or value[:1] in SUSPECTS) and not event.style:
+                    value = known[value] if value in known else self._suspect(event)
+                place(event.start_mark.index)
+                add(value)
             elif kind is SequenceEndEvent:
                 break
             else:
@@ -565,24 +573,21 @@ class _Reader:
         self.deepest = depth
 
     def _scalar(self, event: Any) -> Value:
-        if event.tag or event.anchor:
-            return self._tagged_scalar(event)
+        """Any scalar outside the two loops above."""
+        cell = len(self.cells)
+        start, end = self._written(event)
+        self.cells.append(start)
+        if event.tag or event.anchor or event.style in BLOCK_STYLES:
+            self.places.ends[cell] = end
         value = event.value
-        if not event.style:
-            value = self.known[value] if value in self.known else self._new_plain(event)
-        elif event.style in BLOCK_STYLES:
-            self.places.ends[len(self.cells)] = event.end_mark.index
-        self.add(event.start_mark.index)
+        if event.tag:
+            value = self._by_tag(event)
+        elif not event.style:
+            value = self._suspect(event)
+        if event.anchor:
+            anchor = self._define(event.anchor, cell, start)
+            anchor.value, anchor.chars = value, end - start
         return value
-
-    def _new_plain(self, event: Any) -> Value:
-        """A plain scalar that is not known."""
-        text = event.value
-        if text[:1] in SUSPECTS:
-            return self._suspect(event)
-        if len(self.known) < KNOWN_MAX:
-            self.known[text] = text
-        return text
 
     def _suspect(self, event: Any) -> Value:
         """A plain scalar that may be no string."""
@@ -618,7 +623,7 @@ class _Reader:
             if name == "<<" or not isinstance(_plain(name), str):
                 return None
             self.names[name] = name
-        self.add(event.start_mark.index)
+        self.cells.append(event.start_mark.index)
         return name
 
     def _odd_mapping(self, node: dict[str, Value], event: Any, cell: int, depth: int) -> dict[str, Value] | str:
@@ -656,10 +661,12 @@ class _Reader:
 
     def _template(self, event: Any, cell: int, depth: int) -> str:
         """`{{ x }}` without quotes, a mapping in a mapping to YAML: read as the text that was meant."""
-        start = ~self.cells[cell]
+        start, before = ~self.cells[cell], len(self.problems)
         while type(event) is not MappingEndEvent:
             self._node(event, depth + 1)
             event = self.get()
+        within = [found for found in self.problems[before:] if found.code not in {"AP1017", "AP1018"}]
+        self.problems[before:] = within  # the same fault
         self.last = event
         _, end = self._written(event)
         self.cells[cell + 1] = len(self.cells)
@@ -708,21 +715,6 @@ class _Reader:
         return [(item, mapping) for item, mapping in items if isinstance(mapping, dict)]
 
     # --- tags, anchors, aliases ---
-
-    def _tagged_scalar(self, event: Any) -> Value:
-        cell = len(self.cells)
-        start, end = event.start_mark.index, event.end_mark.index
-        self.add(start)
-        self.places.ends[cell] = end
-        value = event.value
-        if event.tag:
-            value = self._by_tag(event)
-        elif not event.style:
-            value = self._new_plain(event)
-        if event.anchor:
-            anchor = self._define(event.anchor, cell, start)
-            anchor.value, anchor.chars = value, end - start
-        return value
 
     def _by_tag(self, event: Any) -> Value:
         text: str = event.value
@@ -780,7 +772,7 @@ class _Reader:
     def _alias(self, event: Any, depth: int) -> Value:
         start, end = event.start_mark.index, event.end_mark.index
         cell = len(self.cells)
-        self.add(start)
+        self.cells.append(start)
         self.places.ends[cell] = end
         anchor = self.anchors.get(event.anchor)
         if anchor is None:
@@ -807,7 +799,7 @@ class _Reader:
 
     def _unknown_alias(self, name: str, start: int, end: int) -> None:
         self.certain = False
-        near = nearest(name, self.anchors)
+        near = _lookalike(name, self.anchors)
         self.sought |= {name, near or name}
         help_ = f"did you mean *{near}?" if near else f"define it above this line: &{name}"
         self._report("AP1019", f"no anchor &{name} above this alias", start, end, help=help_)
@@ -855,7 +847,7 @@ class _Reader:
         place = self.places.token(self.places.children(0, value)["autopack"][1], header)
         kind, _, version = header.partition("/") if isinstance(header, str) else ("", "", "")
         if kind not in KINDS:
-            near = nearest(kind, KINDS)
+            near = _lookalike(kind, KINDS)
             help_ = f"write `{near}/v{VERSION}`" if near else f"one of: {', '.join(KINDS)}"
             what = f'unknown kind "{kind}"' if kind else "the header names no kind"
             self._report("AP1002", what, *place, help=help_)
@@ -936,6 +928,10 @@ class _Reader:
 
 def _short(text: str) -> str:
     return text if len(text) <= WORDS_MAX else text[:WORDS_MAX] + "…"
+
+
+def _lookalike(name: str, among: Collection[str]) -> str | None:
+    return nearest(name, islice(among, LOOKALIKES_MAX)) if len(name) <= LOOKALIKES_MAX else None
 
 
 def _merge_below(node: dict[str, Value], sources: list[dict[str, Value]]) -> None:

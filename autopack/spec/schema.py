@@ -198,6 +198,7 @@ class _Wording:
         for key in error.instance:
             if key in allowed or (key.startswith("x-") and "patternProperties" in node):
                 continue
+            self.refused.add((*steps, key))
             span = self.document.key_span((*steps, key))
             if key in node.get("x-later", ()):
                 yield problem("AP2010", f'"{key}" does not work in this version of autopack yet', span)

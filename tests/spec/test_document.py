@@ -33,9 +33,7 @@ def value(source: str) -> Any:
 
 def cut(text: str, span: Span) -> str:
     """What stands at a span; lines as editors count them."""
-    lines = (
-        text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")[span.line - 1 : span.end_line]
-    )
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[span.line - 1 : span.end_line]
     lines[-1] = lines[-1][: span.end_column - 1]
     return "\n".join([lines[0][span.column - 1 :], *lines[1:]] if len(lines) > 1 else [lines[0][span.column - 1 :]])
 
@@ -392,6 +390,10 @@ FINDINGS: list[tuple[str, str | bytes, list[list[str]]]] = [
     ("a number with the tag of a boolean", f"{H}a: !!bool 1\n", [["AP1023 2:4 !!bool 1"]]),
     ("a list with the tag of text", f"{H}a: !!str [b]\n", [["AP1023 2:4 !!str"]]),
     ("a control character", f"{H}a: b\x07\n", [["AP1025 2:5 \x07"]]),
+    ("a second byte order mark", b"\xef\xbb\xbf\xef\xbb\xbfa: 1\n", [["AP1025 1:1 \ufeff"]]),
+    ("a template of a number", f"{H}a: {{{{ 1 }}}}\n", [["AP1018 2:4 {{ 1 }}"]]),
+    ("a template of an unknown alias", f"{H}a: {{{{ *b }}}}\n", [["AP1018 2:4 {{ *b }}"], ["AP1019 2:7 *b"]]),
+    ("an alias above its anchor", f"{H}a: *b\nb: &b 1\n", [["AP1019 2:4 *b"]]),
     (
         "several faults at once",
         f"{H}a: 012\nb: &b !c d\na: 1\n",
@@ -589,6 +591,13 @@ def test_more_unused_anchors_than_are_listed_are_a_finding_too():
 
 def test_more_merge_conflicts_than_are_listed_end_quickly():
     assert len(read(PATH, b"<<<<<<< a\n" * 100_000)[1]) == 1000
+
+
+def test_unknown_aliases_among_very_many_anchors_are_told_quickly():
+    anchors = "".join(f"&anchor{n} x, " for n in range(20_000))
+    aliases = "".join(f"*anchr{n}, " for n in range(500))
+    _, problems = read(PATH, f"{H}a: [{anchors}{aliases}]\n".encode())
+    assert len(problems) == 1001
 
 
 def test_a_quoted_text_of_many_megabytes_has_a_place():

@@ -103,7 +103,7 @@ def test_patterns_agree_with_a_plain_definition(path: str, pattern: str):
         ("GIT~2", "enters `.git`"),
         (".g\u200cit/config", "holds a control or invisible character"),
         ("\uff0egit/config", "enters `.git`"),
-        (".ＧＩＴ/config", "enters `.git`"),
+        (".\uff27\uff29\uff34/config", "enters `.git`"),
         ("x" * 1025, "is longer than 1024 characters"),
     ],
 )
@@ -111,12 +111,16 @@ def test_a_path_that_leads_elsewhere_has_a_fault(path: str, reason: str):
     assert (fault(path) or "").startswith(reason)
 
 
-@pytest.mark.parametrize("path", ["a.py", ".gitignore", ".github/x.yml", "a b/c.txt", "ä/é.md", "app/[id]/(x)/page.tsx", "..a"])
+@pytest.mark.parametrize(
+    "path", ["a.py", ".gitignore", ".github/x.yml", "a b/c.txt", "ä/é.md", "app/[id]/(x)/page.tsx", "..a"]
+)
 def test_an_ordinary_path_has_none(path: str):
     assert (fault(path), unportable(path)) == (None, None)
 
 
-@pytest.mark.parametrize("path", ["aux.txt", "src/CON", "com1", "ab:c", "what?.md", "a./b", "a /b", " a", 'q".txt', "é" * 200])
+@pytest.mark.parametrize(
+    "path", ["aux.txt", "src/CON", "com1", "ab:c", "what?.md", "a./b", "a /b", " a", 'q".txt', "é" * 200]
+)
 def test_some_names_do_not_travel(path: str):
     assert fault(path) is None
     assert unportable(path)
@@ -128,9 +132,32 @@ def test_git_refuses_nothing_that_passes(tmp_path: Path):
     blob = subprocess.run(
         ["git", "hash-object", "-w", "--stdin"], cwd=tmp_path, input=b"", check=True, capture_output=True
     ).stdout.decode()
-    names = [".git/x", "a/.GIT/x", "git~1", ".git ", ".git.", "../x", "a/../x", "a//b", "./a", "/x", ".gitignore", "a b", "ok/ü"]
+    names = [
+        ".git/x",
+        "a/.GIT/x",
+        "git~1",
+        ".git ",
+        ".git.",
+        "../x",
+        "a/../x",
+        "a//b",
+        "./a",
+        "/x",
+        ".gitignore",
+        "a b",
+        "ok/ü",
+    ]
     for name in names:
-        argv = ["git", "-c", "core.protectNTFS=true", "-c", "core.protectHFS=true", "update-index", "--add", "--cacheinfo"]
+        argv = [
+            "git",
+            "-c",
+            "core.protectNTFS=true",
+            "-c",
+            "core.protectHFS=true",
+            "update-index",
+            "--add",
+            "--cacheinfo",
+        ]
         done = subprocess.run([*argv, f"100644,{blob.strip()},{name}"], cwd=tmp_path, check=False, capture_output=True)
         assert fault(name) is not None or done.returncode == 0, name
         assert done.returncode == 0 or fault(name) is not None, name
@@ -138,7 +165,19 @@ def test_git_refuses_nothing_that_passes(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "path",
-    [".env", "a/.env", ".env.local", "prod.env", "x.pem", "x.KEY", "id_rsa", ".ssh/config", "a/.aws/credentials", ".netrc", ".npmrc"],
+    [
+        ".env",
+        "a/.env",
+        ".env.local",
+        "prod.env",
+        "x.pem",
+        "x.KEY",
+        "id_rsa",
+        ".ssh/config",
+        "a/.aws/credentials",
+        ".netrc",
+        ".npmrc",
+    ],
 )
 def test_names_of_secrets(path: str):
     assert is_secret_like(path)

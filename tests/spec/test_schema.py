@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autopack.problem import CODES
 from autopack.spec import schema, shipped
 from autopack.spec.document import read
+from autopack.spec.load import check
 from tests.spec.marks import Case, phase, playbook
 
 Expect = Callable[[str, str], str]
@@ -251,11 +253,37 @@ def test_shipped_files_have_names_of_their_own() -> None:
 # --- the gate ---------------------------------------------------------------------------------------------
 
 
+RICH = """
+autopack: playbook/v1
+name: rich
+inputs: {service: {enum: [orders, users], default: orders}, fast: {type: boolean}}
+context: [docs/a.md]
+budget: {tokens: 5, cost_usd: "5.00"}
+defaults: {complexity: medium, ci: normal}
+tiers:
+  - id: T1
+    phases:
+      - id: store
+        goal: Add {{ inputs.service }} {% if inputs.fast %}now{% endif %}
+        category: docs
+        needs: [api]
+        scope: {write: ["{{ inputs.service }}/**", docs/**], read: [src/**]}
+        deliverables: [docs/a.md]
+        probes: [[python, -m, pytest]]
+        allow: [test_changes, {protected_paths: [tox.ini]}]
+        external: {source: here, licence: MIT}
+        tags: [a, b]
+      - {id: api, goal: x, category: schema_change, scope: {write: [a]}, ci: strict, builder: {kind: model}}
+  - {id: T2, needs: [T1], phases: [{id: last, goal: y, category: tests, scope: {write: [b/]}, needs: [store, api]}]}
+"""
+
+
 def seeds(kind: str) -> list[Any]:
     """Valid values to damage: what is shipped, and the schema's own examples."""
     folder = {"ruleset": ".", "ci": "ci", "models": "models"}.get(kind)
     files = sorted((RULESETS / folder).glob("*.yaml")) if folder else []
-    documents = [read(file.name, file.read_bytes())[0] for file in files]
+    sources = [file.read_bytes() for file in files] + ([RICH.encode()] if kind == "playbook" else [])
+    documents = [read("it.yaml", source)[0] for source in sources]
     return [document.value for document in documents if document] + list(schema.schema(kind)["examples"])
 
 
@@ -287,7 +315,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, Any]:
     return kind, value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(damaged())
 def test_the_gate_and_jsonschema_agree(case: tuple[str, Any]) -> None:
     kind, value = case
@@ -308,3 +336,13 @@ def test_whatever_is_invalid_has_a_finding_and_what_is_valid_has_none(case: tupl
     left, found = schema.check(document)
     assert bool(found) is not schema.passes(kind)(document.value)
     assert left is not None
+
+
+@settings(max_examples=200, deadline=None)
+@given(damaged())
+def test_nothing_that_can_be_written_raises(case: tuple[str, Any]) -> None:
+    """What a schema refused is hidden from the rules, which would trip over it."""
+    kind, value = case
+    value["autopack"] = f"{kind}/v1"
+    found = check(str(Path(__file__).parent), ["-"], stdin=json.dumps(value).encode(), today="2030-01-01")
+    assert all(problem.code in CODES for problem in found.problems)
