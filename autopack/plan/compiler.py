@@ -194,6 +194,8 @@ def _profile(spec: Spec, name: str) -> Profile:
         retries=profile.retries,
         env_pass=ci.env_pass,
         env_set=dict(ci.env_set),
+        memory_mb=ci.sandbox.memory_mb,
+        cpu_s=ci.sandbox.cpu_s,
     )
 
 

@@ -5,7 +5,7 @@ A Plan holds no times and no absolute paths, so that equal specs give equal dige
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
@@ -148,18 +148,22 @@ class Step:
     id: str
     run: Argv
     timeout_s: int
-    junit: str | None
-    allow_no_tests: bool
+    junit: str | None = None
+    allow_no_tests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """`setup` runs once a worktree, `retries` are for a failed step alone, the limits hold for each process."""
+
     name: str
     setup: tuple[Step, ...]
     steps: tuple[Step, ...]
-    retries: int
-    env_pass: tuple[str, ...]
-    env_set: Mapping[str, str]
+    retries: int = 0
+    env_pass: tuple[str, ...] = ()
+    env_set: Mapping[str, str] = field(default_factory=dict)
+    memory_mb: int | None = None
+    cpu_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,11 @@ def candidate(
     present = {entry.path: entry for entry in repository.list_files(base)}
     before = _before(repository, base, parsed.edits, present)
     _seen(before, shown, issues)
-    applied = edit.apply(before, parsed.edits, fuzz_cap=phase.limits.fuzz)
+    known = {
+        **repository.read_files(base, shown.keys()),
+        **before,
+    }  # a block may belong to another file: a hint, no more
+    applied = edit.apply(known, parsed.edits, fuzz_cap=phase.limits.fuzz)
     if isinstance(applied, edit.EditFailed):
         raise Refused("edit_failed", _first_line(applied.evidence()), applied.evidence(), issues)
     found = gate.check(before, applied, parsed, _rules(plan, phase, frozenset(present)))

@@ -19,21 +19,21 @@ import re
 import shutil
 import signal
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
+from autopack.plan.model import Profile, Step
 from autopack.runners import process
 from autopack.runners.junit import MAX_BYTES, JunitRefused, TestResult, read_junit
+from autopack.runners.mask import Mask, mask_for
 
 EVIDENCE_BYTES = 8_000
 DETAIL_BYTES_MAX = 2_400  # of one failing test, or of one log
 DETAIL_BYTES_MIN = 400
 LINE_CHARS = 400
-CUT_PATH_CHARS = 8
 LOG_HEAD_BYTES = 16_000
 LOG_TAIL_BYTES = 64_000
 PYTEST_NO_TESTS = 5
@@ -45,30 +45,6 @@ Verdict = Literal["green", "red", "unusable"]
 Keep = Callable[[str, bytes], str]
 
 _RETRIED: tuple[StepOutcome, ...] = ("failed", "timeout")  # the others can't come out otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`run` is an argv, `junit` the report's path inside the worktree where the step writes one."""
-
-    id: str
-    run: tuple[str, ...]
-    timeout_s: float
-    junit: str | None = None
-    allow_no_tests: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """`setup` runs once a worktree. `retries` are for a failed step alone, not for the profile."""
-
-    name: str
-    setup: tuple[Step, ...]
-    steps: tuple[Step, ...]
-    retries: int = 0
-    env_pass: tuple[str, ...] = ()
-    env_set: Mapping[str, str] = field(default_factory=dict)
-    limits: process.Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +112,20 @@ def run_profile(
         ran += _run_steps(bench, profile.steps, setup=False)
     reports = [step.junit for step in profile.steps if step.junit is not None]
     changed = _changed(before, _files(worktree), reports)
-    return _conclude(profile, ran, _plain(worktree, [env, environ], time.time()), changed)
+    return _conclude(profile, ran, mask_for(worktree, [env, environ], time.time()), changed)
 
 
-def _conclude(profile: Profile, ran: Sequence["_Ran"], plain: "_Plain", changed: tuple[str, ...]) -> CiResult:
+def _conclude(profile: Profile, ran: Sequence["_Ran"], mask: Mask, changed: tuple[str, ...]) -> CiResult:
     results = tuple(step.result for step in ran)
     verdict = _verdict(results)
     return CiResult(
         verdict=verdict,
         steps=results,
         executed_tests=sum(result.executed_tests for result in results),
-        failing=tuple(sorted({name for result in results for name in _failing(result, plain)})),
-        evidence=_evidence(ran, plain) if profile.steps else f"profile {profile.name} has no steps\n",
-        output="".join(_printed(step, plain) for step in ran),
-        digest=_digest(verdict, results, plain),
+        failing=tuple(sorted({name for result in results for name in _failing(result, mask)})),
+        evidence=_evidence(ran, mask) if profile.steps else f"profile {profile.name} has no steps\n",
+        output="".join(_printed(step, mask) for step in ran),
+        digest=_digest(verdict, results, mask),
         changed=changed,
     )
 
@@ -162,10 +138,10 @@ def _verdict(results: Sequence[StepResult]) -> Verdict:
     return "green" if checked and outcomes == {"ok"} else "red"
 
 
-def _failing(result: StepResult, plain: "_Plain") -> Iterator[str]:
+def _failing(result: StepResult, mask: Mask) -> Iterator[str]:
     if result.outcome == "ok":
         return iter(())
-    names = [plain.name(test.test_id) for test in _bad(result.tests)]
+    names = [mask.name(test.test_id) for test in _bad(result.tests)]
     return iter(names or [result.id])
 
 
@@ -173,10 +149,10 @@ def _bad(tests: Iterable[TestResult]) -> list[TestResult]:
     return [test for test in tests if test.outcome in ("failed", "error")]
 
 
-def _digest(verdict: Verdict, results: Sequence[StepResult], plain: "_Plain") -> str:
+def _digest(verdict: Verdict, results: Sequence[StepResult], mask: Mask) -> str:
     """Of what was decided and of each test's outcome: equal for equal behaviour, however long it took."""
     steps = [
-        [result.id, result.outcome, sorted([plain.name(test.test_id), test.outcome] for test in result.tests)]
+        [result.id, result.outcome, sorted([mask.name(test.test_id), test.outcome] for test in result.tests)]
         for result in results
     ]
     text = json.dumps({"steps": steps, "verdict": verdict}, sort_keys=True, separators=(",", ":"))
@@ -279,13 +255,19 @@ def _run(bench: _Bench, step: Step) -> process.Finished:
         env=bench.env,
         timeout_s=step.timeout_s,
         token=bench.token,
-        limits=bench.profile.limits,
+        limits=_limits(bench.profile),
         on_start=bench.on_start,
         cancelled=bench.cancelled,
     )
     if finished.cancelled:
         raise Cancelled(f"cancelled during step {step.id} of profile {bench.profile.name}")
     return finished
+
+
+def _limits(profile: Profile) -> process.Limits | None:
+    if profile.memory_mb is None and profile.cpu_s is None:
+        return None
+    return process.Limits(profile.memory_mb, profile.cpu_s)
 
 
 def _judge(
@@ -470,9 +452,9 @@ class _Detail(NamedTuple):
     text: Callable[[], str]  # asked for only while there is room: hundreds of tests may fail with a novel each
 
 
-def _evidence(ran: Sequence[_Ran], plain: "_Plain") -> str:
+def _evidence(ran: Sequence[_Ran], mask: Mask) -> str:
     """What failed and why, in bounded text that is equal for equal failures."""
-    details = [detail for step in ran if step.result.outcome != "ok" for detail in _details(step, plain)]
+    details = [detail for step in ran if step.result.outcome != "ok" for detail in _details(step, mask)]
     room = EVIDENCE_BYTES - 200
     share = min(max(room // max(len(details), 1), DETAIL_BYTES_MIN), DETAIL_BYTES_MAX)
     parts: list[str] = []
@@ -487,20 +469,20 @@ def _evidence(ran: Sequence[_Ran], plain: "_Plain") -> str:
     return "".join(parts)
 
 
-def _details(step: _Ran, plain: "_Plain") -> Iterator[_Detail]:
+def _details(step: _Ran, mask: Mask) -> Iterator[_Detail]:
     result = step.result
     bad = _bad(result.tests)
     yield _Detail(_title(result, len(bad)), lambda: result.fact)
     for test in bad:
         word = "ERROR" if test.outcome == "error" else "FAILED"
-        yield _Detail(f"{word} {plain.name(test.test_id)}", partial(plain.text, test.message))
+        yield _Detail(f"{word} {mask.name(test.test_id)}", partial(mask.text, test.message))
     if not bad and step.log:
-        yield _Detail(f"output of step {result.id}:", partial(plain.log, _ends(step.log)))
+        yield _Detail(f"output of step {result.id}:", partial(mask.log, _ends(step.log)))
 
 
-def _printed(step: _Ran, plain: "_Plain") -> str:
+def _printed(step: _Ran, mask: Mask) -> str:
     title = _title(step.result, len(_bad(step.result.tests)))
-    return f"{title}\n{_indented(_trimmed(plain.log(_ends(step.log)), DETAIL_BYTES_MAX))}"
+    return f"{title}\n{_indented(_trimmed(mask.log(_ends(step.log)), DETAIL_BYTES_MAX))}"
 
 
 def _ends(log: bytes) -> str:
@@ -547,125 +529,3 @@ def _fitting(lines: Sequence[str], limit_bytes: int) -> list[str]:
 
 def _size(text: str) -> int:
     return len(text.encode(errors="replace"))
-
-
-# What belongs to the machine ----------------------------------------------------------------------------------------
-
-_Rule = tuple[re.Pattern[str], str]
-
-# The text is as long as its writer likes: no pattern may look far ahead from every place it could begin at.
-_PATH_START = r"(?<![\w.~-])(?:(?:\.\./){1,40}|/)"  # absolute, or climbing to the root as pytest writes it
-_PATH_END = r"(?![\w-])(?!\.\w)"
-_PATH_HEAD = r"(?<![^\s'\"(<=:,;])[^\s'\"(<=:,;]*"
-
-_TERMINAL: tuple[_Rule, ...] = (
-    (re.compile(r"\x1b\[[0-?]{0,40}[ -/]{0,9}[@-~]|\x1b\][^\x07\n]{0,400}\x07"), ""),
-    (re.compile(r"\r{1,9}\n"), "\n"),
-    (re.compile(r"^[^\n]*\r", re.MULTILINE), ""),  # overwritten on the screen
-    (re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"), ""),
-)
-_ALWAYS: tuple[_Rule, ...] = (
-    (re.compile(_PATH_HEAD + r"/(?:site|dist)-packages/"), "<site-packages>/"),
-    (re.compile(_PATH_HEAD + r"/(?:lib|lib64)/python3\.\d+t?/"), "<python>/"),
-    (re.compile(_PATH_HEAD + r"/bin/python[\d.]*\b"), "python"),
-    (re.compile(r"(?<=\bat )0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{9,16}\b"), "0x..."),
-    (re.compile(r"\btmp[a-z0-9_]{8}\b"), "tmp*"),
-    (re.compile(r"\b\d\d:\d\d:\d\d[.,]\d{3,9}\b"), "<time>"),
-    (re.compile(r"\b(in|took|after) \d+\.\d+ ?(?:ms|s|secs?|seconds?)\b(?: \(\d+:\d\d:\d\d\))?"), r"\1 <time>"),
-    (re.compile(r"(127\.0\.0\.1|localhost|0\.0\.0\.0|\[?::1\]?)(:|', )(?:3[2-9]|[456]\d)\d{3}\b"), r"\1\2<port>"),
-    (re.compile(r"\bport=(?:3[2-9]|[456]\d)\d{3}\b"), "port=<port>"),
-    (re.compile(r"^\[gw\d+\].*\n?", re.MULTILINE), ""),  # which of pytest-xdist's workers it was
-    (re.compile(r"^(?:E[ \t]+)?\? [ +^-]+\n", re.MULTILINE), ""),  # difflib's marks, under the paths as they were
-    (re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE), ""),
-)
-_IN_LOGS: tuple[_Rule, ...] = (
-    (re.compile(r"^((?:FAILED|ERROR) \S+) - .*$", re.MULTILINE), r"\1"),  # cut to the terminal's width, anywhere
-    (re.compile(r"([=_-])\1{3,}"), r"\1\1\1\1"),  # rules filled up around a duration
-    (re.compile(r"([(\[])\d+(?:\.\d+)? ?(?:ns|us|µs|ms|s|m)([)\]])"), r"\1<time>\2"),
-    (
-        re.compile(r"\b((?i:time|duration|elapsed|ran in|took)):? +\d+(?:\.\d+)? ?(?:ms|s|secs?|seconds?)\b"),
-        r"\1 <time>",
-    ),
-    (re.compile(r"^[ \t]*\d+\.\d+s (?=call|setup|teardown)", re.MULTILINE), "<time> "),
-    (re.compile(r"^(\[?)\d\d:\d\d:\d\d\b", re.MULTILINE), r"\1<time>"),
-    (re.compile(r"\b(randomly-seed=|pid[ =:]{1,3})\d+"), r"\1<number>"),
-)
-_SUSPECT = re.compile(r"0x|\d\d|tmp|(?<![\w.])(?:/|\.\./)|-packages/|/bin/|/lib|[\x00-\x1f]")
-
-
-class _Plain(NamedTuple):
-    """Rewrites what differs between two machines, folders, days or processes; the failure itself stays.
-
-    Duration patterns that could be a test's own value ("5s") are for logs alone.
-    """
-
-    rules: tuple[_Rule, ...]
-
-    def text(self, text: str) -> str:
-        for pattern, instead in self.rules:
-            text = pattern.sub(instead, text)
-        return text
-
-    def name(self, test_id: str) -> str:
-        """Most names of a hundred thousand need only this look."""
-        return self.text(test_id) if _SUSPECT.search(test_id) else test_id
-
-    def log(self, text: str) -> str:
-        text = self.text(text)
-        for pattern, instead in _IN_LOGS:
-            text = pattern.sub(instead, text)
-        return text
-
-
-def _plain(worktree: str, environs: Sequence[Mapping[str, str]], now: float) -> _Plain:
-    return _Plain((*_TERMINAL, *_worktree_rules(worktree), *_root_rules(environs), *_date_rules(now), *_ALWAYS))
-
-
-def _worktree_rules(worktree: str) -> Iterator[_Rule]:
-    roots = sorted({os.path.abspath(worktree), os.path.realpath(worktree)}, key=lambda root: (-len(root), root))
-    # pytest shortens a long string in its middle: what is left of our path tells only how long it was.
-    begins = "|".join(re.escape(root[:CUT_PATH_CHARS]) for root in roots)
-    yield re.compile(rf"(?<=['\"])(?:{begins})[^\s'\"]{{0,400}}\.\.\.[^\s'\"]{{0,400}}(?=['\"])"), "<path>"
-    for root in roots:
-        yield re.compile(re.escape(root) + _PATH_END), "."
-
-
-def _root_rules(environs: Sequence[Mapping[str, str]]) -> Iterator[_Rule]:
-    """Longest first: PATH may lie in HOME, HOME in a temporary folder."""
-    shared = ("/tmp", "/var/tmp")  # noqa: S108 - to be recognised in a text, not to be written to
-    temporary = {tempfile.gettempdir(), *shared, *(env.get("TMPDIR", "") for env in environs)}
-    tools = {folder for env in environs for folder in env.get("PATH", "").split(os.pathsep)}
-    homes = {env.get("HOME", "") for env in environs}
-    # The first component below a temporary folder has a random or a counted name.
-    rest = r"(?:/pytest-of-[\w.-]+/pytest-(?:\d+|current)\b|/[\w.+-]+)?"
-    roots = [(root, rest + _PATH_END, "<tmp>") for folder in temporary for root in _spellings(folder)]
-    roots += [(root, r"/(?=[\w.+-])", "") for folder in tools for root in _spellings(folder)]
-    roots += [(root, _PATH_END, "~") for folder in homes for root in _spellings(folder)]
-    for root, end, instead in sorted(roots, key=lambda rule: (-len(rule[0]), rule)):
-        yield re.compile(_PATH_START + re.escape(root) + end), instead
-
-
-def _spellings(folder: str) -> set[str]:
-    if not os.path.isabs(folder):
-        return set()
-    return {root.strip("/") for root in (folder, os.path.realpath(folder)) if root.strip("/")}
-
-
-def _date_rules(now: float) -> Iterator[_Rule]:
-    """Only dates around today: they came from a clock. Others are the test's own, and say what is wrong."""
-    days = [time.gmtime(now + shift * 86_400) for shift in (-1, 0, 1)]
-    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-    spelled = set()
-    for day in days:
-        year, number, name, date = day.tm_year, day.tm_mon, month[day.tm_mon - 1], day.tm_mday
-        spelled |= {rf"{year}{sep}{number:02}{sep}{date:02}" for sep in ("-", "/", r"\.", "")}
-        spelled |= {rf"{date:02}{sep}{number:02}{sep}{year}" for sep in ("/", r"\.")}
-        spelled |= {rf"0?{date}[ -]{name}[a-z]{{0,6}}[ -]{year}", rf"{name}[a-z]{{0,6}} {{1,2}}0?{date}, {year}"}
-        spelled |= {rf"{name} {{1,2}}{date} \d\d:\d\d:\d\d(?: \w+)? {year}"}
-    clock = r"(?:[T ,_]{0,2}\d\d:?\d\d(?::?\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?"
-    weekday = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? {1,2})?"
-    yield re.compile(rf"(?<!\d){weekday}(?:{'|'.join(sorted(spelled))}){clock}(?!\d)"), "<date>"
-    called = "|".join(sorted(rf"{day.tm_year}, {day.tm_mon}, {day.tm_mday}" for day in days))
-    yield re.compile(rf"\b((?:datetime\.)?(?:datetime|date))\((?:{called})(?:, \d+)*(?=[,)])"), r"\1(<date>"
-    seconds = "|".join(str(int(now) // 100_000 + shift) for shift in (-1, 0, 1))
-    yield re.compile(rf"\b(?:{seconds})\d{{5}}(?:\d{{3}}(?:\d{{3}}){{0,2}})?(?:\.\d+)?\b"), "<date>"

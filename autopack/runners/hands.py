@@ -111,7 +111,7 @@ class Hands:
         files = self._visible(phase, base, effect)
         empty = self._messages(phase, effect, "", details)
         room = effect.input_tokens_max - input_upper_bound(empty)
-        packed = context.pack(files, phase.deliverables, phase.read, limit_tokens=max(room, 0))
+        packed = context.pack(files, phase.deliverables, phase.read, limit_tokens=max(room, 0), write=phase.write)
         messages = self._messages(phase, effect, packed.text, details)
         blob = self.writer.put_blob(request.Assembled(messages, dict(packed.shown)).dump())
         bound = input_upper_bound(messages)
@@ -324,7 +324,7 @@ class Hands:
 
         try:
             result = ci.run_profile(
-                _ci_profile(profile),
+                profile,
                 os.fspath(worktree.path),
                 token=ticket.token,
                 keep=keep,
@@ -347,14 +347,6 @@ class Hands:
 def branch_name(plan: Plan, run_id: str) -> str:
     """The integration branch, without refs/heads/."""
     return plan.integration_branch.replace("{run_id}", run_id)
-
-
-def _ci_profile(profile: Profile) -> ci.Profile:
-    def steps(of: tuple[Step, ...]) -> tuple[ci.Step, ...]:
-        return tuple(ci.Step(s.id, s.run, s.timeout_s, s.junit, s.allow_no_tests) for s in of)
-
-    setup, checks = steps(profile.setup), steps(profile.steps)
-    return ci.Profile(profile.name, setup, checks, profile.retries, profile.env_pass, profile.env_set)
 
 
 def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:

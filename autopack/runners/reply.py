@@ -52,6 +52,7 @@ _WITHOUT_SUFFIX = re.compile(
 _SOURCE = re.compile(
     r".*\.(?:pyi?|md|rst|txt|toml|ya?ml|json|cfg|ini|m?js|tsx?|jsx|css|html|sh|go|rs|java|kt|[ch]|cc|[ch]pp|cs|rb|php|sql|xml)"
 )
+_LABEL = re.compile(r"(?:#{1,6}|\*\*|[-*+]|[0-9]{1,3}[.)]|\W{0,3}(?:file|file ?name|path)\W{0,3}:).*", re.IGNORECASE)
 _WORD = re.compile(r"[\w@.+/-]+")
 _PATH_LINE_CHARS_MAX = 1200
 _PROSE_FILES = (".md", ".markdown", ".mdx", ".rst", ".txt")
@@ -117,6 +118,7 @@ class _Scan:
     adjacent: bool = False  # only blank lines since then
     used: bool = True  # a block has been read for it
     unclear: str = ""  # why there is no path although there was one
+    label: str = ""  # the line directly above, if it names a file without being a path line
     fence: str = ""  # the open fence around search/replace blocks
     fence_at: int = -1
     doubtful: re.Match[str] | None = None  # the fence of a prose file, which may hold fences of the same length
@@ -135,11 +137,11 @@ class _Scan:
         return self.lines[self.at].rstrip()
 
     def take_path(self, path: str) -> None:
-        self.path, self.unclear, self.adjacent, self.used = path, "", True, False
+        self.path, self.unclear, self.label, self.adjacent, self.used = path, "", "", True, False
 
     def add(self, edits: Sequence[Edit]) -> None:
         self.edits += edits
-        self.used, self.adjacent = True, False
+        self.used, self.adjacent, self.label = True, False, ""
 
     def edits_by_file(self) -> tuple[Edit, ...]:
         """Blocks of search/replace for one file are one edit."""
@@ -241,12 +243,19 @@ def _other(scan: _Scan, line: str) -> None:
 def _read_prose(scan: _Scan, line: str) -> None:
     """Text between a path line and a block is allowed, unless it speaks of another file."""
     scan.prose.append(line)
-    words = (word.rstrip(".") for word in _WORD.findall(line))
+    files = _files_in(line)
+    scan.label = line.strip()[:100] if files and _LABEL.fullmatch(line.strip()) else ""
     path = scan.path or ""
-    other = next((word for word in words if _SOURCE.fullmatch(word) and not f"/{path}".endswith(f"/{word}")), None)
+    other = next((word for word in files if not f"/{path}".endswith(f"/{word}")), None)
     if path and other:
         scan.unclear = f"line {scan.at + 1} mentions {other[:100]}, so it is unclear which file is meant: "
         scan.path, scan.used = None, True
+
+
+def _files_in(text: str) -> list[str]:
+    """Words that are names of source files."""
+    words = (word.rstrip(".") for word in _WORD.findall(text))
+    return [word for word in words if _SOURCE.fullmatch(word)]
 
 
 def _path_line(line: str) -> str | None:
@@ -365,7 +374,8 @@ def _take_body(scan: _Scan, fence: re.Match[str], body: list[str], start: int, w
     elif scan.adjacent:
         _take_whole_file(scan, body, start, fence)
     else:
-        _take_code_in_prose(scan, body, start, word)
+        _take_code_in_prose(scan, body, start, fence["info"].strip().lower())
+    scan.label = ""
 
 
 def _holds_blocks(scan: _Scan) -> bool:
@@ -447,13 +457,19 @@ def _take_whole_file(scan: _Scan, body: list[str], start: int, fence: re.Match[s
         scan.doubtful, scan.doubtful_at = fence, start
 
 
-def _take_code_in_prose(scan: _Scan, body: list[str], start: int, word: str) -> None:
+def _take_code_in_prose(scan: _Scan, body: list[str], start: int, info: str) -> None:
     """Code that belongs to no file is prose, unless it may be a file that lost its path."""
     filled = [line.rstrip() for line in body if line.strip()]
     orders = [_ORDER.fullmatch(line) for line in filled]
     if filled and all(orders):
         scan.add([_ordered(scan, order["what"], order["rest"]) for order in orders if order])
-    elif not scan.used and word not in _NOT_CONTENT:
+    elif _files_in(info) or (scan.label and info not in _NOT_CONTENT):
+        named = _files_in(info)[0] if _files_in(info) else scan.label
+        _wrong(
+            start,
+            f"is this a file's content? `{named}` is no path line: write the path alone, directly above the fence",
+        )
+    elif not scan.used and info not in _NOT_CONTENT:
         _wrong(start, f"is this the content of {scan.path}? The path line must stand directly above the fence")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from autopack.plan.model import Plan, PlanPhase
 from autopack.run.effects import AssembleContext, Evidence
+from autopack.runners.context import fenced
 
 Messages = tuple[tuple[str, str], ...]
 
@@ -49,28 +50,11 @@ def auditor_messages(
     phase: PlanPhase, effect: AssembleContext, patch: str, ci: str, pack: str, details: Mapping[str, str]
 ) -> Messages:
     """The Auditor sees goal, diff, test output and changed files, never the Builder's own prose."""
-    parts = ["The patch under review:\n", fenced(patch, "diff"), "\nWhat CI says of it:\n", fenced(ci, "text"), "\n", pack]
+    judged = ["The patch under review:\n", fenced(patch, "diff"), "\nWhat CI says of it:\n", fenced(ci, "text")]
+    parts = [*judged, "\n", pack]
     if effect.ask > 1 and effect.evidence:
         parts.append(_evidence(effect.evidence[-1:], details))
     return (("system", phase.auditor_prompt), ("user", "\n".join(parts)))
-
-
-def fenced(text: str, info: str) -> str:
-    """The text as data: in a fence longer than any run of backticks inside it."""
-    longest = max((len(run) for run in _runs(text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{info}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}\n"
-
-
-def _runs(text: str) -> Sequence[str]:
-    found, run = [], ""
-    for character in text:
-        if character == "`":
-            run += character
-        elif run:
-            found.append(run)
-            run = ""
-    return [*found, run] if run else found
 
 
 def _evidence(evidence: Sequence[Evidence], details: Mapping[str, str]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from autopack.runners import ci, process
-from autopack.runners.ci import Cancelled, CiResult, Profile, Step, run_profile
+from autopack.plan.model import Profile, Step
+from autopack.runners.ci import Cancelled, CiResult, run_profile
+from autopack.runners.mask import mask_for
 
 BIN = str(Path(sys.executable).parent)  # holds `python` and `pytest`
 ENVIRON = {"PATH": f"{BIN}:{os.defpath}", "HOME": "/nonexistent/home", "OPENAI_API_KEY": "sk-secret"}
@@ -29,7 +30,7 @@ class Shelf(dict[str, bytes]):
 
 
 def step(*run: str, **more) -> Step:
-    return Step(**{"id": "unit", "run": run, "timeout_s": 60.0} | more)
+    return Step(**{"id": "unit", "run": run, "timeout_s": 60} | more)
 
 
 def python(code: str, **more) -> Step:
@@ -382,7 +383,7 @@ def test_a_cancelled_step_has_no_verdict(tmp_path):
 def test_limits_reach_the_step(tmp_path):
     hungry = python("bytearray(400 * 2**20)")
     assert check(tmp_path, profile(hungry)).verdict == "green"
-    limited = check(tmp_path, profile(hungry, limits=process.Limits(memory_mb=100)))
+    limited = check(tmp_path, profile(hungry, memory_mb=100))
     assert (limited.verdict, "MemoryError" in limited.evidence) == ("red", True)
 
 
@@ -514,19 +515,19 @@ def test_a_long_log_keeps_its_beginning_and_its_end(tmp_path):
 def test_what_belongs_to_the_machine_is_rewritten_and_the_failure_is_not(said, plain):
     noon = 1907755200.0  # 2030-06-15 12:00 UTC
     environ = {"HOME": "/home/ann", "PATH": "/opt/tools/bin:/usr/bin"}
-    assert ci._plain("/wt/x", [environ], noon).text(said) == plain
+    assert mask_for("/wt/x", [environ], noon).text(said) == plain
 
 
 @pytest.mark.parametrize(
     "unit", ["x", " ", "/", "../", "1", "E \n", "\n", "\x1b]", "\x1b[", "\r", "Jan", "/lib", "? ^", "/tmp/"]
 )
 def test_no_text_takes_for_ever(unit):
-    rules = ci._plain("/wt/x", [ENVIRON], time.time())
+    rules = mask_for("/wt/x", [ENVIRON], time.time())
     assert isinstance(rules.log(unit * 60_000), str)
 
 
 def test_in_logs_durations_go_too():
-    rules = ci._plain("/wt/x", [{}], time.time())
+    rules = mask_for("/wt/x", [{}], time.time())
     assert rules.log("====== 2 failed in 0.12s ======") == "==== 2 failed in <time> ===="
     assert rules.log("Time: 1.2 s (5 ms) [0.01s]") == "Time <time> (<time>) [<time>]"
     assert rules.log("FAILED tests/x.py::t - assert '/wt/x/fo...") == "FAILED tests/x.py::t"

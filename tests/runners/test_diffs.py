@@ -47,7 +47,8 @@ def test_a_hunk_is_context_and_removed_lines_against_context_and_added_ones():
 
 def test_several_hunks_and_files_in_one_fence():
     text = (
-        "diff --git a/a.py b/a.py\nindex 123..456 100644\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-a\n+b\n@@ -5 +5 @@\n-c\n+d\n"
+        "diff --git a/a.py b/a.py\nindex 123..456 100644\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-a\n+b\n"
+        "@@ -5 +5 @@\n-c\n+d\n"
         "\n--- b.py\n+++ b.py\n@@\n-e\n+f\n"
     )
     found = edits(diff(text))
@@ -65,7 +66,8 @@ def test_a_hunk_may_name_its_file_by_the_line_above_the_fence():
 
 def test_new_deleted_and_renamed_files_and_modes():
     text = (
-        "diff --git a/new.sh b/new.sh\nnew file mode 100755\n--- /dev/null\n+++ b/new.sh\n@@ -0,0 +1,2 @@\n+#!/bin/sh\n+ls\n"
+        "diff --git a/new.sh b/new.sh\nnew file mode 100755\n--- /dev/null\n+++ b/new.sh\n"
+        "@@ -0,0 +1,2 @@\n+#!/bin/sh\n+ls\n"
         "diff --git a/empty b/empty\nnew file mode 100644\nindex 0000000..e69de29\n"
         "diff --git a/old.py b/old.py\ndeleted file mode 100644\n--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
         "diff --git a/a.py b/b/b.py\nsimilarity index 90%\nrename from a.py\nrename to b/b.py\n"
@@ -112,12 +114,17 @@ def test_names_in_quotes_are_read_as_git_writes_them():
     ("text", "words"),
     [
         ("--- a/a\n+++ b/b\n@@ -1 +1 @@\n-x\n+y\n", "a rename needs `rename from` and `rename to`"),
-        ("diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n", "mode 120000 is refused"),
+        (
+            "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n",
+            "mode 120000 is refused",
+        ),
         ("diff --git a/i b/i\nGIT binary patch\nliteral 5\n", "binary patches aren't understood"),
         ("diff --git a/i b/i\ncopy from i\ncopy to j\n", "copies aren't understood"),
         ("--- a/a\n+++ b/a\n@@ -1 +1 @@\nx\n+y\n", "every line of a hunk starts with a space, `+` or `-`"),
         ("--- /dev/null\n+++ b/a\n@@ -1 +1 @@\n x\n+y\n", "every line of it must start with `+`"),
         ("--- a/a\n+++ b/a\n", "nothing is changed in a"),
+        ("new file mode 100644\n--- a/a\n+++ b/a\n", "this line is no part of a unified diff"),
+        ("diff --git a/a b/b\nold mode 100644\nnew mode 100755\n", "doesn't say which file it is for"),
         ("Some text\n", "this line is no part of a unified diff"),
         ("", "the diff is empty"),
     ],
@@ -136,7 +143,9 @@ def test_a_patch_file_is_a_file():
     assert (edit.op, edit.path) == ("write", "fix.patch")
 
 
-LINES = st.lists(st.sampled_from(["", " ", "a", "b", "-- x", "++ y", "@@", "```", " a", "\\", "diff --git a/x b/x"]), max_size=10)
+LINES = st.lists(
+    st.sampled_from(["", " ", "a", "b", "-- x", "++ y", "@@", "```", " a", "\\", "diff --git a/x b/x"]), max_size=10
+)
 
 
 @given(LINES.filter(bool), LINES.filter(bool), st.booleans(), st.booleans(), st.integers(1, 3))
@@ -146,9 +155,10 @@ def test_what_difflib_writes_gives_the_second_text_or_a_refusal(
     before, after = _lines(old, old_final), _lines(new, new_final)
     if before == after:
         return
-    body = []
-    for line in difflib.unified_diff(before, after, "a/f", "b/f", n=context):
-        body.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    body = [
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        for line in difflib.unified_diff(before, after, "a/f", "b/f", n=context)
+    ]
     parsed = parse_builder(diff("".join(body)), "stop")
     assert isinstance(parsed, Reply), parsed
     outcome = apply({"f": "".join(before).encode()}, parsed.edits, fuzz_cap=0)
@@ -169,7 +179,11 @@ def test_what_git_writes_applies_to_what_git_read(tmp_path: Path):
         return done.stdout
 
     git("init", "-q")
-    before = {"a.py": "".join(f"line {at}\n" for at in range(40)), "gone.txt": "x\n", "moved.txt": "one\ntwo\nthree\nfour\n5\n"}
+    before = {
+        "a.py": "".join(f"line {at}\n" for at in range(40)),
+        "gone.txt": "x\n",
+        "moved.txt": "one\ntwo\nthree\nfour\n5\n",
+    }
     for name, text in before.items():
         (tmp_path / name).write_text(text)
     git("add", "-A")
@@ -200,12 +214,13 @@ PATCH = """\
 @@     def f(self):
 -        return 1
 +        return 2
- 
+\x20
 @@
  last
 -line
 +LINE
 *** End of File
+
 *** Add File: new.py
 +x = 1
 +

@@ -183,7 +183,10 @@ def test_a_rename_moves_content_and_may_bring_edits_under_either_name():
     [
         ([Edit("a.py", "rename", new_path="b.py", block=1)], "can't be renamed to b.py, which exists"),
         ([Edit("none.py", "rename", new_path="new.py", block=1)], "does not exist"),
-        ([Edit("a.py", "delete", block=1), Edit("a.py", "write", content="x", block=2)], "block 1 (delete) and block 2"),
+        (
+            [Edit("a.py", "delete", block=1), Edit("a.py", "write", content="x", block=2)],
+            "block 1 (delete) and block 2",
+        ),
         ([replaced("a.py", ("x = 1\n", "")), Edit("a.py", "delete", block=2)], "can't all be done to one file"),
         ([Edit("a.py", "write", block=1), Edit("a.py", "write", block=2)], "can't all be done to one file"),
         ([Edit("a.py", "rename", new_path="new.py"), Edit("new.py", "delete")], "it can't also be deleted"),
@@ -211,6 +214,11 @@ def test_blocks_that_overlap_are_refused_and_neighbours_are_not():
     outcome = failed(edit_file(b"a\nb\nc\n", ("a\nb\n", "x\n"), ("b\nc\n", "y\n")))
     assert outcome.failures[0].reason == "overlaps block 1 at line 2: make one block of the two"
     assert content(edit_file(b"a\nb\nc\n", ("b\nc\n", "y\n"), ("a\n", "x\n"))) == b"x\ny\n"
+
+
+def test_an_edit_tells_which_paths_it_names():
+    assert Edit("a.py", "delete").paths == ("a.py",)
+    assert Edit("a.py", "rename", new_path="b.py").paths == ("a.py", "b.py")
 
 
 def test_a_mode_alone_can_change():

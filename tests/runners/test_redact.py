@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from autopack.runners.redact import redact, secrets
 
-KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA04up8hoqzS1+\nAPIB0RhjXyObwHQnOzhAk5Bd\n-----END RSA PRIVATE KEY-----"
+BODY = "MIIEpAIBAAKCAQEA04up8hoqzS1+\nAPIB0RhjXyObwHQnOzhAk5Bd"
+KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
 RANDOM = "q8Zt3LmX0vRk7YpW2sNd"
 
 
@@ -56,6 +57,7 @@ def test_what_looks_like_a_secret_is_found_and_hidden(text: str, name: str):
         "token_count = 12345678901234567890123",
         'token_sha256 = "9f86d081884c7d659a2feaa0c55ad015"',
         "secret_id: 3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        'password = "abcdefghijklmnopqrstuvwx"',
         "tokenizer = 'cl100k_base_with_a_very_long_name_2'",
         "class='sk-estimator-doc-link-wrapper sk-toggleable__content'",
         "sk-learn",
@@ -95,10 +97,22 @@ def test_a_private_key_is_hidden_whole_also_where_its_end_is_cut_off():
 
 @pytest.mark.parametrize(
     "piece",
-    ["-----BEGIN PRIVATE KEY-----", "token=", "token = '", "eyJ", "eyJaaaaaaaaaaa.", "sk-proj-", "AKIA", "a", "://a:", "bearer ", "-"],
+    [
+        "-----BEGIN PRIVATE KEY-----",
+        "token=",
+        "token = '",
+        "eyJ",
+        "eyJaaaaaaaaaaa.",
+        "sk-proj-",
+        "AKIA",
+        "a",
+        "://a:",
+        "bearer ",
+        "-",
+    ],
 )
-def test_five_megabytes_of_almost_a_secret_are_read_in_linear_time(piece: str):
-    redact(piece * (5_000_000 // len(piece)))
+def test_a_megabyte_of_almost_a_secret_is_read_in_linear_time(piece: str):
+    redact(piece * (1_000_000 // len(piece)))
 
 
 @given(st.text(), st.text())

@@ -52,7 +52,16 @@ def halves(edit: Edit) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     "head",
-    ["src/a.py", "`src/a.py`", "### src/a.py", "### `src/a.py`", "# src/a.py:", "**src/a.py**", "`src/a.py`:", "src/a.py\n"],
+    [
+        "src/a.py",
+        "`src/a.py`",
+        "### src/a.py",
+        "### `src/a.py`",
+        "# src/a.py:",
+        "**src/a.py**",
+        "`src/a.py`:",
+        "src/a.py\n",
+    ],
 )
 @pytest.mark.parametrize("fence", ["", "```python\n", "~~~\n", "````\n"])
 def test_a_path_line_and_a_block_are_an_edit(head: str, fence: str):
@@ -138,6 +147,11 @@ def test_a_miscounted_marker_is_taken_where_nothing_else_could_be_meant():
     assert halves(only("a.py\n<<<<<<< SEARCH\nold\n======\nnew\n>>>>>>>> REPLACE\n")) == [("old\n", "new\n")]
 
 
+def test_a_miscounted_end_is_taken_before_the_next_block():
+    miscounted = BLOCK.replace(">>>>>>>", ">>>>>>")
+    assert halves(only(f"a.py\n{miscounted}{miscounted}")) == [("old\n", "new\n")] * 2
+
+
 def test_a_fence_inside_a_block_is_content():
     text = "a.md\n```\n<<<<<<< SEARCH\n```\nold\n```\n=======\n```python\nnew\n```\n>>>>>>> REPLACE\n```\n"
     assert halves(only(text)) == [("```\nold\n```\n", "```python\nnew\n```\n")]
@@ -156,7 +170,11 @@ def test_a_fence_inside_a_block_is_content():
         (f"a.py\n{BLOCK}>>>>>>> REPLACE\n", "format_error", "no block is open or opened by `>>>>>>> REPLACE`"),
         ("a.py\n<<<<<<< ORIGINAL\nx\n=======\ny\n>>>>>>> UPDATED\n", "format_error", "`<<<<<<< ORIGINAL`"),
         ("a.py\n<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACED\n", "truncated", "never closed"),
-        (f"a.py\n```\n{BLOCK}```python\n{BLOCK}```\n", "format_error", "the fence of line 2 isn't closed before this one"),
+        (
+            f"a.py\n```\n{BLOCK}```python\n{BLOCK}```\n",
+            "format_error",
+            "the fence of line 2 isn't closed before this one",
+        ),
     ],
 )
 def test_a_block_that_is_not_whole_is_never_used(text: str, outcome: str, words: str):
@@ -228,6 +246,35 @@ def test_code_that_may_have_lost_its_path_line_is_refused():
     )
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "1. `src/a.py`",
+        "- src/a.py",
+        "File: src/a.py",
+        "**File:** `src/a.py`",
+        "### 1. src/a.py",
+        "### src/a.py (new)",
+        "Filename: a.py:",
+    ],
+)
+def test_a_fence_below_something_like_a_path_line_is_not_overlooked(head: str):
+    found = refusal(f"b.py\n{BLOCK}\n{head}\n\n```python\nx = 1\n```\n")
+    assert found.message.startswith("line 10 of the reply: is this a file's content?")
+    assert "write the path alone, directly above the fence" in found.message
+
+
+@pytest.mark.parametrize("info", ["python src/a.py", "python:src/a.py", "src/a.py", "py title=a.py"])
+def test_a_path_in_the_info_string_is_not_overlooked(info: str):
+    assert "write the path alone" in refusal(f"b.py\n{BLOCK}\n```{info}\nx = 1\n```\n").message
+
+
+def test_sentences_and_lists_that_name_files_stay_prose():
+    prose = "In src/a.py there is:\n```python\nx = 1\n```\n- src/a.py\n- src/c.py\n\nThat's all:\n```py\nx\n```\n"
+    text = f"b.py\n{BLOCK}\n{prose}"
+    assert [edit.path for edit in edits(text)] == ["b.py"]
+
+
 def test_inline_code_is_no_fence():
     assert only(f"Use ```x``` here.\n```x```\na.py\n{BLOCK}").path == "a.py"
 
@@ -252,6 +299,10 @@ def test_a_fence_of_nothing_but_such_lines_counts():
 @pytest.mark.parametrize("line", ["DELETE: the old file", "RENAME: a.py", "RENAME: a.py -> b.py -> c.py", "DELETE:"])
 def test_an_order_that_is_not_clear_is_refused(line: str):
     assert refusal(f"{line}\n").message.startswith("line 1 of the reply: expected `")
+
+
+def test_an_indented_fence_below_a_path_line_is_refused():
+    assert "starts at the beginning of its line" in refusal("a.py\n  ```\n  x\n  ```\n").message
 
 
 def test_such_a_line_inside_a_file_is_content():
@@ -354,6 +405,7 @@ def test_facts_in_yaml_and_in_json_are_the_same():
         parsed = parse_builder(text, "stop")
         assert isinstance(parsed, Reply)
         assert (parsed.facts, parsed.edits) == (expected, ())
+        assert parsed.facts.issues[0].path == "src/bucket.py"
 
 
 def test_a_builder_may_say_nothing():
@@ -370,6 +422,13 @@ def test_a_builder_may_say_nothing():
         ("sumary: x", "sumary: unknown key; the keys are summary, issues, notes"),
         ("- a", "the block: expected a mapping, got a list"),
         ("issues: x", 'issues: expected a list, got "x"'),
+        ("summary: {a: b}", "summary: expected a string, got a mapping"),
+        ("summary: true", "summary: expected a string, got true"),
+        ("issues: [null]", "issues[0]: expected a mapping, got nothing"),
+        (
+            "issues: [{issue_key: a__b__c, severity: minor, category: x, evidence_refs: [1]}]",
+            "issues[0].evidence_refs: expected a list of strings, got a number",
+        ),
         ("issues: [x]", 'issues[0]: expected a mapping, got "x"'),
         ("issues: [{severity: minor, category: x}]", "issues[0].issue_key: missing"),
         (
@@ -467,7 +526,9 @@ def test_a_review_that_is_none_is_refused(text: str, outcome: str, words: str):
 # --- hostile replies ---
 
 
-@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", ".git/config", "C:\\x.py", "a\x00.py", "src/./a.py"])
+@pytest.mark.parametrize(
+    "path", ["../../etc/passwd", "/etc/passwd", ".git/config", "C:\\x.py", "a\x00.py", "src/./a.py"]
+)
 def test_a_path_is_taken_as_it_stands_for_the_gate_to_judge(path: str):
     assert only(f"`{path}`\n{BLOCK}").path == path
     assert only(f"{path}\n{BLOCK}").path == path
@@ -479,8 +540,16 @@ def test_half_a_surrogate_pair_is_refused_at_its_line():
 
 @pytest.mark.parametrize(
     "line",
-    ["a" * 5_000_000, "/" * 5_000_000, "DELETE: " + " " * 5_000_000 + "x y", "`" * 5_000_000, "# " * 2_500_000]
-    + ["a.py" * 1_250_000, "```autopack\n" + "[" * 200_000 + "\n```", "RENAME: " + " ->" * 1_600_000],
+    [
+        "a" * 5_000_000,
+        "/" * 5_000_000,
+        "DELETE: " + " " * 5_000_000 + "x y",
+        "`" * 5_000_000,
+        "# " * 2_500_000,
+        "a.py" * 1_250_000,
+        "```autopack\n" + "[" * 200_000 + "\n```",
+        "RENAME: " + " ->" * 1_600_000,
+    ],
     ids=["word", "slashes", "spaces", "backticks", "headings", "names", "brackets", "arrows"],
 )
 def test_a_line_of_five_megabytes_is_read_in_linear_time(line: str):
@@ -495,10 +564,13 @@ def test_any_text_is_a_reply_or_a_refusal(text: str):
 
 NASTY = st.lists(
     st.sampled_from(
-        ["", " ", "x", "x = 1", "=======", "=====", "<<<<<<< SEARCH", ">>>>>>> REPLACE", "<<<<< SEARCH", ">>>>> REPLACE"]
-        + ["```", "```python", "  ```", "~~~", "src/b.py", "`c.py`", "DELETE: d.py", "...", "--- a", "+++ b", "@@", "# T"]
-        + ["*** Begin Patch", "*** End Patch", "-x", "+x", " x", "<think>", "<<<<<<< HEAD", ">>>>>>> main"]
-    ),
+        ["", " ", "x", "x = 1", "=======", "=====", "```", "```python", "  ```", "~~~", "...", "# T", "<think>"]
+    )
+    | st.sampled_from(
+        ["<<<<<<< SEARCH", ">>>>>>> REPLACE", "<<<<< SEARCH", ">>>>> REPLACE", "<<<<<<< HEAD", ">>>>>>> main"]
+    )
+    | st.sampled_from(["src/b.py", "`c.py`", "DELETE: d.py", "*** Begin Patch", "*** End Patch"])
+    | st.sampled_from(["--- a", "+++ b", "@@", "-x", "+x", " x"]),
     max_size=8,
 )
 
@@ -527,7 +599,9 @@ def test_nasty_content_in_a_block_arrives_or_is_refused_and_is_never_changed(
 def test_nasty_content_in_a_long_enough_fence_arrives(lines: list[str]):
     body = text_of(lines)
     parsed = parse_builder(f"docs/a.py\n{fenced(body, 'python')}\nDone.\n", "stop")
-    starts_like_an_edit = {"<<<<<<< SEARCH", "<<<<< SEARCH", "*** Begin Patch", "--- a"} & set([*filter(str.strip, lines)][:2])
+    starts_like_an_edit = {"<<<<<<< SEARCH", "<<<<< SEARCH", "*** Begin Patch", "--- a"} & set(
+        [*filter(str.strip, lines)][:2]
+    )
     if not starts_like_an_edit:
         assert isinstance(parsed, Reply)
         assert [(edit.path, edit.op, edit.content) for edit in parsed.edits] == [("docs/a.py", "write", body)]
@@ -550,4 +624,8 @@ def test_blocks_in_a_reply_make_one_text_into_another(before: list[str], data: s
 def test_the_order_of_blocks_does_not_matter(order: tuple[int, ...]):
     parts = [f"a.py\n{BLOCK}", "b.py\n```\nx\n```\n", "DELETE: c.py\n"]
     found = edits("\n".join(parts[at] for at in order))
-    assert sorted((edit.path, edit.op) for edit in found) == [("a.py", "replace"), ("b.py", "write"), ("c.py", "delete")]
+    assert sorted((edit.path, edit.op) for edit in found) == [
+        ("a.py", "replace"),
+        ("b.py", "write"),
+        ("c.py", "delete"),
+    ]
