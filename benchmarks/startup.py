@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from benchmarks import Row, at_least, judged, unmeasured
 
-REPEATS = 15
+REPEATS = 21
 CHECKOUT = Path(__file__).parent.parent
 SCHEMA = CHECKOUT / "schemas" / "playbook.v1.schema.json"
 PYTHON = (sys.executable, "-c")

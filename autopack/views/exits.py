@@ -1,6 +1,6 @@
 """Exit codes, one table: the command line returns these and the reference page is made from it."""
 
-OK, FINDINGS, USAGE, INTERNAL, BUDGET, STALE, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 5, 6, 7, 130
+OK, FINDINGS, USAGE, INTERNAL, BUDGET, STALE, ENVIRONMENT, INTERRUPTED, READER_LEFT = 0, 1, 2, 3, 5, 6, 7, 130, 141
 
 MEANINGS = {
     OK: "ok",
@@ -11,6 +11,7 @@ MEANINGS = {
     STALE: "plan or lock out of date",
     ENVIRONMENT: "environment: git, CI tool or provider not usable",
     INTERRUPTED: "interrupted",
+    READER_LEFT: "whoever read the output has left (as SIGPIPE would say)",
 }
 
 

@@ -78,6 +78,7 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
         _free(repository, plan, run_id)
     fixed = _named(pinned(plan, base), run_id)
     text = canonical.text(fixed)
+    _client(fixed, options)  # what it lacks is said before there is a run
     artifacts.prepare(place.folder)
     with open_store(place.store, create=True) as store:
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())

@@ -1,13 +1,18 @@
 """The command line: one file a verb, found by name and imported only when it is called."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 import autopack
-from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, StoreVersionUnknown, UnknownRun
+from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, UnknownRun
+from autopack.spec.nearest import did_you_mean
+from autopack.views import exits
+
+COMPLETION = "_AUTOPACK_COMPLETE"
 
 VERBS = {
     "init": "Write a project that validates; never overwrites.",
@@ -37,6 +42,15 @@ class Verbs(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """An unknown verb gets the nearest known one."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            advice = did_you_mean(args[0], VERBS) or f"there are {', '.join(VERBS)}"
+            raise click.UsageError(f"no verb is called {args[0]!r}; {advice}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """From the table: help for all verbs imports none of them."""
         with formatter.section("Verbs"):
@@ -56,16 +70,27 @@ def root() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Answer a command line and return its exit code (docs/reference/exit-codes.md)."""
     try:
-        result = root.main(list(arguments), prog_name="autopack", standalone_mode=False)
+        return _invoked(list(arguments))
     except click.exceptions.Abort:
-        return 130
+        return exits.INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (RunExists, UnknownRun, StoreMissing, RunLocked) as error:
-        return _said(error, 2)
-    except (StoreVersionUnknown, JournalError) as error:
-        return _said(error, 7)
+        return _said(error, exits.USAGE)
+    except JournalError as error:
+        return _said(error, exits.ENVIRONMENT)
+
+
+def _invoked(arguments: list[str]) -> int:
+    """Click's own `main` makes exit code 1, which means findings, of a closed pipe; so it only completes words."""
+    if COMPLETION in os.environ:
+        root.main(arguments, prog_name="autopack")
+    try:
+        with root.make_context("autopack", arguments) as context:
+            result = root.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     return result if isinstance(result, int) else 0
 
 
