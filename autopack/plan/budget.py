@@ -133,7 +133,7 @@ def _against(
             f"first attempts and mandatory audits can take {first:,} {unit}, the run may spend {cap:,}",
             place,
             _eaters(draft, name),
-            help=f"raise budget.{name} to {first:,} or split the playbook",
+            help=f"raise budget.{name} well above {first:,} (larger caps allow larger calls), or split the playbook",
         )
     elif worst > cap:
         strict = draft.safety_profile == "safety_critical" or draft.spec.ruleset.budget_proof == "error"

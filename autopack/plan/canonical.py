@@ -33,25 +33,34 @@ def plain(value: object) -> Any:
     """The JSON-ready form (dict, list, str, int, float, bool, None) of a frozen value."""
     if value is None or isinstance(value, (str, int, float)):
         return value
-    if isinstance(value, Decimal):
-        return _amount(value)
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in _names(cast("Any", type(value)))}
-    raise TypeError(f"{type(value).__name__} has no canonical form")
+    return plain(_one_step(value))
 
 
 def text(value: object) -> str:
     """The one canonical JSON text of a value. Raises ValueError for what JSON has no number for."""
-    found = _encode(plain(value))
+    found = _encode(value)
     return found if found.isascii() else _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):04x}", found)
 
 
+def _one_step(value: object) -> Any:
+    """What JSON knows in place of what it doesn't; the encoder asks again for what is inside."""
+    if isinstance(value, Decimal):
+        return _amount(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if dataclasses.is_dataclass(value):
+        return {name: getattr(value, name) for name in _names(cast("Any", type(value)))}
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
 # made once: json.dumps with these settings would make one for each call
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_one_step
+).encode
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 

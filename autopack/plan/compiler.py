@@ -14,6 +14,7 @@ from autopack.plan.graph import Cycle
 from autopack.plan.graph import order as ordered
 from autopack.plan.inherit import inherit
 from autopack.plan.model import FORMAT_VERSION, Caps, Limits, Plan, PlanModel, PlanPhase, PlanTier, Profile, Retry, Step
+from autopack.plan.policy import obey
 from autopack.plan.routing import route
 from autopack.problem import Label, Problem, problem
 from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
@@ -57,7 +58,7 @@ def order(draft: Draft) -> Draft:
     return replace(draft, phases=tuple(by_id[name] for name in ids))
 
 
-PASSES: tuple[Pass, ...] = (expand, order, inherit, route, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, order, inherit, obey, route, prove_budget)
 
 
 def seal(draft: Draft, jobs: int) -> Plan:

@@ -223,6 +223,10 @@ class Plan:
     def tier(self, tier_id: str) -> PlanTier:
         return self._tiers[tier_id]
 
+    def branch(self, run_id: str) -> str:
+        """The integration branch of a run, without refs/heads/."""
+        return self.integration_branch.replace("{run_id}", run_id)
+
     @cached_property
     def dependents(self) -> Mapping[str, tuple[str, ...]]:
         """Phase id -> the phases that need it directly, in plan order."""

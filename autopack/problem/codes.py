@@ -1,7 +1,6 @@
 """Every code a finding can have. A code never changes its meaning; a new meaning gets a new code.
 
-AP1xxx text, AP2xxx schema, AP3xxx references and templates, AP4xxx graph, AP5xxx policy, AP6xxx budget,
-AP7xxx plan and lock, AP8xxx run.
+Each has a page in `explained/`, with an example that gets it and one that doesn't.
 """
 
 from typing import NamedTuple
@@ -11,6 +10,23 @@ class Code(NamedTuple):
     title: str
     severity: str  # "error" | "warning" | "info"
     why: str  # why it matters to the person who wrote the file
+
+
+LAYERS = {
+    "AP1": "text",
+    "AP2": "schema",
+    "AP3": "references and templates",
+    "AP4": "graph",
+    "AP5": "policy",
+    "AP6": "budget",
+    "AP7": "plan and lock",
+    "AP8": "run",
+}
+
+
+def layer(code: str) -> str:
+    """What a code is about, by how it begins."""
+    return LAYERS[code[:3]]
 
 
 CODES: dict[str, Code] = {
@@ -343,6 +359,26 @@ CODES: dict[str, Code] = {
         "high-risk phase on a lesser model",
         "warning",
         "High-risk changes go to a premium model; a catalogue that routes them lower saves at the wrong end.",
+    ),
+    "AP5003": Code(
+        "CI profile that the project does not have",
+        "error",
+        "A category, a complexity or a mode asks for checks; without that profile nothing could judge the change.",
+    ),
+    "AP5004": Code(
+        "code from outside without its origin",
+        "error",
+        "Whoever takes over foreign code answers for where it comes from and what its licence asks.",
+    ),
+    "AP5005": Code(
+        "source that is not allowed",
+        "error",
+        "Code is only taken over from places that the ruleset names, so that nobody imports a stranger's.",
+    ),
+    "AP5006": Code(
+        "licence that is not allowed",
+        "error",
+        "A licence off the list can bind the whole product; somebody has to decide that before code is taken over.",
     ),
     # --- AP6xxx: budget ---
     "AP6001": Code(

@@ -66,7 +66,7 @@ class AssembleContext:
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Send one request, once. `call` counts this role's paid requests in the phase, `retry` repeats of this one."""
+    """Send one request, once. `call` counts this role's requests in the phase, `retry` repeats of this one."""
 
     phase_id: str
     role: Role
@@ -153,7 +153,7 @@ TYPES: Mapping[str, type[Any]] = {cls.__name__: cls for cls in Effect.__args__}
 
 def key(effect: Effect) -> str:
     """sha256 over the effect's type and fields."""
-    return canonical.digest({"effect": type(effect).__name__, "fields": canonical.plain(effect)})
+    return canonical.digest({"effect": type(effect).__name__, "fields": effect})
 
 
 def phase_of(effect: Effect) -> str | None:

@@ -39,11 +39,12 @@ class ReportedIssue:
 
 @dataclass(frozen=True, slots=True)
 class ProvidersProbed:
-    """`failures` maps an endpoint to why it can't be used; empty means all passed."""
+    """`failures` maps an endpoint to why it can't be used; none: all passed. `about_keys`: only keys are at fault."""
 
     key: str
     elapsed_s: float
     failures: Mapping[str, str]
+    about_keys: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,10 @@ def record(known: Issues, reports: Iterable[ReportedIssue], seen: Sighting) -> I
     return merged
 
 
-def resolve(known: Issues, phase_id: str, source: str) -> Issues:
-    """What `source` reported in this phase alone is settled: it has judged the phase again and was content."""
+def resolve(known: Issues, phase_id: str, sources: tuple[str, ...]) -> Issues:
+    """What these sources reported in this phase alone is settled: the Auditor has judged the phase and was content."""
     return {
-        key: replace(issue, resolved=True) if (issue.phases, issue.source) == ((phase_id,), source) else issue
+        key: replace(issue, resolved=True) if issue.phases == (phase_id,) and issue.source in sources else issue
         for key, issue in known.items()
     }
 

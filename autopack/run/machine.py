@@ -246,7 +246,7 @@ def _answer_run(plan: Plan, run: RunState, effect: Effect, event: Any) -> RunSta
 def _probed(plan: Plan, run: RunState, event: ev.ProvidersProbed) -> RunState:
     if event.failures:
         facts = "; ".join(f"{endpoint}: {why}" for endpoint, why in sorted(event.failures.items()))
-        return stopped(run, Failure("provider_down", f"no phase was started: {facts}"))
+        return stopped(run, Failure("auth" if event.about_keys else "provider_down", f"no phase was started: {facts}"))
     assert plan.base_commit is not None
     return wish(run, OpenRun(run.run_id, plan.base_commit))
 

@@ -252,7 +252,7 @@ def run_ci(turn: Turn) -> Turn:
         event.fuzz,
         event.summary,
     )
-    return run_profile(report(turn, event.issues).with_phase(candidate=candidate, approved=False))
+    return run_profile(report(turn, event.issues).with_phase(candidate=candidate))
 
 
 def retry_patch(turn: Turn) -> Turn:
@@ -305,7 +305,7 @@ def start_landing(turn: Turn) -> Turn:
 
 
 def land_approved(turn: Turn) -> Turn:
-    settled = issues.resolve(turn.run.issues, turn.phase.phase_id, "auditor")
+    settled = issues.resolve(turn.run.issues, turn.phase.phase_id, ("auditor", "static_check"))
     turn = report(turn.with_run(issues=settled), turn.event.issues).with_phase(approved=True)
     return land(turn)
 

@@ -185,6 +185,10 @@ def request_of(turn: Turn) -> Request:
     return Request(turn.role, turn.event.request, turn.event.input_tokens_max)
 
 
+REPEATED = ("transient", "rate_limited", "lost")
+"""Outcomes after which the same request is sent again: it stays the same call, another retry."""
+
+
 def send(turn: Turn, delay_s: float) -> Turn:
     """Reserve and wish the call for the phase's assembled request."""
     request = _waiting_request(turn)
@@ -193,7 +197,7 @@ def send(turn: Turn, delay_s: float) -> Turn:
         phase_id=turn.phase.phase_id,
         role=request.role,
         attempt=turn.phase.attempt,
-        call=1 + sum(1 for call in turn.phase.calls if call.role == request.role),
+        call=1 + sum(call.role == request.role and call.outcome not in REPEATED for call in turn.phase.calls),
         retry=turn.phase.retry,
         model=ask.model,
         request=request.blob,

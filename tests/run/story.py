@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from autopack.plan import canonical
 from autopack.plan.model import (
@@ -136,17 +136,17 @@ class Story:
     probe: ok, down; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
     """
 
-    def __init__(self, told: Plan, *, order: Callable[[list[str]], str] | None = None) -> None:
+    def __init__(self, told: Plan, *, order: Callable[[Mapping[str, Effect]], str] | None = None) -> None:
         self.plan = told
         self.words: dict[tuple[str, str], list[str]] = {}
         self.run = start(told, "run-1")
         self.log: list[ev.Event] = []
         self.effects: list[Effect] = []
-        self._order = order or (lambda keys: keys[0])
+        self._order = order or (lambda pending: next(iter(pending)))
         self._clock = itertools.count(1)
         self._head = itertools.count(1)
 
-    def says(self, phase_id: str = "*", **lists: list[str]) -> "Story":
+    def says(self, phase_id: str = "*", /, **lists: list[str]) -> Self:
         self.words.update({(phase_id, role): list(words) for role, words in lists.items()})
         return self
 
@@ -168,7 +168,7 @@ class Story:
         raise AssertionError(f"no {kind.__name__} was ever wished")
 
     def step(self, key: str | None = None) -> None:
-        key = key or self._order(list(self.run.pending))
+        key = key or self._order(self.run.pending)
         effect = self.run.pending[key]
         self.effects.append(effect)
         self.give(self.answer(key, effect))
@@ -198,7 +198,7 @@ class Story:
 
     def _ProbeProviders(self, key: str, _effect: ProbeProviders, at: float) -> ev.Event:
         down: Mapping[str, str] = {"http://x": "no connection"} if self.word("*", "probe", "ok") == "down" else {}
-        return ev.ProvidersProbed(key, at, down)
+        return ev.ProvidersProbed(key, at, down, about_keys=False)
 
     def _OpenRun(self, key: str, effect: OpenRun, at: float) -> ev.Event:
         return ev.RunOpened(key, at, effect.base_commit, {"refs/heads/main": BASE})
@@ -219,7 +219,7 @@ class Story:
 
     def _ApplyReply(self, key: str, effect: ApplyReply, at: float) -> ev.Event:
         word = self.word(effect.phase_id, "builder", "ok")
-        found = ()
+        found: tuple[ev.ReportedIssue, ...] = ()
         if word in ("major", "minor"):
             found = (issue(f"c__{effect.phase_id}__{effect.attempt}", word, "cursor_self_doubt"),)
             word = "ok"

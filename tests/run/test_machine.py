@@ -1,18 +1,30 @@
 """How a run behaves, one story a rule: the machine with scripted answers, nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from autopack.plan.model import Caps, Plan, PlanModel
+from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
-from autopack.run.effects import AssembleContext, CallModel, CloseRun, Land, OpenRun, Rebase, RunCi
+from autopack.run.effects import (
+    AssembleContext,
+    CallModel,
+    CloseRun,
+    Effect,
+    Land,
+    OpenRun,
+    ProbeProviders,
+    Rebase,
+    RunCi,
+)
 from autopack.run.ledger import RUN, ZERO, Amount
 from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, unwanted
 from autopack.run.state import blemishes, eligible, tier_state
+from autopack.run.turn import Turn
 from tests.run.story import BASE, Story, phase, plan, refold
 
 STRAIGHT = "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
@@ -180,9 +192,9 @@ def test_passing_trouble_is_retried_with_doubling_waits_and_takes_no_attempt():
     calls = story.asked(CallModel)
     assert [(c.retry, c.call, c.delay_s, c.attempt) for c in calls] == [
         (0, 1, 0.0, 1),
-        (1, 2, 1.0, 1),
-        (2, 3, 2.0, 1),
-        (3, 4, 4.0, 1),
+        (1, 1, 1.0, 1),
+        (2, 1, 2.0, 1),
+        (3, 1, 4.0, 1),
     ]
 
 
@@ -190,6 +202,7 @@ def test_a_provider_that_says_when_is_believed_up_to_the_bound():
     story = Story(alone())
     key = story.until(CallModel)
     answered = story.answer(key, story.run.pending[key])
+    assert isinstance(answered, ev.ModelAnswered)
     story.give(replace(answered, outcome="rate_limited", reply=None, retry_after_s=9_000.0))
     assert [e.delay_s for e in story.run.pending.values() if isinstance(e, CallModel)] == [60.0]
 
@@ -345,7 +358,7 @@ def two_at_the_door(**words: list[str]) -> Story:
 
 def test_the_second_of_two_landings_is_rebased_and_passes_ci_again_before_it_lands():
     story = two_at_the_door()
-    assert [e.head for e in story.run.pending.values()] == [BASE, BASE]
+    assert [e.head for e in story.run.pending.values() if isinstance(e, Land)] == [BASE, BASE]
     assert ended(story) == ("DONE_SUCCESS", None)
     assert story.path("a") == STRAIGHT
     assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE CI_RUNNING GATE COMPLETE"
@@ -490,11 +503,35 @@ def test_who_waits_for_money_that_is_then_spent_is_refused_in_the_end():
     assert story.run.ledger.spent(RUN).tokens == 6_000
 
 
+def test_once_a_waiting_phase_has_stopped_the_run_no_other_one_is_paid_for():
+    first = phase("x").attempts[0]
+    smaller = (replace(first, ask=replace(first.ask, output_tokens_max=600)),)
+    told = plan(
+        *(phase("a"), phase("b"), phase("c"), phase("d", attempts=smaller)),
+        caps=Caps(17_500, 25, 120, 75, None),
+        pools={"phase": 4},
+    )
+    story = Story(told, order=_calls_last)
+    lost, billed = story.until(CallModel, "a"), story.until(CallModel, "b")
+    while not (story.run.phases["c"].waiting and story.run.phases["d"].waiting):
+        story.step()
+    story.give(ev.EffectLost(lost, 9.0))
+    story.give(
+        ev.ModelAnswered(
+            billed, 9.0, "ok", "a" * 64, "stop", Usage(5_000, 0, 0, 700, 0, known=True), "m", 1.0, None, ""
+        )
+    )
+    # 11,700 of 17,500 are spent: 6,000 more for a's second try or for c are too many, 5,600 for d would not be
+    assert list(story.run.pending.values()) == [CloseRun("run-1", {"refs/heads/main": BASE})]
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+
+
 def test_a_retry_that_has_to_wait_for_money_still_waits_as_long_as_the_provider_asked():
     caps = Caps(16_000, 25, 120, 75, None)
     story = Story(plan(phase("a"), phase("b"), caps=caps))
     first, second = story.until(CallModel, "a"), story.until(CallModel, "b")
     answered = story.answer(first, story.run.pending[first])
+    assert isinstance(answered, ev.ModelAnswered)
     story.give(replace(answered, outcome="transient", reply=None, retry_after_s=30.0))
     assert story.run.phases["a"].waiting
     story.step(second)
@@ -623,7 +660,7 @@ def test_a_landing_that_comes_too_late_in_a_run_that_stops_is_not_tried_again():
 
 
 def test_a_cancel_before_anything_has_begun():
-    for kind in (machine.ProbeProviders, OpenRun):
+    for kind in (ProbeProviders, OpenRun):
         story = Story(alone())
         story.until(kind)
         story.give(ev.CancelRequested(0.5, "ann"))
@@ -771,11 +808,11 @@ def test_the_last_row_of_every_group_asks_nothing_so_that_no_answer_is_without_a
 def _waits(words: dict[str, list[str]], cap: int = 11_000) -> Story:
     """Two phases and money for one call at a time."""
     told = plan(phase("a", auto_apply=False), phase("b", auto_apply=False), caps=Caps(cap, 25, 120, 75, None))
-    return Story(told, order=_contexts_first).says(**words)
+    return Story(told, order=_calls_last).says(**words)
 
 
-def _contexts_first(keys: list[str]) -> str:
-    return keys[-1]
+def _calls_last(pending: Mapping[str, Effect]) -> str:
+    return next((key for key, effect in pending.items() if not isinstance(effect, CallModel)), next(iter(pending)))
 
 
 def _tight(words: dict[str, list[str]], **changes: object) -> Story:
@@ -794,6 +831,7 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(alone()).says(land=["moved", "ok"]),
     lambda: Story(alone()).says(land=["foreign"]),
     lambda: Story(alone()).says(land=["foreign"], rebase=["conflict"]),
+    lambda: Story(alone(attempts=phase("a").attempts[:1])).says(land=["foreign"], rebase=["conflict"]),
     lambda: Story(alone()).says(trouble_AssembleContext=["git_unusable"]),
     lambda: Story(alone()).says(trouble_ApplyReply=["git_unusable"]),
     lambda: Story(alone()).says(trouble_RunCi=["ci_unusable"]),
@@ -818,7 +856,7 @@ def test_every_row_of_the_table_is_reached(monkeypatch: pytest.MonkeyPatch):
     reached: set[int] = set()
     pick = machine._row
 
-    def picked(turn: machine.Turn) -> machine.Row:
+    def picked(turn: Turn) -> machine.Row:
         row = pick(turn)
         reached.add(next(number for number, each in enumerate(machine.TABLE) if each is row))
         return row

@@ -1,0 +1,270 @@
+"""Any plan, any answers, in any order: what holds for every run."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autopack.plan import canonical
+from autopack.plan.model import Attempt, Caps, Plan, PlanPhase, Retry
+from autopack.plan.price import UNKNOWN_USAGE, Usage
+from autopack.run import events as ev
+from autopack.run.effects import (
+    ApplyReply,
+    AssembleContext,
+    CallModel,
+    CloseRun,
+    Land,
+    OpenRun,
+    ProbeProviders,
+    ReadReview,
+    Rebase,
+    RunCi,
+    key,
+    phase_of,
+)
+from autopack.run.ledger import RUN
+from autopack.run.machine import next_deadline_s, react, start, unwanted
+from autopack.run.state import ENDED, RunState, blemishes, eligible, tier_state
+from tests.run.story import BASE, issue, phase, plan
+from tests.run.test_machine import LEGAL
+
+PHASES_MAX, ATTEMPTS_MAX, RETRIES = 8, 3, 2
+CALLS_MAX = ATTEMPTS_MAX * 3 * (RETRIES + 1)  # a phase's: per attempt one Builder and two Auditor requests, each resent
+EVENTS_MAX = 5 + 60 * PHASES_MAX * CALLS_MAX
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    phases: list[PlanPhase] = []
+    tier = 1
+    for number in range(draw(st.integers(1, PHASES_MAX))):
+        tier += draw(st.integers(0, 1)) if number else 0
+        before = [each.phase_id for each in phases]
+        attempts = phase("x").attempts[: draw(st.integers(1, ATTEMPTS_MAX))]
+        phases.append(
+            phase(
+                f"p{number}",
+                tier_id=f"T{tier}",
+                needs=tuple(name for name in before if draw(st.integers(0, 3)) == 0),
+                auto_apply=draw(st.booleans()),
+                attempts=tuple(Attempt(each.step, each.ask, each.edit_format) for each in attempts),
+                token_cap=draw(st.sampled_from((1_000_000, 1_000_000, 25_000, 9_000))),
+                cost_usd_max=draw(st.sampled_from((None, None, None, Decimal("0.02")))),
+                minutes_max=draw(st.sampled_from((None, None, None, 1))),
+            )
+        )
+    tokens, cost = draw(st.sampled_from(((5_000_000, None), (60_000, None), (5_000_000, Decimal("0.06")))))
+    told = plan(
+        *phases,
+        caps=Caps(tokens, 25, 4, draw(st.integers(0, 12)), cost),
+        pools={"phase": draw(st.integers(1, 4))},
+        retry=Retry(RETRIES, 1.0, 60.0),
+        fail_fast=draw(st.booleans()),
+        safety_profile=draw(st.sampled_from(("normal", "normal", "safety_critical"))),
+    )
+    cap = draw(st.sampled_from((None, None, None, 40_000)))
+    return replace(told, models={"small": replace(told.models["small"], token_cap=cap)})
+
+
+@dataclass
+class World:
+    """Answers everything legally and in any order, as chance will have it; checks what must hold after each event.
+
+    Chance is seeded by hypothesis but draws by itself, which is many times faster than a draw of hypothesis each.
+    """
+
+    plan: Plan
+    chance: Random
+    run: RunState
+    clock: float = 0.0
+    heads: int = 0
+    head: str = BASE
+
+    def __post_init__(self) -> None:
+        self.log: list[ev.Event] = []
+        self.keys: Counter[str] = Counter(list(self.run.pending))
+
+    def tell(self) -> None:
+        while not self.run.done:
+            assert self.run.pending, "nothing is pending and the run has not ended"
+            assert len(self.log) < EVENTS_MAX
+            self.take(self.next_event())
+
+    def take(self, event: ev.Event) -> None:
+        before, self.run = self.run, react(self.plan, self.run, event)
+        self.log.append(event)
+        self.keys.update(self.run.pending.keys() - before.pending.keys())
+        assert all(key(self.run.pending[new]) == new for new in self.run.pending.keys() - before.pending.keys())
+        self.moves_are_legal(before)
+        self.caps_hold()
+        self.who_waits_will_be_asked()
+
+    def next_event(self) -> ev.Event:
+        self.clock += self.pick(0.0, 0.0, 0.5, 1.0, 3.0)
+        event = self.pick(*["answer"] * 80, "cancel", "time", "time")
+        if event == "cancel" and self.pick(*[False] * 5, True):
+            return ev.CancelRequested(self.clock, "ann")
+        deadline_s = next_deadline_s(self.plan, self.run)
+        if event == "time" and deadline_s is not None:
+            self.clock = max(self.clock, deadline_s) if self.pick(*[False] * 3, True) else self.clock
+            return ev.TimePassed(self.clock)
+        asked = self.pick(*self.run.pending)
+        effect = self.run.pending[asked]
+        if self.pick(*[False] * 300, True):
+            return ev.EffectFailed(asked, self.clock, self.pick("git_unusable", "disk_full", "ci_unusable"), "told to")
+        answer: ev.Event = getattr(self, type(effect).__name__)(asked, effect)
+        return answer
+
+    def pick(self, *options: Any) -> Any:
+        return self.chance.choice(options)
+
+    # --- answers ---
+
+    def ProbeProviders(self, asked: str, _effect: ProbeProviders) -> ev.Event:
+        return ev.ProvidersProbed(asked, self.clock, {}, about_keys=False)
+
+    def OpenRun(self, asked: str, effect: OpenRun) -> ev.Event:
+        return ev.RunOpened(asked, self.clock, effect.base_commit, {"refs/heads/main": BASE})
+
+    def AssembleContext(self, asked: str, effect: AssembleContext) -> ev.Event:
+        tokens = self.pick(10, 5_000, effect.input_tokens_max, effect.input_tokens_max + self.pick(*[0] * 19, 1))
+        return ev.ContextAssembled(asked, self.clock, "r" * 64, tokens, (), ())
+
+    def CallModel(self, asked: str, effect: CallModel) -> ev.Event:
+        if asked in unwanted(self.run) and self.pick(True, False):
+            return ev.CallDropped(asked, self.clock)
+        troubles = ("empty_output", "truncated", "transient", "rate_limited", "lost")
+        outcome = self.pick(*["ok"] * 14, *troubles, self.pick(*troubles, *troubles, "auth"))
+        if outcome == "lost":
+            return ev.EffectLost(asked, self.clock)
+        tokens_in, tokens_out = self.pick(0, effect.input_tokens_max), self.pick(0, effect.output_tokens_max)
+        usage = self.pick(UNKNOWN_USAGE, *[Usage(tokens_in, tokens_in // 2, 0, tokens_out, 0, known=True)] * 5)
+        reply = self.pick("a" * 64, "b" * 64) if outcome == "ok" else None
+        return ev.ModelAnswered(asked, self.clock, outcome, reply, "stop", usage, "m", 0.5, None, outcome)
+
+    def ApplyReply(self, asked: str, effect: ApplyReply) -> ev.Event:
+        kind = self.pick(*["ok"] * 8, "edit_failed", "scope", "no_op")
+        count = self.pick(*[0] * 9, 1, 4)
+        found = tuple(issue(f"i{number}", self.pick("minor", "minor", "major")) for number in range(count))
+        if kind == "ok":
+            commit = f"{effect.phase_id}.{effect.attempt}"
+            return ev.PatchAccepted(asked, self.clock, commit, "p" * 64, ("a",), 1, 0, 0, 0, "", found)
+        return ev.PatchRefused(asked, self.clock, kind, "no", "e" * 64, found)
+
+    def RunCi(self, asked: str, _effect: RunCi) -> ev.Event:
+        verdict = self.pick(*["green"] * 5, "red")
+        failing = (self.pick("x", "y"),) if verdict == "red" else ()
+        return ev.CiFinished(asked, self.clock, verdict, "d" * 64, 1, failing, "e" * 64, {"log": "l" * 64}, (), ())
+
+    def ReadReview(self, asked: str, _effect: ReadReview) -> ev.Event:
+        said = self.pick(*["approve"] * 8, "revise", "escalate", "unreadable")
+        if said == "unreadable":
+            return ev.ReviewUnreadable(asked, self.clock, "no facts", "e" * 64)
+        found = (issue("audit", self.pick("minor", "major"), "auditor"),) if self.pick(False, False, True) else ()
+        return ev.ReviewRead(asked, self.clock, said, "high", "e" * 64, found)
+
+    def Land(self, asked: str, effect: Land) -> ev.Event:
+        if self.pick(*[False] * 9, True):
+            self.head = self.new_commit("foreign")
+        if effect.head != self.head:
+            return ev.HeadMoved(asked, self.clock, self.head)
+        self.head = self.new_commit(effect.phase_id)
+        return ev.Landed(asked, self.clock, self.head, "tag")
+
+    def Rebase(self, asked: str, effect: Rebase) -> ev.Event:
+        if self.pick(False, False, True):
+            return ev.Conflicted(asked, self.clock, ("a",), "e" * 64)
+        return ev.Rebased(asked, self.clock, f"{effect.commit}@{effect.head}", "p" * 64)
+
+    def CloseRun(self, asked: str, _effect: CloseRun) -> ev.Event:
+        return ev.RunClosed(asked, self.clock, self.pick(*[()] * 20, ("main was moved",)))
+
+    def new_commit(self, who: str) -> str:
+        self.heads += 1
+        return f"c{self.heads}-{who}"
+
+    # --- what must hold ---
+
+    def moves_are_legal(self, before: RunState) -> None:
+        for phase_id, now in self.run.phases.items():
+            old = before.phases[phase_id]
+            assert now.path[: len(old.path)] == old.path
+            walked = (old.state, *now.path[len(old.path) :])
+            for here, there in pairwise(walked):
+                assert there in LEGAL[here], walked
+            assert now.path[-1] == now.state
+
+    def caps_hold(self) -> None:
+        ledger, caps = self.run.ledger, self.plan.caps
+        for spec in self.plan.phases:
+            most = ledger.spent(f"phase:{spec.phase_id}") + ledger.reserved(f"phase:{spec.phase_id}")
+            assert most.tokens <= spec.token_cap
+            assert spec.cost_usd_max is None or most.cost_usd <= spec.cost_usd_max
+        whole = ledger.spent(RUN) + ledger.reserved(RUN)
+        assert whole.tokens <= caps.tokens
+        assert caps.cost_usd is None or whole.cost_usd <= caps.cost_usd
+        model = self.plan.models["small"].token_cap
+        assert model is None or whole.tokens <= model
+        if self.plan.safety_profile == "safety_critical":
+            for tier in self.plan.tiers:
+                scope = f"tier:{tier.tier_id}"
+                assert (ledger.spent(scope) + ledger.reserved(scope)).tokens <= tier.token_cap
+        assert set(ledger.held) == {k for k, e in self.run.pending.items() if isinstance(e, CallModel)}
+
+    def who_waits_will_be_asked(self) -> None:
+        """A phase under way has exactly one wish, or waits for money that somebody else holds."""
+        asked = Counter(phase_of(effect) for effect in self.run.pending.values())
+        for phase_id, now in self.run.phases.items():
+            if now.waiting:
+                assert self.run.ledger.held
+            elif now.state not in ENDED and now.state != "QUEUED":
+                assert asked[phase_id] == 1
+
+
+@settings(max_examples=400, deadline=None)
+@given(plans(), st.randoms(use_true_random=True))
+def test_every_run_ends_within_its_budgets_and_replays_to_the_same_state(told: Plan, chance: Random):
+    world = World(told, chance, start(told, "run-1"))
+    world.tell()
+    run = world.run
+    assert (dict(run.pending), run.ledger.held, run.ready) == ({}, {}, ())
+    assert {each.state for each in run.phases.values()} <= ENDED
+    assert max(world.keys.values()) == 1, "an effect was wished twice"
+    assert (run.failure is None) == (run.state == "DONE_SUCCESS")
+    if run.state == "DONE_SUCCESS":
+        assert {each.state for each in run.phases.values()} == {"COMPLETE"}
+    for each in run.phases.values():
+        assert (each.failure is not None) == (each.state == "FAILED")
+        assert (each.commit is not None) == (each.state == "COMPLETE")
+    nothing_lands_without_its_approval(world)
+    assert {tier_state(run, tier) for tier in told.tiers} <= {"COMPLETE", "FAILED", "SKIPPED"}
+    assert not eligible(told, run) or not any(blemishes(run, tier) for tier in told.tiers)
+    assert sum(call.tokens for each in run.phases.values() for call in each.calls) == run.ledger.spent(RUN).tokens
+    assert replayed(world) == run
+
+
+def nothing_lands_without_its_approval(world: World) -> None:
+    for spec in world.plan.phases:
+        now = world.run.phases[spec.phase_id]
+        if now.state == "COMPLETE" and (spec.audited or now.audit_due):
+            assert now.approved
+        if now.state == "COMPLETE":
+            assert now.ci is not None
+            assert now.ci.verdict == "green"
+
+
+def replayed(world: World) -> RunState:
+    """From the plan's own text and the journal's lines, as a driver on another machine would."""
+    told = canonical.load(Plan, canonical.text(world.plan))
+    run = start(told, "run-1")
+    for event in world.log:
+        line = canonical.text(ev.body(event))
+        run = react(told, run, ev.build(type(event).__name__, json.loads(line)))
+    return run
