@@ -1,7 +1,8 @@
 """The one formatter of findings: places, source lines, what to do about it.
 
-`full` for people, `concise` for one line each, `json` for programs. What is quoted from a file or a message is
-escaped, so that a hostile file cannot drive the terminal of who checks it.
+`full` for people, `concise` for one line each, `json` and `jsonl` for programs; the forms that other people's services
+read (`github`, `sarif`, `junit`, `gitlab`) are in `formats/`, and whoever doesn't ask for one doesn't load it. What is
+quoted from a file or a message is escaped, so that a hostile file cannot drive the terminal of who checks it.
 """
 
 import unicodedata
@@ -29,6 +30,8 @@ class Report(NamedTuple):
     color: bool
     files: int
     not_checked: Sequence[str]
+    within: str
+    names: Mapping[Span, str]
 
 
 def render(
@@ -38,47 +41,90 @@ def render(
     color: bool,  # noqa: FBT001 - the signature every caller knows
     files: int,
     not_checked: Sequence[str] = (),
+    *,
+    within: str = "",
+    names: Mapping[Span, str] | None = None,
 ) -> str:
     """All findings in order, in one of `FORMATS`, with a final line break.
 
     `sources` holds the text of each file by its path; a file that is missing there is shown without its lines.
-    `files` counts the files that were checked; `not_checked` names what the verdict does not cover.
+    `files` counts the files that were checked; `not_checked` names what the verdict does not cover. For the services
+    that look at a whole repository: `within` is the folder there that paths start in, and `names` says what a place is
+    called (`tiers.T1.phases.store.goal`).
     """
-    return FORMATS[format](Report(order(problems), sources, color, files, not_checked))
+    return FORMATS[format](Report(order(problems), sources, color, files, not_checked, within, names or {}))
 
 
 # --- formats ----------------------------------------------------------------------------------------------
 
 
 def _full(report: Report) -> str:
-    texts = _Sources(report.sources)
+    texts = Sources(report.sources)
     parts = ["\n".join(_finding(found, texts, report.color)) + "\n" for found in report.problems]
-    return "\n".join([*parts, _summary(report)])
+    return "\n".join([*parts, summary(report)])
 
 
 def _concise(report: Report) -> str:
-    return "".join([*(_headline(found, report.color) + "\n" for found in report.problems), _summary(report)])
+    return "".join([*(headline(found, report.color) + "\n" for found in report.problems), summary(report)])
 
 
 def _json(report: Report) -> str:
     import json  # noqa: PLC0415 - the other formats start without it
 
-    counts = Counter(found.severity for found in report.problems)
-    document = {
-        "format_version": FORMAT_VERSION,
-        "findings": [_as_json(found) for found in report.problems],
-        "summary": {
-            "errors": counts["error"],
-            "warnings": counts["warning"],
-            "infos": counts["info"],
-            "files": report.files,
-        },
-        "not_checked": list(report.not_checked),
-    }
+    findings = [_as_json(found) for found in report.problems]
+    document = {"format_version": FORMAT_VERSION, "findings": findings, **_verdict_as_json(report)}
     return json.dumps(document, indent=2) + "\n"  # in ASCII: no character of a file reaches the terminal raw
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {"full": _full, "concise": _concise, "json": _json}
+def _jsonl(report: Report) -> str:
+    """A line a finding and, last, the verdict: whoever has not seen it has not seen everything."""
+    import json  # noqa: PLC0415 - see above
+
+    findings = [{"type": "finding", **_as_json(found)} for found in report.problems]
+    verdict = {"type": "verdict", "format_version": FORMAT_VERSION, **_verdict_as_json(report)}
+    return "".join(json.dumps(line) + "\n" for line in [*findings, verdict])
+
+
+def _github(report: Report) -> str:
+    from autopack.problem.formats import github  # noqa: PLC0415 - see the module; so the three below
+
+    return github.text(report)
+
+
+def _sarif(report: Report) -> str:
+    from autopack.problem.formats import sarif  # noqa: PLC0415
+
+    return sarif.text(report)
+
+
+def _junit(report: Report) -> str:
+    from autopack.problem.formats import junit  # noqa: PLC0415
+
+    return junit.text(report)
+
+
+def _gitlab(report: Report) -> str:
+    from autopack.problem.formats import gitlab  # noqa: PLC0415
+
+    return gitlab.text(report)
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "full": _full,
+    "concise": _concise,
+    "json": _json,
+    "jsonl": _jsonl,
+    "github": _github,
+    "sarif": _sarif,
+    "junit": _junit,
+    "gitlab": _gitlab,
+}
+
+
+def _verdict_as_json(report: Report) -> dict[str, object]:
+    counts = Counter(found.severity for found in report.problems)
+    summed = {"errors": counts["error"], "warnings": counts["warning"], "infos": counts["info"], "files": report.files}
+    return {"summary": summed, "not_checked": list(report.not_checked)}
 
 
 def _as_json(found: Problem) -> dict[str, object]:
@@ -100,14 +146,15 @@ def _span_as_json(span: Span | None) -> dict[str, object]:
 # --- one finding ------------------------------------------------------------------------------------------
 
 
-def _headline(found: Problem, color: bool) -> str:  # noqa: FBT001
+def headline(found: Problem, color: bool) -> str:  # noqa: FBT001
+    """`path:line:column: severity[code]: message`."""
     place = "" if found.span is None else f"{escape(found.span.path)}:{found.span.line}:{found.span.column}: "
     what = _paint(f"{found.severity}[{found.code}]", f"1;{COLOURS[found.severity]}", color)
     return f"{_paint(place, BOLD, color)}{what}: {escape(found.message)}"
 
 
-def _finding(found: Problem, texts: "_Sources", color: bool) -> Iterator[str]:  # noqa: FBT001
-    yield _headline(found, color)
+def _finding(found: Problem, texts: "Sources", color: bool) -> Iterator[str]:  # noqa: FBT001
+    yield headline(found, color)
     marks = [_Mark(label.span, "-", label.text, QUIET) for label in found.labels]
     if found.span is not None:
         marks.append(_Mark(found.span, "^", "", f"1;{COLOURS[found.severity]}"))
@@ -168,7 +215,8 @@ def _paint(text: str, colour: str, color: bool) -> str:  # noqa: FBT001
     return f"\x1b[{colour}m{text}\x1b[0m" if color and text else text
 
 
-def _summary(report: Report) -> str:
+def summary(report: Report) -> str:
+    """What was found where, and what was not looked at, as lines of text."""
     counts = Counter(found.severity for found in report.problems)
     told = [_count(counts[severity], severity) for severity in ("error", "warning") if counts[severity]]
     if counts["info"]:
@@ -186,7 +234,7 @@ def _count(number: int, noun: str) -> str:
 # --- what a terminal shows --------------------------------------------------------------------------------
 
 
-class _Sources:
+class Sources:
     """The lines of each file, split once."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:

@@ -5,12 +5,15 @@ import sys
 import time
 from collections.abc import Sequence
 
-from autopack.problem import Problem
+from autopack.problem import Problem, Span
 from autopack.problem.report import FORMATS, render
-from autopack.spec.load import check
+from autopack.spec.document import BYTES_MAX, readable
+from autopack.spec.load import STDIN, Checked, check
 
 FINDINGS, USAGE = 1, 2
 SEVERITIES = ("error", "warning", "info")
+WITH_NAMES = ("sarif", "gitlab")
+REPOSITORY = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")  # where CI servers say in which folder they put it
 
 
 def run(
@@ -33,11 +36,39 @@ def run(
     stdin = sys.stdin.buffer.read() if "-" in paths else None
     found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=_today())
     problems = [p for p in found.problems if _wanted(p, codes, ignore)]
-    sources = {path: document.text for path, document in found.documents.items()}
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    print(render(problems, sources, form, painted, len(found.files), found.not_checked))
+    names = _names(found, problems) if form in WITH_NAMES else {}
+    sources = _sources(found, problems, stdin)
+    sys.stdout.write(
+        render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
+    )
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return FINDINGS if any(problem.severity in grave for problem in problems) else 0
+
+
+def _sources(found: Checked, problems: Sequence[Problem], stdin: bytes | None) -> dict[str, str]:
+    """The text of each file, also of those whose text was no document."""
+    sources = {path: document.text for path, document in found.documents.items()}
+    for path in {problem.span.path for problem in problems if problem.span} - sources.keys():
+        if path == STDIN:
+            sources[path] = readable(stdin or b"")
+        else:
+            with open(path, "rb") as file:  # it has been read before, so it is a regular file
+                sources[path] = readable(file.read(BYTES_MAX))
+    return sources
+
+
+def _names(found: Checked, problems: Sequence[Problem]) -> dict[Span, str]:
+    from autopack.views import outline  # noqa: PLC0415 - most formats do without
+
+    return outline.names(found.documents, problems)
+
+
+def _within() -> str:
+    """The folder of the repository that this runs in, as far as a CI server tells."""
+    roots = [os.path.realpath(os.environ[name]) for name in REPOSITORY if os.environ.get(name)]
+    folders = [os.path.relpath(os.getcwd(), root).replace(os.sep, "/") for root in roots]
+    return next((folder for folder in folders if folder.split("/")[0] not in (".", "..")), "")
 
 
 def _today() -> str:

@@ -1,22 +1,75 @@
 """autopack explain"""
 
+import json
+from collections.abc import Iterator
+from textwrap import indent
+
 import click
 
-from autopack.problem.codes import CODES
-from autopack.spec.nearest import nearest
+from autopack.problem.codes import CODES, LAYERS, layer
+from autopack.problem.explained import File, explanation
+from autopack.spec.nearest import did_you_mean
 from autopack.views.exits import USAGE
+
+ESCAPES = r"\x00 is one byte, (text){3} the text three times"
 
 
 @click.command("explain")
 @click.argument("code")
-def command(*, code: str) -> int:
-    """Say what CODE (AP2003) means and why it matters."""
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(*, code: str, as_json: bool) -> int:
+    """Say what CODE (AP2003) means, why it matters and how to mend it; list the codes of a layer (AP2)."""
     wanted = code.upper()
-    found = CODES.get(wanted)
-    if found is None:
-        close = nearest(wanted, CODES)
-        hint = f"; did you mean {close}?" if close else ""
-        click.echo(f"autopack explain: no finding has the code {code}{hint}", err=True)
+    if wanted in LAYERS:
+        click.echo(json.dumps(_layer_as_json(wanted), indent=2) if as_json else "\n".join(_layer(wanted)))
+    elif wanted in CODES:
+        click.echo(json.dumps(_code_as_json(wanted), indent=2) if as_json else "\n".join(_code(wanted)))
+    else:
+        advice = did_you_mean(wanted, CODES) if len(wanted) > len("AP2") else None
+        layers = ", ".join(f"{name} {about}" for name, about in LAYERS.items())
+        click.echo(f"autopack explain: no finding has the code {code}; {advice or f'layers: {layers}'}", err=True)
         return USAGE
-    click.echo(f"{wanted}: {found.title} ({found.severity})\n\n{found.why}")
     return 0
+
+
+def _layer(name: str) -> Iterator[str]:
+    """A heading, and a line a code."""
+    yield f"{name}: {LAYERS[name]}"
+    for code in _codes_of(name):
+        yield f"  {code}  {CODES[code].severity:<7}  {CODES[code].title}"
+    if not _codes_of(name):
+        yield "  no code so far"
+
+
+def _codes_of(name: str) -> list[str]:
+    return [code for code in CODES if code.startswith(name)]
+
+
+def _code(code: str) -> Iterator[str]:
+    (title, severity, why), page = CODES[code], explanation(code)
+    yield f"{code}: {title} ({severity}, {layer(code)})\n\n{why}\n\n{page.advice}"
+    yield from (_example("Fails", file) for file in page.failing)
+    yield from (_example("Fixed", file) for file in page.fixed)
+
+
+def _example(heading: str, file: File) -> str:
+    what = f"{heading}, {file.name}" if file.name else "What the run says"
+    return f"\n{what}{f' ({ESCAPES})' if file.escaped else ''}:\n\n{indent(file.text, '    ').rstrip()}"
+
+
+def _layer_as_json(name: str) -> dict[str, object]:
+    codes = [{"code": code, **CODES[code]._asdict()} for code in _codes_of(name)]
+    return {"layer": name, "about": LAYERS[name], "codes": codes}
+
+
+def _code_as_json(code: str) -> dict[str, object]:
+    page = explanation(code)
+    return {
+        "code": code,
+        "layer": code[:3],
+        "about": layer(code),
+        **CODES[code]._asdict(),
+        "advice": page.advice,
+        "failing": [file._asdict() for file in page.failing],
+        "fixed": [file._asdict() for file in page.fixed],
+    }
