@@ -23,7 +23,7 @@ demo: $(READY) ## build the example in a scratch copy: no key, no network, scrip
 	@$(RUN) examples/hello/demo.py $(ARGS)
 
 test: $(READY) ## every test, on all cores (ARGS="-k word" for some)
-	@AUTOPACK_DEBUG=1 $(RUN) -m pytest -n auto $(ARGS)
+	@AUTOPACK_DEBUG=1 $(RUN) -m pytest -n auto --dist loadscope $(ARGS)
 
 lint: $(READY) ## ruff: rules and format
 	@$(RUN) -m ruff check .

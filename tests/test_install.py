@@ -105,8 +105,8 @@ def test_the_version_needs_nothing_but_the_interpreter(autopack_elsewhere: Path,
     assert _imported(alone.stderr) - _imported(bare.stderr) <= {"autopack", "autopack.__main__", *_PATH_MODULES}
 
 
-# `-S` leaves out what any other start has loaded before us
-_PATH_MODULES = {"os", "posixpath", "genericpath", "stat", "_stat", "_collections_abc"}
+# `-S` leaves out what any other start has loaded before us; gc is part of the interpreter
+_PATH_MODULES = {"gc", "os", "posixpath", "genericpath", "stat", "_stat", "_collections_abc"}
 
 
 def test_a_reader_that_has_left_ends_it_without_a_word(autopack_elsewhere: Path, tmp_path: Path):

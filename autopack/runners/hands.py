@@ -35,7 +35,10 @@ OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs
 
 @dataclass(frozen=True)
 class Hands:
-    """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once."""
+    """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once.
+
+    `called` names the models that are really asked; the others answer from a cassette.
+    """
 
     plan: Plan
     run_id: str
@@ -45,6 +48,7 @@ class Hands:
     store: Store
     writer: Writer
     environ: Mapping[str, str]
+    called: frozenset[str]
 
     # --- what the driver calls ---
 
@@ -83,14 +87,15 @@ class Hands:
     # --- one method an effect; `key` and `elapsed_s` of the events are filled in by `perform` ---
 
     def probe_providers(self, _effect: ef.ProbeProviders, _ticket: Ticket) -> ev.Event:
-        failures = {}
-        for model in self.plan.models.values():
-            if model.provider == "replay" or model.api_base in failures:
-                continue
-            found = probe(model.api_base, model.api_key_env, PROBE_TIMEOUT_S) if model.api_base else None
-            if found is not None and not found.ok:
-                failures[str(model.api_base)] = found.reason
-        return ev.ProvidersProbed("", 0.0, failures)
+        """Each address once for each key that it will be sent; nobody is asked for models that a cassette answers."""
+        models = [self.plan.models[name] for name in sorted(self.called)]
+        failures, about_keys = {}, True
+        for api_base, key_env in dict.fromkeys((model.api_base, model.api_key_env) for model in models):
+            found = probe(api_base, key_env, PROBE_TIMEOUT_S)
+            if not found.ok:
+                failures[api_base or next(m.provider for m in models if m.api_key_env == key_env)] = found.reason
+                about_keys = about_keys and found.about_key
+        return ev.ProvidersProbed("", 0.0, failures, about_keys and bool(failures))
 
     def open_run(self, effect: ef.OpenRun, _ticket: Ticket) -> ev.Event:
         ref = self._branch()
@@ -227,7 +232,7 @@ class Hands:
     # --- parts ---
 
     def _branch(self) -> str:
-        return "refs/heads/" + branch_name(self.plan, self.run_id)
+        return "refs/heads/" + self.plan.branch(self.run_id)
 
     def _protected_refs(self) -> dict[str, str]:
         return self.repository.refs(f"refs/heads/{pattern}" for pattern in self.plan.protected_branches)
@@ -342,11 +347,6 @@ class Hands:
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
-
-
-def branch_name(plan: Plan, run_id: str) -> str:
-    """The integration branch, without refs/heads/."""
-    return plan.integration_branch.replace("{run_id}", run_id)
 
 
 def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:

@@ -115,8 +115,11 @@ class ModelClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
+    """`about_key`: the address may be fine, the key is missing or not taken."""
+
     ok: bool
     reason: str
+    about_key: bool = False
 
 
 def request_key(request: Request) -> str:
@@ -168,16 +171,17 @@ def preload() -> None:
 def probe(api_base: str | None, api_key_env: str | None, timeout_s: float) -> ProbeResult:
     """Whether somebody who takes this key answers at `{api_base}/models`; never a billed call.
 
-    No connection, 401 and 403 fail. Anything else passes, also no answer in time: not every server lists its models.
+    A key variable that is not set, no connection, 401 and 403 fail. Anything else passes, also no answer in time: not
+    every server lists its models.
     """
+    key = os.environ.get(api_key_env, "").strip() if api_key_env else ""
+    if api_key_env and not key:
+        return ProbeResult(False, f"the environment variable {api_key_env} is not set. {_SET_KEY}", about_key=True)
     if api_base is None:
         return ProbeResult(ok=True, reason="no api_base to ask: LiteLLM knows the provider's address")
     where = _shown(api_base)
     if urlsplit(api_base).scheme not in ("http", "https"):
         return ProbeResult(ok=False, reason=f"{where} is no http address. Correct api_base in the catalogue.")
-    key = os.environ.get(api_key_env, "").strip() if api_key_env else ""
-    if api_key_env and not key:
-        return ProbeResult(ok=False, reason=f"the environment variable {api_key_env} is not set. {_SET_KEY}")
     found: list[ProbeResult] = []
     asking = threading.Thread(target=lambda: found.append(_ask(api_base, api_key_env, key, timeout_s)), daemon=True)
     asking.start()
@@ -648,7 +652,7 @@ def _ask(api_base: str, api_key_env: str | None, key: str, timeout_s: float) -> 
 def _probed(status: int, where: str, api_key_env: str | None) -> ProbeResult:
     if status in (401, 403):
         holder = f"the key in {api_key_env}" if api_key_env else "a request without a key (set api_key_env)"
-        return ProbeResult(ok=False, reason=f"{where} answered HTTP {status}: it does not take {holder}.")
+        return ProbeResult(False, f"{where} answered HTTP {status}: it does not take {holder}.", about_key=True)
     return ProbeResult(ok=True, reason=f"{where} answered HTTP {status}")
 
 

@@ -1,8 +1,6 @@
 """The folder a run leaves behind: `.autonomous_runs/<run_id>/`. Each file is written whole or not at all."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from autopack.run import issues
 from autopack.run.state import RunState
 from autopack.runners.redact import redact
 from autopack.views import text
+from autopack.views.durable import write
 from autopack.views.projection import RunView, summary, view
 
 
@@ -43,21 +42,6 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
     write(folder / "issues" / "run_issue_index.json", _pretty(_issue_index(run)))
     if run.state != "DONE_SUCCESS":
         _incident(folder / "incident", store, plan, run, found)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Through a temporary file, fsync and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _blobs(folder: Path, store: Store, run: RunState, phase_id: str, name: str) -> None:

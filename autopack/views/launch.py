@@ -24,11 +24,14 @@ from autopack.run import events as ev
 from autopack.run.state import RunState
 from autopack.runners import git
 from autopack.runners.cassette import Cassette, Recording
-from autopack.runners.hands import Hands, branch_name
+from autopack.runners.hands import Hands
 from autopack.runners.model import Answer, LiteLLM, ModelClient, Request, preload
 from autopack.spec.template import RUN_ID
 from autopack.views import artifacts
+from autopack.views.durable import write
 from autopack.views.projection import row
+
+REPLAY = "replay"
 
 Observe = Callable[[Plan, RunState, ev.Event | None], None]
 
@@ -52,10 +55,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run needs beside its plan, kept in the run's folder so that a resume needs no flags."""
+    """What a run needs beside its plan, kept in the run's folder so that a resume needs no flags.
+
+    Models of the provider `replay` answer from the cassette; with `replay_all` every model does.
+    """
 
     cassette: str | None = None
     record: str | None = None
+    replay_all: bool = False
 
 
 def place_of(root: Path, repository: str, folder: str, store: str, repo: Path | None = None) -> Place:
@@ -73,9 +80,11 @@ def new_run_id(playbook: str) -> str:
 
 def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
     """A new run, to its terminal state. Raises NotStarted, RunExists, GitError, drive.Interrupted, store errors."""
-    with git.open_repository(place.repository) as repository:
+    home = _private_home(place, run_id)
+    with git.open_repository(place.repository, home=home) as repository:
         base = repository.resolve(f"refs/heads/{plan.base_branch}")
         _free(repository, plan, run_id)
+    _put_away(home)
     fixed = _named(pinned(plan, base), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
@@ -100,7 +109,7 @@ def peek(place: Place, run_id: str) -> tuple[Plan, RunState]:
 
 def ask_to_cancel(place: Place, run_id: str, by: str) -> None:
     """Leave word for whoever drives the run."""
-    artifacts.write(place.run_folder(run_id) / "cancel", by.encode())
+    write(place.run_folder(run_id) / "cancel", by.encode())
 
 
 # --- one drive ---
@@ -125,16 +134,20 @@ def _driven(
 ) -> RunState:
     run_id = state.run_id
     with ExitStack() as stack:
-        ref = "refs/heads/" + branch_name(plan, run_id)
+        ref = "refs/heads/" + plan.branch(run_id)
         writes = (ref, f"refs/tags/autonomous/{run_id}/")
         repository = stack.enter_context(git.open_repository(place.repository, home=home, writes=writes))
         pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
-        client = _client(plan, _kept(place.run_folder(run_id)))
+        cancelled = _cancelled_by(place, run_id) is not None
+        options = _kept(place.run_folder(run_id))
+        client = LiteLLM() if cancelled else _client(plan, options)
         driver = Driver(
             plan=plan,
             state=state,
             writer=writer,
-            hands=Hands(plan, run_id, repository, pool, client, store, writer, dict(os.environ)),
+            hands=Hands(
+                plan, run_id, repository, pool, client, store, writer, dict(os.environ), _called(plan, options)
+            ),
             now=time.monotonic,
             wall=time.time,
             observe=lambda then, event: observe(plan, then, event),
@@ -154,7 +167,7 @@ def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
 
 def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
     """The run's branch must not be there yet: what is on it was made by somebody else."""
-    name = branch_name(plan, run_id)
+    name = plan.branch(run_id)
     if repository.branch_head(f"refs/heads/{name}") is not None:
         raise NotStarted(f"branch {name} exists already; give the run another id with --run-id, or delete the branch")
 
@@ -214,36 +227,36 @@ class Switchboard:
     real: ModelClient
 
     def complete(self, request: Request) -> Answer:
-        if request.litellm.startswith("replay/") and self.cassette is not None:
+        if request.litellm.startswith(f"{REPLAY}/") and self.cassette is not None:
             return self.cassette.complete(request)
         return self.real.complete(request)
 
 
 def _client(plan: Plan, options: Options) -> ModelClient:
-    real = any(model.provider != "replay" for model in plan.models.values())
-    if real:
-        preload()
+    """Raises NotStarted where nobody could answer, CassetteError for a damaged cassette."""
     cassette = Cassette(Path(options.cassette)) if options.cassette else None
-    if cassette is None and not real:
-        raise NotStarted(
-            f"the models of this plan answer from a cassette; put one beside the playbook "
-            f"({plan.playbook}.cassette.jsonl) or name it with --replay"
-        )
-    client: ModelClient = (
-        cassette if options.cassette and not _mixed(plan) and cassette else Switchboard(cassette, LiteLLM())
-    )
+    kinds = {model.provider == REPLAY for model in plan.models.values()}
+    if cassette is None and True in kinds:
+        raise NotStarted("models of this plan answer from a cassette; name one with --replay")
+    client: ModelClient
+    if cassette is not None and (options.replay_all or kinds == {True}):
+        client = cassette
+    else:
+        preload()
+        client = Switchboard(cassette, LiteLLM())
     return Recording(client, Path(options.record)) if options.record else client
 
 
-def _mixed(plan: Plan) -> bool:
-    """Some models answer from the cassette, some are real: then only the former are replayed."""
-    kinds = {model.provider == "replay" for model in plan.models.values()}
-    return len(kinds) > 1
+def _called(plan: Plan, options: Options) -> frozenset[str]:
+    """The models that are really asked."""
+    if options.replay_all:
+        return frozenset()
+    return frozenset(name for name, model in plan.models.items() if model.provider != REPLAY)
 
 
 def _keep(folder: Path, options: Options) -> None:
-    kept = {"cassette": options.cassette, "record": options.record}
-    artifacts.write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
+    kept = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
+    write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
 
 
 def _kept(folder: Path) -> Options:
@@ -251,4 +264,4 @@ def _kept(folder: Path) -> Options:
         kept: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
     except FileNotFoundError:
         return Options()
-    return Options(kept.get("cassette"), kept.get("record"))
+    return Options(kept.get("cassette"), kept.get("record"), bool(kept.get("replay_all")))

@@ -1,7 +1,6 @@
 """How a run looks while it runs: a small live table on a terminal, one plain line a change in a pipe."""
 
 import os
-import shutil
 import time
 from types import TracebackType
 from typing import Self, TextIO
@@ -68,18 +67,33 @@ class Progress:
         return f" ({' '.join(message.split())[:160]})" if message else ""
 
     def _say(self, line: str) -> None:
-        print(line, file=self._out, flush=True)
+        self._write(f"{line}\n")
+
+    def _write(self, words: str) -> None:
+        """A reader who has left, or a terminal that was closed, is no reason to stop a run."""
+        try:
+            self._out.write(words)
+            self._out.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def _draw(self, run: RunView) -> None:
         """The table over itself; as many phases as the terminal has room for, those under way first."""
         if time.monotonic() - self._drawn < REDRAW_S and not run.done:
             return
-        width, height = shutil.get_terminal_size()
+        width, height = self._size()
         lines = [self._head(run), *self._body(run, height - 3)]
         self._erase()
-        self._out.write("".join(f"{line[: width - 1]}\n" for line in lines))
-        self._out.flush()
+        self._write("".join(f"{line[: width - 1]}\n" for line in lines))
         self._lines, self._drawn = len(lines), time.monotonic()
+
+    def _size(self) -> tuple[int, int]:
+        """Of the terminal that is drawn on: standard output may be a pipe or another one."""
+        try:
+            size = os.get_terminal_size(self._out.fileno())
+        except OSError:
+            size = os.terminal_size((0, 0))
+        return size.columns or 80, size.lines or 24
 
     def _head(self, run: RunView) -> str:
         done = sum(phase.state in ENDED for phase in run.phases)
@@ -107,8 +121,7 @@ class Progress:
 
     def _erase(self) -> None:
         if self._lines:
-            self._out.write(f"\x1b[{self._lines}F\x1b[J")
-            self._out.flush()
+            self._write(f"\x1b[{self._lines}F\x1b[J")
             self._lines = 0
 
 

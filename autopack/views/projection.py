@@ -10,7 +10,6 @@ from autopack.plan.model import Plan, PlanTier
 from autopack.run import issues
 from autopack.run.ledger import RUN
 from autopack.run.state import ENDED, PhaseState, RunState, blemishes, eligible, tier_state
-from autopack.runners.hands import branch_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def view(plan: Plan, run: RunState) -> RunView:
         state=run.state,
         failure_reason=run.failure.reason if run.failure else None,
         failure=run.failure.message if run.failure else None,
-        integration_branch=branch_name(plan, run.run_id),
+        integration_branch=plan.branch(run.run_id),
         head=run.head,
         base_commit=plan.base_commit or "",
         elapsed_s=run.elapsed_s,

@@ -1,17 +1,17 @@
 """The files that `autopack init` writes, by template."""
 
 PROJECT = """\
-# yaml-language-server: $schema=.autopack/schemas/project.v1.schema.json
+# yaml-language-server: $$schema=.autopack/schemas/project.v1.schema.json
 autopack: project/v1
-name: {name}
+name: $name
 playbooks: [playbooks/*.yaml]
 ruleset: builtin:default
-ci: builtin:{ci}
-models: builtin:openai
+ci: builtin:python
+models: builtin:openai        # reads the key from OPENAI_API_KEY; builtin:local needs none
 """
 
 PLAYBOOK = """\
-# yaml-language-server: $schema=../.autopack/schemas/playbook.v1.schema.json
+# yaml-language-server: $$schema=../.autopack/schemas/playbook.v1.schema.json
 autopack: playbook/v1
 name: first
 description: A first build; replace the goals with your own.
@@ -49,14 +49,15 @@ repos:
         name: autopack validate
         entry: autopack validate
         language: system
-        files: (^autopack\\.yaml|^playbooks/.*\\.ya?ml)$
+        files: (^autopack\\.yaml|^playbooks/.*\\.ya?ml)$$
 """
 
 TEMPLATES = {
     "python": {
-        "autopack.yaml": PROJECT.format(name="my-project", ci="python"),
+        "autopack.yaml": PROJECT,
         "playbooks/first.yaml": PLAYBOOK,
         ".github/workflows/autopack.yml": WORKFLOW,
         ".pre-commit-config.yaml": HOOK,
     },
 }
+"""Template -> path -> text; `$name` stands for the project's name."""

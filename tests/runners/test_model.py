@@ -417,7 +417,9 @@ def test_a_probe_fails_where_the_key_is_not_taken(status: int, monkeypatch: pyte
     with Loopback(models=Reply(status=status)) as server:
         found = model.probe(f"{server.url}/", "LOOPBACK_KEY", 5.0)
     assert found == model.ProbeResult(
-        ok=False, reason=f"{server.url}/ answered HTTP {status}: it does not take the key in LOOPBACK_KEY."
+        ok=False,
+        reason=f"{server.url}/ answered HTTP {status}: it does not take the key in LOOPBACK_KEY.",
+        about_key=True,
     )
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -442,12 +444,13 @@ def test_a_probe_never_follows_a_redirect_with_the_key(monkeypatch: pytest.Monke
 
 
 def test_a_probe_that_need_not_ask():
-    assert model.probe(None, "NO_SUCH_KEY", 5.0) == model.ProbeResult(
+    assert model.probe(None, None, 5.0) == model.ProbeResult(
         ok=True, reason="no api_base to ask: LiteLLM knows the provider's address"
     )
     assert model.probe("file:///etc", None, 5.0) == model.ProbeResult(
         ok=False, reason="file:///etc is no http address. Correct api_base in the catalogue."
     )
     missing = model.probe("http://127.0.0.1:1/v1", "NO_SUCH_KEY", 5.0)
-    assert not missing.ok
+    assert (missing.ok, missing.about_key) == (False, True)
+    assert model.probe(None, "NO_SUCH_KEY", 5.0) == missing
     assert missing.reason.startswith("the environment variable NO_SUCH_KEY is not set. Nothing was sent.")

@@ -25,7 +25,8 @@ def command(*, run_id: str, as_json: bool) -> int:
         return OK
     launch.ask_to_cancel(place, run_id, getpass.getuser())
     try:
-        driven(place, run_id, lambda observe: launch.take_up(place, run_id, observe), as_json=as_json)
+        code = driven(place, run_id, lambda observe: launch.take_up(place, run_id, observe), as_json=as_json)
     except RunLocked:
         click.echo(f"asked the driver of {run_id} to stop; see: autopack status {run_id}", err=True)
-    return OK
+        return OK
+    return OK if launch.peek(place, run_id)[1].done else code

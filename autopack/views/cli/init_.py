@@ -1,6 +1,8 @@
 """autopack init"""
 
+import re
 from pathlib import Path
+from string import Template
 
 import click
 
@@ -13,7 +15,9 @@ from autopack.views import starter
 @click.argument("folder", type=click.Path(file_okay=False), default=".")
 def command(*, template: str, folder: str) -> int:
     """Write a project that validates into FOLDER (here by default); nothing that exists is overwritten."""
-    for path, text in (starter.TEMPLATES[template] | _schemas()).items():
+    name = _name(Path(folder).resolve().name)
+    texts = {path: Template(text).substitute(name=name) for path, text in starter.TEMPLATES[template].items()}
+    for path, text in (texts | _schemas()).items():
         where = Path(folder) / path
         if where.exists():
             click.echo(f"kept    {path} (exists)")
@@ -23,6 +27,12 @@ def command(*, template: str, folder: str) -> int:
         click.echo(f"wrote   {path}")
     click.echo("next: autopack validate && autopack plan playbooks/first.yaml")
     return 0
+
+
+def _name(folder: str) -> str:
+    """The folder's name as a project id."""
+    words = re.sub(r"[^A-Za-z0-9_.-]+|\.{2,}", "-", folder).strip("-._")
+    return words if words[:1].isalpha() and not words.endswith(".lock") else f"project-{words}".rstrip("-")
 
 
 def _schemas() -> dict[str, str]:

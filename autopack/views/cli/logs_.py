@@ -1,7 +1,7 @@
 """autopack logs"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +9,10 @@ import click
 
 from autopack.journal.rows import EventRow
 from autopack.journal.store import Store, open_store
+from autopack.plan.model import load
+from autopack.problem.report import escape
 from autopack.views.cli.running import place_here
+from autopack.views.exits import OK
 
 SHOWN = (
     "outcome",
@@ -31,24 +34,34 @@ SHOWN = (
 @click.argument("run_id", metavar="RUN")
 @click.argument("phase_id", metavar="[PHASE]", required=False)
 @click.option("--output", is_flag=True, help="Also print what CI printed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: every event with all its fields.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list: every event with all its fields.")
 def command(*, run_id: str, phase_id: str | None, output: bool, as_json: bool) -> int:
     """Show what happened in RUN (in PHASE only), event by event."""
     with open_store(place_here().store, create=False) as store:
-        intents = store.intents(run_id)
-        for event in store.events(run_id):
-            intent = intents.get(str(event.body.get("key")))
-            whose = intent.body.get("phase_id") if intent else None
-            if phase_id not in (None, whose):
-                continue
-            if as_json:
-                told = {"seq": event.seq, "at": event.at, "type": event.type, "phase_id": whose, **event.body}
-                click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False))
-                continue
+        known = [phase.phase_id for phase in load(store.plan(run_id)).phases]
+        if phase_id is not None and phase_id not in known:
+            raise click.UsageError(f"run {run_id} has no phase {phase_id!r}; there are {', '.join(known)}")
+        found = [(event, whose) for event, whose in _events(store, run_id) if phase_id in (None, whose)]
+        if as_json:
+            click.echo(json.dumps([_plain(event, whose) for event, whose in found], indent=2, ensure_ascii=False))
+            return OK
+        for event, whose in found:
             click.echo(_line(event, whose))
             if output:
                 _print_logs(store, event.body)
-    return 0
+    return OK
+
+
+def _events(store: Store, run_id: str) -> Iterator[tuple[EventRow, str | None]]:
+    """Each event with the phase it is about."""
+    intents = store.intents(run_id)
+    for event in store.events(run_id):
+        intent = intents.get(str(event.body.get("key")))
+        yield event, intent.body.get("phase_id") if intent else None
+
+
+def _plain(event: EventRow, whose: str | None) -> dict[str, Any]:
+    return {"seq": event.seq, "at": event.at, "type": event.type, "phase_id": whose, **event.body}
 
 
 def _line(event: EventRow, whose: str | None) -> str:
@@ -66,4 +79,4 @@ def _print_logs(store: Store, body: Mapping[str, Any]) -> None:
     for name, blob in (body.get("logs") or {}).items():
         click.echo(f"     --- {name}")
         for line in store.blob(blob).decode("utf-8", "replace").splitlines():
-            click.echo(f"     {click.unstyle(line)}")
+            click.echo(f"     {escape(click.unstyle(line))}")

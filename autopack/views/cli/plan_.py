@@ -9,8 +9,9 @@ import click
 
 from autopack.plan import canonical
 from autopack.plan.model import digest
-from autopack.views import artifacts, text
+from autopack.views import text
 from autopack.views.compiled import Unusable, compiled, given_inputs
+from autopack.views.durable import write
 from autopack.views.exits import STALE
 
 
@@ -33,7 +34,7 @@ def command(
         return error.code
     frozen = canonical.text(plan) + "\n"
     if output:
-        artifacts.write(Path(output), frozen.encode())
+        write(Path(output), frozen.encode())
     if check:
         return _checked(check, frozen)
     sys.stdout.write(frozen if as_json else text.plan_screen(plan, digest(plan)) + "\n")

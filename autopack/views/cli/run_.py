@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
+from autopack.plan import canonical
 from autopack.plan.model import Plan, digest
+from autopack.run.state import RunState
 from autopack.views import launch, text
 from autopack.views.cli.running import driven, place_here
 from autopack.views.compiled import Unusable, compiled, given_inputs
@@ -26,7 +28,7 @@ ID_CHARS_MAX = 64
 )
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run summary as one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run summary (with --dry-run: the plan) as JSON.")
 def command(
     *,
     playbook: str,
@@ -50,7 +52,7 @@ def command(
             click.echo(f"autopack run: {error}", err=True)
         return error.code
     if dry_run:
-        click.echo(text.plan_screen(plan, digest(plan)))
+        click.echo(canonical.text(plan) if as_json else text.plan_screen(plan, digest(plan)))
         return 0
     name = run_id or launch.new_run_id(plan.playbook)
     if not _ID.fullmatch(name) or len(name) > ID_CHARS_MAX or name.endswith((".", ".lock")):
@@ -59,15 +61,23 @@ def command(
         )
         return USAGE
     place = place_here(repo, Path(playbook).resolve().parent)
-    options = launch.Options(_cassette(plan, playbook, replay), str(Path(record).resolve()) if record else None)
-    return driven(place, name, lambda observe: launch.begin(place, plan, name, options, observe), as_json=as_json)
+
+    def drive(observe: launch.Observe) -> RunState:
+        options = _options(plan, playbook, replay, record)
+        return launch.begin(place, plan, name, options, observe)
+
+    return driven(place, name, drive, as_json=as_json)
 
 
-def _cassette(plan: Plan, playbook: str, replay: str | None) -> str | None:
-    """The cassette that was named; for models of builtin:replay the one beside the playbook."""
+def _options(plan: Plan, playbook: str, replay: str | None, record: str | None) -> launch.Options:
+    """The cassette that was named; for models of builtin:replay the one beside the playbook. Raises NotStarted."""
+    kept = str(Path(record).resolve()) if record else None
     if replay:
-        return str(Path(replay).resolve())
-    if all(model.provider != "replay" for model in plan.models.values()):
-        return None
+        return launch.Options(str(Path(replay).resolve()), kept, replay_all=True)
+    if all(model.provider != launch.REPLAY for model in plan.models.values()):
+        return launch.Options(None, kept)
     beside = Path(playbook).resolve().with_suffix(".cassette.jsonl")
-    return str(beside) if beside.exists() else None
+    if not beside.exists():
+        fact = f"models of this plan answer from a cassette, and there is no {beside}"
+        raise launch.NotStarted(f"{fact}; write one, or name another with --replay")
+    return launch.Options(str(beside), kept)
