@@ -153,7 +153,7 @@ class Driver:
             return []
         taken = Counter(name for effect in self._running.values() for name in self._pools(effect))
         found = []
-        for effect_key, effect in state.pending.items():
+        for effect_key, effect in sorted(state.pending.items(), key=lambda wish: wish[0] not in self._intents):
             names = self._pools(effect)
             if effect_key in self._running or not self._due(effect_key, effect):
                 continue

@@ -124,6 +124,7 @@ TABLE: tuple[Row, ...] = (
     Row("GATE", ev.ReviewUnreadable, do.auditor_asks_left, "GATE", do.reask_review),
     Row("GATE", ev.ReviewUnreadable, do.always, "FAILED", do.give_up_review),
     Row("GATE", ev.Landed, do.always, "COMPLETE", do.complete),
+    Row("GATE", ev.HeadMoved, do.head_is_foreign, "FAILED", do.stop_tampered),
     Row("GATE", ev.HeadMoved, do.may_race_again, "GATE", do.rebase),
     Row("GATE", ev.HeadMoved, do.always, "FAILED", do.give_up_landing),
     Row("GATE", ev.Rebased, do.always, "CI_RUNNING", do.recheck),
@@ -279,12 +280,26 @@ def _settle(plan: Plan, before: RunState, run: RunState) -> RunState:
     if not run.stopping and issues.count(run.issues, "minor") > plan.caps.minor_issues:
         words = f"{issues.count(run.issues, 'minor')} distinct minor issues, {plan.caps.minor_issues} allowed"
         run = stopped(run, Failure("minor_issues", words))
+    if not run.stopping and (failure := _billed_over(plan, run)) is not None:
+        run = stopped(run, failure)
     if not run.stopping:
         run = _ask_waiting(plan, run)
     run = _end_all(run) if run.stopping else _start_ready(plan, run)
     if not run.pending and all(phase.state in ENDED for phase in run.phases.values()):
         run = wish(run, CloseRun(run.run_id, run.protected_refs))
     return run
+
+
+def _billed_over(plan: Plan, run: RunState) -> Failure | None:
+    """A bill above its reservation breaks the proof: what has been spent is compared with the run's caps as well."""
+    spent, caps = run.ledger.spent(ledger.RUN), plan.caps
+    if spent.tokens > caps.tokens:
+        words = f"{spent.tokens:,} tokens were billed, the run may use {caps.tokens:,}"
+        return Failure("token_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
+    if caps.cost_usd is not None and spent.cost_usd > caps.cost_usd:
+        words = f"{spent.cost_usd:,f} USD were billed, the run may spend {caps.cost_usd:,f}"
+        return Failure("cost_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
+    return None
 
 
 def _after_endings(plan: Plan, before: RunState, run: RunState) -> RunState:

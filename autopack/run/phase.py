@@ -114,6 +114,11 @@ def approves(turn: Turn) -> bool:
     return turn.event.recommendation == "approve" and not major(turn.event.issues)
 
 
+def head_is_foreign(turn: Turn) -> bool:
+    """Only this run's own landings move its branch, and the fold knows each of them."""
+    return bool(turn.event.head != turn.run.head)
+
+
 def may_race_again(turn: Turn) -> bool:
     """Each landing that comes too late means that another phase has landed, and there are only so many of those."""
     return turn.phase.races < len(turn.plan.phases)
@@ -346,6 +351,14 @@ def rebase(turn: Turn) -> Turn:
             head=event.head,
         )
     )
+
+
+def stop_tampered(turn: Turn) -> Turn:
+    text = (
+        f"the integration branch is at {turn.event.head}, where this run has not put it: it was at {turn.run.head}. "
+        f"What somebody else put there passed no gate"
+    )
+    return environment(turn, "tampered_record", text)
 
 
 def give_up_landing(turn: Turn) -> Turn:

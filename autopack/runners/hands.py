@@ -152,7 +152,7 @@ class Hands:
         except Refused as refused:
             evidence = self.writer.put_blob(redact(refused.evidence).encode())
             return ev.PatchRefused("", 0.0, refused.kind, refused.message, evidence, refused.issues)
-        message = f"{phase.name}\n\nCandidate of run {self.run_id}, phase {phase.phase_id}, attempt {effect.attempt}.\n"
+        message = self._candidate_message(phase.name, phase.phase_id)
         commit = self.repository.commit(made.tree, [effect.base], message, int(ticket.at), AUTHOR)
         failed = self._probes(phase, commit, ticket, made.issues)
         if failed is not None:
@@ -185,6 +185,7 @@ class Hands:
         return ev.ReviewRead("", 0.0, found.facts.recommendation, found.facts.confidence, words, issues)
 
     def run_ci(self, effect: ef.RunCi, ticket: Ticket) -> ev.Event:
+        refs = self._protected_refs()
         result, logs = self._checked(self.plan.profiles[effect.profile], effect.commit, ticket)
         if result.verdict == "unusable":
             return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
@@ -198,7 +199,7 @@ class Hands:
             evidence=self.writer.put_blob(redact(result.evidence).encode()),
             logs=logs,
             flaky=tuple(step.id for step in result.steps if step.flaky),
-            issues=(),
+            issues=self._moved_meanwhile(refs, effect.phase_id),
         )
 
     def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
@@ -207,7 +208,7 @@ class Hands:
             patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
             words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)
             return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
-        message = f"Candidate of run {self.run_id}, phase {effect.phase_id}, carried onto {effect.head}.\n"
+        message = self._candidate_message(f"Carried onto {effect.head}", effect.phase_id)
         commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
         return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)))
 
@@ -237,6 +238,10 @@ class Hands:
     def _protected_refs(self) -> dict[str, str]:
         return self.repository.refs(f"refs/heads/{pattern}" for pattern in self.plan.protected_branches)
 
+    def _candidate_message(self, subject: str, phase_id: str) -> str:
+        """With the run's trailer, so that a candidate is known again wherever somebody puts it."""
+        return f"{subject}\n\n{git.trailers({'Autopack-Run': self.run_id, 'Autopack-Candidate': phase_id})}"
+
     def _violations(self, before: Mapping[str, str]) -> tuple[str, ...]:
         """Protected refs that this run must have touched: gone, moved sideways, or holding a commit of its own.
 
@@ -250,7 +255,26 @@ class Hands:
                 found.append(f"{name} was deleted (it was at {old})")
             elif new != old and not self.repository.only_foreign_commits(old, new, self.run_id):
                 found.append(f"{name} was moved from {old} to {new}")
-        return tuple(found)
+        base = self.plan.base_commit or ""
+        made = sorted(now.keys() - before.keys())
+        own = [name for name in made if self.repository.holds_commit_of(self.run_id, now[name], base)]
+        return (*found, *(f"{name} was made, at {now[name]}, a commit of this run" for name in own))
+
+    def _moved_meanwhile(self, before: Mapping[str, str], phase_id: str) -> tuple[ev.ReportedIssue, ...]:
+        """Protected refs that were moved while foreign code ran: by a person perhaps, so it is told and not judged."""
+        now = self._protected_refs()
+        moved = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+        return tuple(
+            ev.ReportedIssue(
+                issue_key=f"policy__{name}__moved_during_ci",
+                severity="major",
+                category="policy",
+                source="ci",
+                description=f"{name} moved from {before.get(name)} to {now.get(name)} while CI of {phase_id} ran",
+                evidence_refs=(name,),
+            )
+            for name in moved
+        )
 
     def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
         """What this role may see: the phase's own files, what it may read, and for the Auditor what was changed."""

@@ -162,7 +162,7 @@ def test_every_attempt_takes_the_next_rung_of_the_ladder():
         ({"trouble_CloseRun": ["git_unusable"]}, "DONE_FAILED_ENVIRONMENT", "git_unusable"),
         ({"probe": ["down"]}, "DONE_FAILED_ENVIRONMENT", "provider_down"),
         ({"close": ["touched"]}, "DONE_FAILED_POLICY_VIOLATION", "protected_ref"),
-        ({"land": ["foreign"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict"),
+        ({"land": ["moved"]}, "DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict"),
     ],
 )
 def test_what_a_run_fails_of(words: dict[str, list[str]], state: str, reason: str):
@@ -386,7 +386,7 @@ def test_a_conflict_with_what_landed_meanwhile_takes_an_attempt():
 
 def test_a_conflict_without_an_attempt_left_fails_the_phase():
     once = phase("a").attempts[:1]
-    story = Story(plan(phase("a", attempts=once))).says(land=["foreign", "ok"], rebase=["conflict"])
+    story = Story(plan(phase("a", attempts=once))).says(land=["moved", "ok"], rebase=["conflict"])
     assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict")
 
 
@@ -398,16 +398,33 @@ def test_an_approval_outlasts_a_rebase():
 
 
 def test_a_new_patch_needs_a_new_approval():
-    story = Story(alone(auto_apply=False)).says(land=["foreign", "ok"], rebase=["conflict"])
+    story = Story(alone(auto_apply=False)).says(land=["moved", "ok"], rebase=["conflict"])
     assert ended(story) == ("DONE_SUCCESS", None)
     assert [call.role for call in story.run.phases["a"].calls] == ["builder", "auditor", "builder", "auditor"]
 
 
 def test_a_branch_that_somebody_else_keeps_moving_does_not_keep_the_run_going():
-    story = Story(plan(phase("a"), phase("b", needs=("a",)))).says("a", land=["foreign"])
+    story = Story(plan(phase("a"), phase("b", needs=("a",)))).says("a", land=["moved"])
     assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict")
     assert len(story.asked(Land, "a")) == 3
     assert "somebody else writes to it" in story.run.failure.message  # type: ignore[union-attr]
+
+
+def test_a_head_that_the_run_did_not_make_stops_it():
+    story = Story(plan(phase("a"), phase("b", needs=("a",)))).says("a", land=["foreign"])
+    assert ended(story) == ("DONE_FAILED_POLICY_VIOLATION", "tampered_record")
+    assert "passed no gate" in story.run.failure.message  # type: ignore[union-attr]
+
+
+def test_a_bill_above_the_cap_ends_the_run_also_when_it_is_the_last():
+    story = Story(plan(phase("a"), caps=Caps(16_500, 25, 120, 75, None)))
+    while not isinstance(next(iter(story.run.pending.values())), CallModel):
+        story.step()
+    key = next(iter(story.run.pending))
+    bill = Usage(90_000, 0, 0, 5, 0, known=True)
+    story.give(ev.ModelAnswered(key, 9.0, "ok", "a" * 64, "stop", bill, "m", 1.0, None, ""))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    assert "90,005 tokens were billed" in story.run.failure.message  # type: ignore[union-attr]
 
 
 # --- order and dependents -----------------------------------------------------------------------------------------
@@ -830,8 +847,9 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(alone()).says(builder_context=["big"]),
     lambda: Story(alone()).says(land=["moved", "ok"]),
     lambda: Story(alone()).says(land=["foreign"]),
-    lambda: Story(alone()).says(land=["foreign"], rebase=["conflict"]),
-    lambda: Story(alone(attempts=phase("a").attempts[:1])).says(land=["foreign"], rebase=["conflict"]),
+    lambda: Story(alone()).says(land=["moved"]),
+    lambda: Story(alone()).says(land=["moved"], rebase=["conflict"]),
+    lambda: Story(alone(attempts=phase("a").attempts[:1])).says(land=["moved"], rebase=["conflict"]),
     lambda: Story(alone()).says(trouble_AssembleContext=["git_unusable"]),
     lambda: Story(alone()).says(trouble_ApplyReply=["git_unusable"]),
     lambda: Story(alone()).says(trouble_RunCi=["ci_unusable"]),

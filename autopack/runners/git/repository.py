@@ -162,9 +162,12 @@ class Repository:
         # Not at the desk, which doesn't know where the history of a shallow clone ends.
         if self.user.run("merge-base", "--is-ancestor", _id(old), _id(new), accept=(0, 1)).status:
             return False
+        return not self.holds_commit_of(run_id, new, old)
+
+    def holds_commit_of(self, run_id: str, new: str, old: str) -> bool:
+        """Whether a commit of the run is in the history of `new` and not in that of `old`."""
         wanted = "--format=%(trailers:key=Autopack-Run,valueonly=true)"
-        runs = self.user.run("log", wanted, f"{_id(old)}..{_id(new)}").text.split()
-        return run_id not in runs
+        return run_id in self.user.run("log", wanted, _id(new), "--not", _id(old)).text.split()
 
     def object_folders(self) -> tuple[str, ...]:
         """Every folder that objects come from, in the spelling of `objects/info/alternates`."""
