@@ -344,6 +344,21 @@ CODES: dict[str, Code] = {
         "warning",
         "High-risk changes go to a premium model; a catalogue that routes them lower saves at the wrong end.",
     ),
+    "AP5901": Code(
+        "waiver that cannot hold",
+        "error",
+        "A waiver is an exception: it names codes that may be waived, an owner, a reason and a last day.",
+    ),
+    "AP5902": Code(
+        "unused waiver",
+        "warning",
+        "The finding it was written for is gone; left in place, it would hide the next one.",
+    ),
+    "AP5903": Code(
+        "expired waiver",
+        "error",
+        "It was granted until a day that has passed; whoever owns it settles the finding or renews it.",
+    ),
     # --- AP6xxx: budget ---
     "AP6001": Code(
         "cap above its parent's cap",
