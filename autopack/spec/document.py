@@ -908,7 +908,7 @@ class _Reader:
     def _quote_template(self, behind: int) -> None:
         """The repair of a template that is the start of a longer text."""
         first = self.text.rfind("\n", 0, behind) + 1
-        value = TEMPLATE_VALUE.match(self.text, first)
+        value = re.compile(TEMPLATE_VALUE, re.MULTILINE).match(self.text, first)
         quoted = _in_quotes(value[1]) if value else None
         if value and quoted:
             fixes = (Fix(self.places.span(*value.span(1)), quoted),)
@@ -1111,9 +1111,7 @@ PLAIN_WORDS = (
     _Words("unexpected ':'", "a `:` without a space behind it", "write `key: value`"),
 )
 BEHIND_TEMPLATE = "text behind a template without quotes"
-TEMPLATE_VALUE = re.compile(
-    r"(?:[ \t]*-)*[ \t]*(?:[\w-]+:[ \t]+)?(\{\{[^\r\n#]*[^\r\n# \t])[ \t]*(?:[ \t]#.*)?\r?$", re.MULTILINE
-)
+TEMPLATE_VALUE = r"(?:[ \t]*-)*[ \t]*(?:[\w-]+:[ \t]+)?(\{\{[^\r\n#]*[^\r\n# \t])[ \t]*(?:[ \t]#.*)?\r?$"
 QUOTE_CLOSED = re.compile(r"""["'][ \t]*$""")
 
 

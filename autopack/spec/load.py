@@ -21,12 +21,12 @@ from autopack.spec.at import At, Steps
 from autopack.spec.document import BYTES_MAX, Document, read
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.seen import SUFFIXES, Seen
-from autopack.spec.waivers import waived
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
     from autopack.spec.model import Project, Scalar, Spec
 
 PROJECT = "autopack.yaml"
+WAIVER = "ignore"  # a word of every file with a waiver
 STDIN = "<stdin>"
 
 _BUILTIN = "builtin:"
@@ -69,13 +69,13 @@ def check(
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
-    left = waived([file.document for file in asked.files if file.document is not None], problems, today)
+    left, silenced = _waived(asked.files, problems, today)
     return Checked(
         {path: file.document for path, file in files.items() if file.document is not None},
-        order([*asked.problems, *left.problems]),
+        order([*asked.problems, *left]),
         tuple(judged),
         ("model reachability", *asked.passed_over, *(f"names from {path}, which has errors" for path in broken)),
-        tuple(order(left.silenced)),
+        tuple(order(silenced)),
         judge.library.seen,
     )
 
@@ -94,8 +94,7 @@ def load(
         return None, [problem("AP3007", f"{playbook} {error}", None)]
     involved = [file, *judge.government(file).files()]
     problems = [found for each in involved for found in judge.problems(each)]
-    ours = [each for each in involved if not each.path.startswith(_BUILTIN)]
-    problems = waived([each.document for each in ours if each.document is not None], problems, today).problems
+    problems, _ = _waived(involved, problems, today)
     if file.document is not None and file.kind not in (None, "playbook"):
         message = f"this is a file of kind {file.kind}, a playbook is asked for"
         problems.append(problem("AP3008", message, file.document.span(("autopack",))))
@@ -131,6 +130,17 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _waived(files: Iterable[_File], problems: list[Problem], today: str) -> tuple[list[Problem], list[Problem]]:
+    """What is left to tell after the waivers in some files, and what they silenced."""
+    documents = [file.document for file in files if file.document is not None and WAIVER in file.document.text]
+    if not documents:
+        return problems, []
+    from autopack.spec.waivers import waived  # noqa: PLC0415 - most files waive nothing
+
+    left = waived(documents, problems, today)
+    return left.problems, left.silenced
 
 
 def _broken(problems: Iterable[Problem]) -> bool:
