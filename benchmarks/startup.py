@@ -84,7 +84,6 @@ def rows() -> Iterator[Row]:
         os.chdir(folder)
         Path("valid.yaml").write_text(playbook(25))
         Path("faulty.yaml").write_text(broken(playbook(25)))
-        Path("large.yaml").write_text(playbook(PHASES_OF_LARGE))
         try:
             yield from _version()
             yield from _validation()
@@ -170,6 +169,7 @@ def _unchanged() -> Iterator[Row]:
 
 
 def _large() -> Iterator[Row]:
+    Path("large.yaml").write_text(playbook(PHASES_OF_LARGE))  # only now: what this process holds is a floor of a peak
     faster = f"{PHASES_OF_LARGE:,} phases: check-jsonschema / autopack validate, time"
     lighter = f"{PHASES_OF_LARGE:,} phases: autopack validate / check-jsonschema, memory"
     try:
