@@ -48,7 +48,7 @@ def told(found: Checked, problems: Sequence[Problem], form: str, colour: bool | 
     """The findings of a check in a format, and the exit code."""
     sources = {path: document.text for path, document in found.documents.items()}
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = render(problems, sources, form, painted, len(found.files), found.not_checked) + "\n"
+    text = render(problems, sources, form, painted, len(found.files), found.not_checked)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return Answer(text, FINDINGS if any(problem.severity in grave for problem in problems) else 0)
 

@@ -22,7 +22,7 @@ tiers:
     phases:
       - {id: store, goal: Do it., category: docs, scope: {write: [docs/**]}}
 """
-CLEAN = "no findings in 3 files\nnot checked: model reachability\n\n"
+CLEAN = "no findings in 3 files\nnot checked: model reachability\n"
 
 
 class Shop:
@@ -196,3 +196,33 @@ def test_many_at_once_agree(shop: Shop):
 
 def test_today_is_the_local_date():
     assert cached.today() == time.strftime("%Y-%m-%d")
+
+
+WATCHED = """
+import os, sys
+opened = set()
+sys.addaudithook(lambda event, args: event == "open" and opened.add(str(args[0])))
+from autopack.spec.load import check
+found = check(sys.argv[1])
+here = os.path.abspath(sys.argv[1]) + os.sep
+known = {place for _, place in found.seen.facts}
+assert found.seen.whole
+print(sorted(os.path.relpath(place, here) for place in opened if place.startswith(here) and place not in known))
+print(sorted(os.path.relpath(place, here) for place in opened if place.startswith(here)))
+"""
+
+
+def test_nothing_is_read_that_a_kept_answer_would_not_look_at_again(shop: Shop):
+    shop.write("autopack.yaml", PROJECT + "ci: ci.yaml\nmodels: models.yaml\n")
+    shop.write(
+        "ci.yaml", "autopack: ci/v1\nname: x\nprofiles: {normal: {steps: [{id: u, run: [make], timeout_s: 9}]}}\n"
+    )
+    shop.write("models.yaml", "autopack: models/v1\nname: x\nmodels: {}\nrouting: {complexity: {}}\n")
+    shop.write("rules.yaml", RULES.replace("builtin:default", "base.yaml"))
+    shop.write("base.yaml", RULES)
+    argv = [sys.executable, "-c", WATCHED, str(shop.root)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert done == [
+        "[]",
+        "['autopack.yaml', 'base.yaml', 'ci.yaml', 'models.yaml', 'playbooks/first.yaml', 'rules.yaml']",
+    ]

@@ -154,7 +154,7 @@ def test_diff_shows_and_fix_writes(tmp_path: Path):
     code, out, err = run(tmp_path, "validate", "--fix", "p.yaml")
     assert (code, out, err) == (
         0,
-        "no findings in 1 file\nnot checked: model reachability\n\n",
+        "no findings in 1 file\nnot checked: model reachability\n",
         "settled 1 finding in 1 file\n",
     )
     assert (tmp_path / "p.yaml").read_text() == GOOD
