@@ -15,6 +15,8 @@ Fact = tuple[str, str]  # what was looked at, and its absolute path
 SUFFIXES = (".yaml", ".yml")
 FILE, ABSENT, NAMES, FOLDER = "file", "absent", "names", "folder"
 UNREADABLE = b"unreadable"
+TYPE, REGULAR = 0o170000, 0o100000  # of a mode; the module `stat` is one import more
+BYTES_MAX = 10 * 1024 * 1024 + 1  # as much as a check reads of a file
 
 
 class Seen:
@@ -53,8 +55,10 @@ def digest(source: bytes) -> bytes:
 def _now(kind: str, place: str) -> bytes:
     try:
         if kind == FILE:
-            with open(place, "rb", buffering=0) as file:
-                return digest(file.read())
+            if os.stat(place).st_mode & TYPE != REGULAR:  # a pipe would block
+                return UNREADABLE
+            with open(place, "rb") as file:
+                return digest(file.read(BYTES_MAX))
         if kind == ABSENT:
             return b"there" if os.path.lexists(place) else b""
         return digest("\0".join(sorted(_names(kind, place))).encode("utf-8", "surrogateescape"))

@@ -83,6 +83,7 @@ def test_findings_are_recalled_to_the_letter_with_their_exit_code(shop: Shop):
         lambda shop: shop.write("autopack.yaml", PROJECT + "stage: baseline\n"),
         lambda shop: shop.write("playbooks/second.yaml", PLAYBOOK.replace("first", "second")),
         lambda shop: (shop.root / "rules.yaml").unlink(),
+        lambda shop: (shop.root / "rules.yaml").unlink() or os.mkfifo(shop.root / "rules.yaml"),
         lambda shop: (shop.root / "playbooks/first.yaml").rename(shop.root / "playbooks/other.yaml"),
     ],
 )
