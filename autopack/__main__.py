@@ -4,9 +4,6 @@ Imports happen where they are first needed: `--version` answers from the bare in
 without the command line library, and only the other verbs pay for all of it.
 """
 
-from __future__ import annotations
-
-import gc
 import os
 import sys
 
@@ -51,7 +48,7 @@ def _answer(arguments: list[str]) -> int:
     return cli.main(arguments)
 
 
-def _validated(arguments: list[str], asked: dict[str, Any]) -> int:
+def _validated(arguments: list[str], asked: "dict[str, Any]") -> int:
     """The answer that is kept, else a check: all of `validate` but click."""
     if kept := asked.pop("kept", True):
         from autopack.views import cached  # noqa: PLC0415  nothing of the language is imported for what is known
@@ -59,13 +56,15 @@ def _validated(arguments: list[str], asked: dict[str, Any]) -> int:
         if (answer := cached.recall(arguments)) is not None:
             sys.stdout.write(answer.text)
             return answer.code
+    import gc  # noqa: PLC0415
+
     gc.disable()  # nothing of a check is garbage before its end, and looking for it costs as much as finding faults
     from autopack.views import check  # noqa: PLC0415
 
     return check.run(**asked, remember=arguments if kept else None)
 
 
-def _plain_validation(arguments: list[str]) -> dict[str, Any] | None:
+def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
     """What was asked for, where it needs no more than a check; None leaves the line to the full parser."""
     asked: dict[str, Any] = {"paths": []}
     lists: dict[str, list[str]] = {"--codes": [], "--ignore": []}
