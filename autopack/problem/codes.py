@@ -380,6 +380,21 @@ CODES: dict[str, Code] = {
         "error",
         "A licence off the list can bind the whole product; somebody has to decide that before code is taken over.",
     ),
+    "AP5901": Code(
+        "waiver that cannot hold",
+        "error",
+        "A waiver is an exception: it names codes that may be waived, an owner, a reason and a last day.",
+    ),
+    "AP5902": Code(
+        "unused waiver",
+        "warning",
+        "The finding it was written for is gone; left in place, it would hide the next one.",
+    ),
+    "AP5903": Code(
+        "expired waiver",
+        "error",
+        "It was granted until a day that has passed; whoever owns it settles the finding or renews it.",
+    ),
     # --- AP6xxx: budget ---
     "AP6001": Code(
         "cap above its parent's cap",

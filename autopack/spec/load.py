@@ -20,46 +20,63 @@ from autopack.spec import rules, schema, shipped
 from autopack.spec.at import At, Steps
 from autopack.spec.document import BYTES_MAX, Document, read
 from autopack.spec.nearest import did_you_mean
+from autopack.spec.seen import SUFFIXES, Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
     from autopack.spec.model import Project, Scalar, Spec
 
 PROJECT = "autopack.yaml"
+WAIVER = "ignore"  # a word of every file with a waiver
 STDIN = "<stdin>"
 
 _BUILTIN = "builtin:"
 _FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
-_SUFFIXES = (".yaml", ".yml")
 _WILD = frozenset("*?[")
 
 
 class Checked(NamedTuple):
-    """What a check found. `documents` are all files it read, by the path findings show; `files` those it judged."""
+    """What a check found. `documents` are all files it read, by the path findings show; `files` those it judged.
+
+    `waived` is what inline waivers silenced; `seen`, all on disk that the rest was made from.
+    """
 
     documents: dict[str, Document]
     problems: list[Problem]
     files: tuple[str, ...]
     not_checked: tuple[str, ...]
+    waived: tuple[Problem, ...]
+    seen: Seen
 
 
-def check(root: str, paths: Sequence[str] | None = None, *, stdin: bytes | None = None, today: str = "") -> Checked:
+def check(
+    root: str,
+    paths: Sequence[str] | None = None,
+    *,
+    stdin: bytes | None = None,
+    today: str = "",
+    instead: Mapping[str, bytes] | None = None,
+) -> Checked:
     """Everything wrong with the project in the folder `root`, or with the given files and folders ("-": stdin).
 
     A file is judged by the project in the nearest folder above it, or by the builtins where there is none. Paths are
-    shown relative to `root`. `today` (2027-01-31) decides what has expired.
+    shown relative to `root`. `today` (2027-01-31) decides what has expired. `instead` holds what to believe of files
+    in place of what is on disk, by absolute path.
     """
-    judge = _Judge(_Library(root), today)
+    judge = _Judge(_Library(root, instead), today)
     with _uncollected():
         asked = _asked(judge, paths, stdin)
         problems = [found for file in asked.files for found in judge.problems(file)]
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
+    left, silenced = _waived(asked.files, problems, today)
     return Checked(
         {path: file.document for path, file in files.items() if file.document is not None},
-        order([*asked.problems, *problems]),
+        order([*asked.problems, *left]),
         tuple(judged),
         ("model reachability", *asked.passed_over, *(f"names from {path}, which has errors" for path in broken)),
+        tuple(order(silenced)),
+        judge.library.seen,
     )
 
 
@@ -77,6 +94,7 @@ def load(
         return None, [problem("AP3007", f"{playbook} {error}", None)]
     involved = [file, *judge.government(file).files()]
     problems = [found for each in involved for found in judge.problems(each)]
+    problems, _ = _waived(involved, problems, today)
     if file.document is not None and file.kind not in (None, "playbook"):
         message = f"this is a file of kind {file.kind}, a playbook is asked for"
         problems.append(problem("AP3008", message, file.document.span(("autopack",))))
@@ -112,6 +130,17 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _waived(files: Iterable[_File], problems: list[Problem], today: str) -> tuple[list[Problem], list[Problem]]:
+    """What is left to tell after the waivers in some files, and what they silenced."""
+    documents = [file.document for file in files if file.document is not None and WAIVER in file.document.text]
+    if not documents:
+        return problems, []
+    from autopack.spec.waivers import waived  # noqa: PLC0415 - most files waive nothing
+
+    left = waived(documents, problems, today)
+    return left.problems, left.silenced
 
 
 def _broken(problems: Iterable[Problem]) -> bool:
@@ -153,17 +182,39 @@ class _File:
 class _Library:
     """Each file once, by the path findings show."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
         self.root = os.path.abspath(root)
         self.files: dict[str, _File] = {}
+        self.seen = Seen()
+        self._instead = instead or {}
 
     def open(self, place: str, path: str | None = None) -> _File:
         """Raises _Unusable."""
         place = os.path.abspath(place)
         path = path or os.path.relpath(place, self.root).replace(os.sep, "/")
         if path not in self.files:
-            self.add(path, place, _bytes(place))
+            self.add(path, place, self.content(place))
         return self.files[path]
+
+    def content(self, place: str) -> bytes:
+        """Raises _Unusable."""
+        if place in self._instead:
+            self.seen.whole = False
+            return self._instead[place]
+        try:
+            source = _bytes(place)
+        except _Unusable:
+            self.seen.whole = False  # why not may change in many ways
+            raise
+        self.seen.file(place, source)
+        return source
+
+    def there(self, place: str) -> bool:
+        """Whether a file is there, which is remembered where it is not: where it is, it is read."""
+        found = os.path.isfile(place)
+        if not found:
+            self.seen.absent(place)
+        return found
 
     def add(self, path: str, place: str, source: bytes) -> _File:
         document, problems = read(path, source)
@@ -238,6 +289,7 @@ def _ask_for_project(judge: _Judge, asked: _Asked) -> None:
     """The project file and all that it names, but what ships with autopack."""
     place = os.path.join(judge.library.root, PROJECT)
     if not os.path.lexists(place):
+        judge.library.seen.absent(place)
         advice = "name files or folders, or write a project with `autopack init`"
         asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder", None, (), advice))
         return
@@ -260,9 +312,9 @@ def _ask_for_file(library: _Library, place: str, named: str, asked: _Asked) -> N
 
 def _ask_for_folder(library: _Library, folder: str, asked: _Asked) -> None:
     """Every YAML file below with our header; others are somebody else's."""
-    for place in _yaml_files(folder):
+    for place in _yaml_files(library, folder):
         try:
-            source = _bytes(place)
+            source = library.content(place)
         except _Unusable as error:
             asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which {error}")
             continue
@@ -270,10 +322,11 @@ def _ask_for_folder(library: _Library, folder: str, asked: _Asked) -> None:
             _ask_for_file(library, place, place, asked)
 
 
-def _yaml_files(folder: str) -> Iterator[str]:
+def _yaml_files(library: _Library, folder: str) -> Iterator[str]:
     for here, folders, names in os.walk(folder):
+        library.seen.folder(here)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(here, name) for name in sorted(names) if name.endswith(_SUFFIXES))
+        yield from (os.path.join(here, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 # --- what governs a file ----------------------------------------------------------------------------------
@@ -345,7 +398,7 @@ class _Government:
                 file = self._follow(self.project, steps, "playbook", pattern)
                 yield from [file] if file else []
                 continue
-            found = _matching(_folder(self._library, self.project), pattern)
+            found = _matching(self._library, _folder(self._library, self.project), pattern)
             if not found:
                 self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"')
             yield from (self._library.open(place) for place in found)
@@ -410,9 +463,13 @@ def _folder(library: _Library, file: _File | None) -> str:
     return os.path.dirname(file.place) if file is not None and file.place else library.root
 
 
-def _matching(folder: str, pattern: str) -> list[str]:
+def _matching(library: _Library, folder: str, pattern: str) -> list[str]:
     import glob  # noqa: PLC0415 - only a check of the whole project looks for files
 
+    head, _, _ = pattern.rpartition("/")
+    if _WILD & set(head):
+        library.seen.whole = False  # it may match anywhere
+    library.seen.names(os.path.join(folder, head))
     places = (os.path.join(folder, name) for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)))
     return [place for place in places if os.path.isfile(place)]
 
@@ -467,7 +524,7 @@ class _Judge:
         folder = _folder(self.library, file)
         while True:
             place = os.path.join(folder, PROJECT)
-            if os.path.isfile(place):
+            if self.library.there(place):
                 return self._project_at(place)
             above = os.path.dirname(folder)
             if folder in (self.library.root, above):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.nearest import did_you_mean, replacement
 from autopack.spec.schema import holds_template
 
 Row = Mapping[str, Any]
@@ -52,10 +52,12 @@ class _Written:
         self.value = value
 
     def at(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
-        return problem(code, message, self.document.span(steps), labels, advice)
+        span = self.document.span(steps)
+        return problem(code, message, span, labels, advice, replacement(span, advice))
 
     def at_key(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
-        return problem(code, message, self.document.key_span(steps), labels, advice)
+        span = self.document.key_span(steps)
+        return problem(code, message, span, labels, advice, replacement(span, advice))
 
     def label(self, steps: Steps, text: str) -> Label:
         return Label(self.document.span(steps), text)

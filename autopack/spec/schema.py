@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from autopack.problem import Label, Problem, Span, problem
+from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec import shipped
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import BREAK, Document
 from autopack.spec.gate import Gate, Node, Test, target
-from autopack.spec.nearest import nearest
+from autopack.spec.nearest import clear, nearest
 
 KINDS = ("project", "playbook", "ruleset", "ci", "models")
 
@@ -203,10 +203,14 @@ class _Wording:
             if key in node.get("x-later", ()):
                 yield problem("AP2010", f'"{key}" does not work in this version of autopack yet', span)
                 continue
-            guess = nearest(key, [name for name in allowed if name not in error.instance])
+            absent = [name for name in allowed if name not in error.instance]
+            guess = nearest(key, absent)
             start = f"did you mean `{guess}`? " if guess else ""
             message = f'unknown key "{key}" in {_place(node, steps)}'
-            yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}")
+            rivals = [other for other in error.instance if other not in allowed and nearest(other, absent) == guess]
+            meant = clear(key, absent) if len(rivals) == 1 else None
+            fixes = (Fix(span, meant),) if meant else ()
+            yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}", fixes)
 
     def missing_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
         node, instance = error.schema, error.instance
@@ -234,7 +238,9 @@ class _Wording:
             advice = f'write `"{self.written(steps)}"` if text is meant'
         elif value is None:
             advice = "give it a value or remove the key" if steps and isinstance(steps[-1], str) else None
-        yield problem("AP2003", message, self.span(steps), (), advice)
+        span = self.span(steps)
+        fixes = (Fix(span, f'"{self.written(steps)}"'),) if advice and value is not None else ()
+        yield problem("AP2003", message, span, (), advice, fixes)
 
     def not_allowed(self, steps: Steps, error: Any) -> Iterator[Problem]:
         value, allowed = error.instance, error.schema.get("enum", [error.schema.get("const")])
@@ -244,10 +250,13 @@ class _Wording:
             message = f"{_name(steps)}: {_literal(value)} does not work in this version of autopack yet"
             yield problem("AP2010", message, self.span(steps), (), f"what does: {_words(allowed)}")
             return
-        guess = nearest(value, [word for word in allowed if isinstance(word, str)]) if isinstance(value, str) else None
+        words = [word for word in allowed if isinstance(word, str)]
+        guess = nearest(value, words) if isinstance(value, str) else None
+        meant = clear(value, words) if isinstance(value, str) else None
         start = f"did you mean `{guess}`? " if guess else ""
         message = f"{_name(steps)} is {_literal(value)}, which is not one of its values"
-        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}")
+        fixes = (Fix(self.span(steps), meant),) if meant else ()
+        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}", fixes)
 
     def wrong_form(self, steps: Steps, error: Any) -> Iterator[Problem]:
         form = error.schema["x-form"]

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from autopack.problem import Problem, Span, problem
+from autopack.problem import Fix, Problem, Span, problem
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import BREAK, Document
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.nearest import did_you_mean, replacement
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in
@@ -45,11 +45,18 @@ def check(document: Document, value: Any, inputs: Collection[str]) -> list[Probl
     if document.kind not in schema.KINDS or not schema.holds_template(document.text):
         return []
     return [
-        problem(fault.code, fault.message, _span(document, steps, text, fault.token), (), fault.help)
+        _finding(document, steps, text, fault)
         for steps, text in schema.templates(document.kind, value)
         if schema.holds_template(text)
         for fault in _faults(text, inputs)
     ]
+
+
+def _finding(document: Document, steps: Steps, text: str, fault: _Fault) -> Problem:
+    span = _span(document, steps, text, fault.token)
+    exact = fault.token is not None and span != document.span(steps)
+    fixes: tuple[Fix, ...] = replacement(span, fault.help) if exact else ()
+    return problem(fault.code, fault.message, span, (), fault.help, fixes)
 
 
 def filled_in(document: Document, inputs: Mapping[str, object], project: str) -> tuple[Any, list[Problem]]:
