@@ -1,0 +1,120 @@
+"""Which words of a file are names: what they name, and whether they declare it or refer to it.
+
+One table says it for all kinds. Completion, definition, references and rename are read from it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from autopack.problem import Span
+from autopack.spec.at import Step, Steps
+from autopack.spec.document import Document
+
+FILES = ("playbook", "ruleset", "ci", "models", "tier", "phase")  # what a reference to a file may lead to
+
+# `*` stands for any item or key; a pattern that ends in `@` speaks of keys, one that starts with `=` declares.
+_PHASE = {"category": "category", "ci": "profile", "uses": "phase file"}
+_TIER = {"phases.*.needs.*": "phase", **{f"phases.*.{key}": what for key, what in _PHASE.items()}, "uses": "tier file"}
+_ROWS = ("category_defaults", "high_risk", "categories.*", "complexities.*", "builder_modes.*")
+_ROUTES = ("routing.complexity.*", "routing.categories.*", "routing.high_risk")
+_TABLE: dict[str, dict[str, str]] = {
+    "project": {"ruleset": "ruleset file", "ci": "ci file", "models": "models file", "playbooks.*": "playbook file"},
+    "playbook": {
+        "=tiers.*.id": "tier",
+        "tiers.*.needs.*": "tier",
+        "=tiers.*.phases.*.id": "phase",
+        **{f"tiers.*.{key}": what for key, what in _TIER.items()},
+        "defaults.ci": "profile",
+    },
+    "tier": {"=phases.*.id": "phase", **_TIER},
+    "phase": _PHASE,
+    "ruleset": {
+        "extends": "ruleset file",
+        "=categories.*@": "category",
+        "=categories.*.task_category": "category",
+        "severity_upgrades.*.match.category": "category",
+        "grants.*.phases.*": "phase",
+        "landing.recheck.*@": "profile",
+        **{f"{row}.ci": "profile" for row in _ROWS},
+    },
+    "ci": {"=profiles.*@": "profile", "profiles.*.extends": "profile"},
+    "models": {
+        "=models.*@": "model",
+        **{f"{route}.{role}.*": "model" for route in _ROUTES for role in ("builder", "auditor")},
+        "routing.categories.*@": "category",
+        "routing.never_downgrade.*": "category",
+    },
+    "scenario": {
+        "playbook": "playbook file",
+        "answers.*@": "phase",
+        "expect.phases.*@": "phase",
+        "expect.path.*@": "phase",
+        "expect.builder_calls.*@": "phase",
+    },
+}
+
+
+class _Pattern(NamedTuple):
+    what: str
+    steps: tuple[str, ...]
+    key: bool
+    declares: bool
+
+
+def _pattern(written: str, what: str) -> _Pattern:
+    steps = tuple(written.removeprefix("=").removesuffix("@").split("."))
+    return _Pattern(what, steps, written.endswith("@"), written.startswith("="))
+
+
+PATTERNS = {kind: [_pattern(*row) for row in rows.items()] for kind, rows in _TABLE.items()}
+
+
+class Mention(NamedTuple):
+    what: str  # "phase", "category", ..., or "ruleset file" and the like
+    name: str
+    document: Document
+    steps: Steps
+    key: bool
+    declares: bool
+
+    @property
+    def span(self) -> Span:
+        return self.document.key_span(self.steps) if self.key else self.document.span(self.steps)
+
+
+def mentions(document: Document) -> Iterator[Mention]:
+    """Every name in a file, whether or not the file is valid."""
+    for pattern in PATTERNS.get(document.kind or "", ()):
+        for steps, value in _expanded(document.value, pattern.steps, ()):
+            name = steps[-1] if pattern.key else value
+            if isinstance(name, str):
+                yield Mention(pattern.what, name, document, steps, pattern.key, pattern.declares)
+
+
+def expected(kind: str, steps: Steps, *, key: bool) -> str | None:
+    """What a reference at this place names; None where none belongs or a name is declared."""
+    for pattern in PATTERNS.get(kind, ()):
+        if pattern.key == key and not pattern.declares and _fits(steps, pattern.steps):
+            return pattern.what
+    return None
+
+
+def _fits(steps: Steps, pattern: tuple[str, ...]) -> bool:
+    return len(steps) == len(pattern) and all(want in ("*", step) for step, want in zip(steps, pattern, strict=True))
+
+
+def _expanded(value: Any, pattern: tuple[str, ...], steps: Steps) -> Iterator[tuple[Steps, Any]]:
+    if not pattern:
+        yield steps, value
+    elif pattern[0] == "*":
+        for step, item in _items(value):
+            yield from _expanded(item, pattern[1:], (*steps, step))
+    elif isinstance(value, dict) and pattern[0] in value:
+        yield from _expanded(value[pattern[0]], pattern[1:], (*steps, pattern[0]))
+
+
+def _items(value: Any) -> Iterator[tuple[Step, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
