@@ -91,7 +91,9 @@ class _Outline:
         if self._block is not None and not self._leaves_block(start, end, indent, content):
             return
         if self._in_brackets():
-            if not content or indent > self._holder or content[0] in "]}":
+            if not content and self._here(start, end):
+                indent = self._cursor - start
+            if indent > self._holder or content[:1] in ("]", "}") or not (content or self._here(start, end)):
                 self._flow(start, end)
                 return
             self._frames = [frame for frame in self._frames if frame.indent is not None]  # they were never closed

@@ -7,7 +7,7 @@ costs more than a check.
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -183,15 +183,14 @@ class Workspace:
 
     def governed(self, place: str) -> list[Document]:
         """The file and the documents that say what it may refer to, the nearest first."""
-        who, own = self.governing(place), self.last_document(place)
+        who = self.governing(place)
         others = (who.project, *who.rulesets, who.ci, who.models, *who.playbooks)
-        return list({each.path: each for each in (own, *others) if each is not None}.values())
+        return _each_once((self.last_document(place), *others))
 
     def related(self, place: str) -> list[Document]:
-        """Every document in which names of this file may be declared or used."""
+        """Every document in which names of this file may be declared or used, the file first."""
         opened = (self.last_document(each) for each in self._opened(self.root(place)))
-        found = (*self.governed(place), *opened)
-        return list({each.path: each for each in reversed(found) if each is not None}.values())[::-1]
+        return _each_once((*self.governed(place), *opened))
 
     def mentioned(self, place: str, line: int, column: int) -> Mention | None:
         """The name under a cursor."""
@@ -212,6 +211,14 @@ class Workspace:
             return found
         path = self.path(place)
         return [each for each in found if each.document.path == path]
+
+
+def _each_once(documents: Iterable[Document | None]) -> list[Document]:
+    found: dict[str, Document] = {}
+    for document in documents:
+        if document is not None:
+            found.setdefault(document.path, document)
+    return list(found.values())
 
 
 def _in_reach(name: Mention, other: Mention) -> bool:
