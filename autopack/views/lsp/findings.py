@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lsprotocol.types import (
     CodeAction,
@@ -17,8 +17,9 @@ from lsprotocol.types import (
     WorkspaceEdit,
 )
 
-from autopack.problem import Problem
+from autopack.problem import Fix, Problem
 from autopack.spec.load import PROJECT
+from autopack.views.lsp.places import Text
 from autopack.views.lsp.workspace import Workspace
 
 SEVERITIES: Mapping[str, DiagnosticSeverity] = {
@@ -67,29 +68,46 @@ def actions(workspace: Workspace, place: str, wanted: Range) -> list[CodeAction]
     root, path, text = workspace.root(place), workspace.path(place), workspace.text(place)
     found = []
     for problem in workspace.checked(root).problems:
-        if problem.span is None or problem.span.path != path:
+        if problem.span is None or problem.span.path != path or _apart(text.range(problem.span), wanted):
             continue
-        there = text.range(problem.span)
-        if _apart(there, wanted):
-            continue
-        token = text.text[text.offset(there.start) : text.offset(there.end)]
-        if (instead := replacement(problem, token)) is not None:
-            edit = WorkspaceEdit(changes={workspace.uri(place): [TextEdit(there, instead)]})
+        fixes = problem.fixes or _advised(problem, text)
+        if edit := _edit(workspace, root, fixes):
             told = [diagnostic(workspace, root, place, problem)]
-            title = f"Replace with `{instead}`"
-            found.append(CodeAction(title, CodeActionKind.QuickFix, told, is_preferred=True, edit=edit))
+            sure = bool(problem.fixes)
+            found.append(CodeAction(_title(fixes), CodeActionKind.QuickFix, told, is_preferred=sure, edit=edit))
     return found
 
 
-def replacement(problem: Problem, token: str) -> str | None:
-    """What a finding's help says to write in place of its token; None where it only advises."""
+def _advised(problem: Problem, text: Text) -> tuple[Fix, ...]:
+    """What a finding's help says to write in place of its token; () where it only advises.
+
+    Not sure enough to be made unasked, as `fixes` are, but somebody who looks at it may choose it.
+    """
     said = INSTEAD.match(problem.help or "")
-    if said is None or "\n" in token:
-        return None
-    if said["whole"] is not None:
-        return said["whole"]
-    quote = token[:1] if token[:1] in ("'", '"') and token[-1:] == token[:1] else ""
-    return f"{quote}{said['word']}{quote}"
+    if said is None or problem.span is None or problem.span.line != problem.span.end_line:
+        return ()
+    token = text.line(problem.span.line - 1)[problem.span.column - 1 : problem.span.end_column - 1]
+    quote = token[0] if token[:1] in ("'", '"') and token[-1:] == token[:1] else ""
+    return (Fix(problem.span, said["whole"] or f"{quote}{said['word']}{quote}"),)
+
+
+def _edit(workspace: Workspace, root: str, fixes: Iterable[Fix]) -> WorkspaceEdit | None:
+    """All of them or none: a fix in a file that can't be written is no fix."""
+    changes: dict[str, list[TextEdit]] = {}
+    for fix in fixes:
+        holder = None if fix.span.path.startswith("builtin:") else workspace.place(root, fix.span.path)
+        if holder is None:
+            return None
+        edit = TextEdit(workspace.text(holder).range(fix.span), fix.text)
+        changes.setdefault(workspace.uri(holder), []).append(edit)
+    return WorkspaceEdit(changes=changes) if changes else None
+
+
+def _title(fixes: Sequence[Fix]) -> str:
+    first = fixes[0]
+    shown = " ".join(first.text.split())
+    verb = "Insert" if first.span[1:3] == first.span[3:] else "Replace with" if shown else "Remove"
+    return f"{verb} `{shown}`" if shown else verb
 
 
 def _apart(one: Range, other: Range) -> bool:

@@ -16,9 +16,9 @@ from pygls import uris
 
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
-from autopack.problem import Problem, Span
+from autopack.problem import Problem, Span, order
 from autopack.spec.document import BYTES_MAX, Document, read, readable
-from autopack.spec.load import PROJECT, Checked, Government, check, government, load
+from autopack.spec.load import PROJECT, Government, check, government, load
 from autopack.views.lsp.mentions import Mention, mentions
 from autopack.views.lsp.places import Text, holds
 
@@ -33,6 +33,13 @@ class Buffer(NamedTuple):
     version: int | None
     text: str
     source: bytes
+
+
+class Found(NamedTuple):
+    """Findings of a project, and the paths of the files that were judged."""
+
+    problems: list[Problem]
+    files: tuple[str, ...]
 
 
 class Workspace:
@@ -142,23 +149,23 @@ class Workspace:
         found = {each: self._readable.get(each, buffer.source) for each, buffer in self.buffers.items()}
         return self._once(("government", place), lambda: government(self.root(place), self.path(place), found))
 
-    def checked(self, root: str) -> Checked:
+    def checked(self, root: str) -> Found:
         """The whole project in `root`, and the open files below that belong to it without being named by it."""
         return self._once(("checked", root), partial(self._checked, root))
 
-    def _checked(self, root: str) -> Checked:
+    def _checked(self, root: str) -> Found:
         sources = {place: buffer.source for place, buffer in self.buffers.items()}
         today = time.strftime("%Y-%m-%d")
         project = os.path.join(root, PROJECT)
-        whole = Checked({}, [], (), ())
+        whole = Found([], ())
         if project in self.buffers or os.path.isfile(project):
-            whole = check(root, None, today=today, buffers=sources)
+            judged = check(root, None, today=today, instead=sources)
+            whole = Found(judged.problems, judged.files)
         others = [self.path(place) for place in self._opened(root) if self.path(place) not in whole.files]
         if not others:
             return whole
-        more = check(root, others, today=today, buffers=sources)
-        problems = list(dict.fromkeys([*whole.problems, *more.problems]))
-        return Checked({**whole.documents, **more.documents}, problems, (*whole.files, *more.files), ())
+        more = check(root, others, today=today, instead=sources)
+        return Found(order([*whole.problems, *more.problems]), (*whole.files, *more.files))
 
     def _opened(self, root: str) -> Iterator[str]:
         """Open files of this root with our header."""
@@ -172,7 +179,7 @@ class Workspace:
 
     def _plan(self, place: str) -> Plan | None:
         sources = {each: buffer.source for each, buffer in self.buffers.items()}
-        spec, _ = load(self.root(place), self.path(place), {}, buffers=sources)
+        spec, _ = load(self.root(place), self.path(place), {}, instead=sources)
         return None if spec is None else compile_spec(spec)[0]
 
     def problems_at(self, place: str, line: int, column: int) -> list[Problem]:
