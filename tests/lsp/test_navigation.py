@@ -178,6 +178,19 @@ def test_a_phase_is_renamed_with_its_needs_and_grants_but_not_in_prose(shop: Edi
     }
 
 
+def test_a_part_of_a_phase_that_is_fanned_out_follows_its_name(editor: Editor) -> None:
+    """Whether or not this version can run such a phase."""
+    fanned = phase("store", "matrix: {db: [pg, sqlite]}")
+    text = playbook(fanned, phase("a", "needs: [store.pg]"), phase("b", "needs: [store]"))
+    marked = text.replace("store.pg", "sto¦re.pg")
+    assert defined(editor, "a.yaml", marked) == [("a.yaml", 5, 13, 5, 18)]
+    after = renamed(editor, "a.yaml", marked, "depot")
+    assert after == {"a.yaml": text.replace("store", "depot")}
+    answer = editor.at("prepareRename", "a.yaml", marked)
+    assert answer["placeholder"] == "store"
+    assert text.split("\n")[6][answer["range"]["start"]["character"] : answer["range"]["end"]["character"]] == "store"
+
+
 def test_what_may_be_renamed_is_said_before(shop: Editor) -> None:
     answer = shop.at("prepareRename", "playbooks/a.yaml", playbook(STORE.replace("store", "sto¦re", 1), API))
     assert (numbers(answer["range"]), answer["placeholder"]) == ((5, 13, 5, 18), "store")

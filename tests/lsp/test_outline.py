@@ -1,8 +1,19 @@
 """Where a cursor is, in text that need not be YAML yet."""
 
-import pytest
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lsprotocol.types import Position
+
+from autopack.problem import Span
+from autopack.spec import shipped
+from autopack.spec.at import Steps
+from autopack.spec.document import Document, read
 from autopack.views.lsp.outline import spot
+from autopack.views.lsp.places import Text
 from tests.lsp.client import CURSOR
 
 IN_PHASE = ("tiers", 0, "phases", 0)
@@ -71,3 +82,50 @@ def test_the_place_the_way_to_it_and_the_token(
 )
 def test_nothing_can_be_written_here(marked: str) -> None:
     assert spot(marked.replace(CURSOR, ""), marked.index(CURSOR)) is None
+
+
+# --- against the reader of valid files --------------------------------------------------------------------
+
+FOLDERS = ("rulesets", "examples", "playbooks")
+VALID = sorted(file for folder in FOLDERS for file in Path(shipped.folder(folder)).rglob("*.y*ml"))
+
+
+def every_token(document: Document, steps: Steps = ()) -> Iterator[tuple[str, Steps, Span]]:
+    """Each key with the way to its mapping, and each scalar with the way to itself."""
+    value = document.value
+    for step in steps:
+        value = value[step]
+    if isinstance(value, dict):
+        for key in value:
+            yield "key", steps, document.key_span((*steps, key))
+            yield from every_token(document, (*steps, key))
+    elif isinstance(value, list):
+        for index in range(len(value)):
+            yield from every_token(document, (*steps, index))
+    else:
+        yield "value", steps, document.span(steps)
+
+
+@pytest.mark.parametrize("file", VALID, ids=lambda file: file.name)
+def test_where_a_file_is_valid_the_outline_agrees_with_its_reader(file: Path) -> None:
+    document, _ = read(file.name, file.read_bytes())
+    assert document is not None
+    text = Text(document.text, "utf-32")
+    for place, steps, span in every_token(document):
+        start = text.offset(Position(span.line - 1, span.column - 1))
+        end = text.offset(Position(span.end_line - 1, span.end_column - 1))
+        if span.line != span.end_line or document.text[start] in "|>&":
+            continue  # a block of text, in which nothing is suggested
+        found = spot(document.text, start + 1)
+        if found is None:
+            assert " " in document.text[start:end]  # prose as an item of a list
+            continue
+        wanted = {place, "either"} if place == "value" else {place}
+        assert (found.place in wanted, found.steps, found.start) == (True, steps, start), document.text[start:end]
+
+
+@given(text=st.text(alphabet="ab:-#[]{},'\"|>&*! \n\t🚀", max_size=80), data=st.data())
+def test_nothing_that_may_be_typed_stops_it(text: str, data: st.DataObject) -> None:
+    cursor = data.draw(st.integers(0, len(text)))
+    found = spot(text, cursor)
+    assert found is None or found.start <= cursor <= found.end <= len(text)

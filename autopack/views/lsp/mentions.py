@@ -76,6 +76,7 @@ class Mention(NamedTuple):
     steps: Steps
     key: bool
     declares: bool
+    rest: str = ""  # ".pg" where `store.pg` speaks of one part of `store`, which is fanned out
 
     @property
     def span(self) -> Span:
@@ -84,11 +85,27 @@ class Mention(NamedTuple):
 
 def mentions(document: Document) -> Iterator[Mention]:
     """Every name in a file, whether or not the file is valid."""
+    fanned = list(_fanned_out(document))
     for pattern in PATTERNS.get(document.kind or "", ()):
         for steps, value in _expanded(document.value, pattern.steps, ()):
             name = steps[-1] if pattern.key else value
             if isinstance(name, str):
-                yield Mention(pattern.what, name, document, steps, pattern.key, pattern.declares)
+                whole = _whole(name, fanned) if pattern.what == "phase" and not pattern.declares else name
+                found = (document, steps, pattern.key, pattern.declares, name[len(whole) :])
+                yield Mention(pattern.what, whole, *found)
+
+
+def _fanned_out(document: Document) -> Iterator[str]:
+    """The ids of phases that stand for several."""
+    for path in (("tiers", "*", "phases", "*"), ("phases", "*")):
+        for _, phase in _expanded(document.value, path, ()):
+            if isinstance(phase, dict) and isinstance(phase.get("id"), str) and {"for_each", "matrix"} & phase.keys():
+                yield phase["id"]
+
+
+def _whole(name: str, fanned: list[str]) -> str:
+    """The phase of which a name is a part; the name itself where it is none."""
+    return max((each for each in fanned if name.startswith(f"{each}.")), key=len, default=name)
 
 
 def expected(kind: str, steps: Steps, *, key: bool) -> str | None:

@@ -85,7 +85,8 @@ def renameable(workspace: Workspace, place: str, position: Position) -> PrepareR
     if name is None or name.what not in ("phase", "tier"):
         return None
     text = workspace.text(place)
-    return PrepareRenamePlaceholder(text.range(_bare(text, name.span)), name.name)
+    token = _bare(text, name.span)
+    return PrepareRenamePlaceholder(text.range(token._replace(end_column=token.end_column - len(name.rest))), name.name)
 
 
 def rename(workspace: Workspace, place: str, position: Position, new: str) -> WorkspaceEdit | None:
@@ -103,7 +104,7 @@ def rename(workspace: Workspace, place: str, position: Position, new: str) -> Wo
         if holder is None or each.document.path.startswith("builtin:"):
             continue
         text = workspace.text(holder)
-        edit = TextEdit(text.range(_bare(text, each.span)), _as_id(text, each.span, new))
+        edit = TextEdit(text.range(_bare(text, each.span)), _as_id(text, each.span, new + each.rest))
         changes.setdefault(workspace.uri(holder), []).append(edit)
     return WorkspaceEdit(changes=changes)
 
