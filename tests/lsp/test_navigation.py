@@ -191,6 +191,33 @@ def test_a_part_of_a_phase_that_is_fanned_out_follows_its_name(editor: Editor) -
     assert text.split("\n")[6][answer["range"]["start"]["character"] : answer["range"]["end"]["character"]] == "store"
 
 
+def test_a_phase_of_a_module_is_found_from_every_playbook_that_uses_it(shop: Editor) -> None:
+    """Whether or not this version can run modules."""
+    module = f"autopack: tier/v1\nid: base\nphases:\n  - {STORE}\n  - {API}\n"
+    shop.write("tiers/base.yaml", module)
+    users = {}
+    for name in ("a", "b"):
+        late = f"  - id: T2\n    phases:\n      - {phase('late', 'needs: [store]')}\n"
+        users[name] = f"autopack: playbook/v1\nname: {name}\ntiers:\n  - uses: ../tiers/base.yaml\n{late}"
+        shop.write(f"playbooks/{name}.yaml", users[name])
+    shop.write("playbooks/c.yaml", playbook(STORE, API))
+    marked = users["a"].replace("[store]", "[st¦ore]")
+    assert defined(shop, "playbooks/a.yaml", marked) == [("tiers/base.yaml", 3, 9, 3, 14)]
+    marked = users["a"].replace("tiers/base", "ti¦ers/base")
+    assert defined(shop, "playbooks/a.yaml", marked) == [("tiers/base.yaml", 0, 0, 0, 0)]
+    shop.type("playbooks/a.yaml", users["a"])
+    found = shop.at(
+        "references", "tiers/base.yaml", module.replace("store", "sto¦re", 1), context={"includeDeclaration": False}
+    )
+    assert [path for path, *_ in shop.places(found)] == [
+        "playbooks/a.yaml",
+        "playbooks/b.yaml",
+        "rules/house.yaml",
+        "tiers/base.yaml",
+    ]
+    assert "store" in shop.completed("playbooks/a.yaml", users["a"].replace("[store]", "[¦]"))
+
+
 def test_what_may_be_renamed_is_said_before(shop: Editor) -> None:
     answer = shop.at("prepareRename", "playbooks/a.yaml", playbook(STORE.replace("store", "sto¦re", 1), API))
     assert (numbers(answer["range"]), answer["placeholder"]) == ((5, 13, 5, 18), "store")
@@ -217,6 +244,19 @@ def test_a_grant_that_also_holds_for_another_playbooks_phase_is_not_taken_from_i
         shop.at("rename", "playbooks/a.yaml", playbook(STORE.replace("store", "sto¦re", 1), API), newName="depot")
     expected = 'the grant in rules/house.yaml:6 is for "store" of playbooks/a.yaml, playbooks/b.yaml'
     assert str(refused.value) == f"{expected}; give each its own first"
+
+
+def test_an_id_that_is_declared_twice_is_not_renamed(editor: Editor) -> None:
+    with pytest.raises(Refusal, match="is declared twice"):
+        editor.at("rename", "a.yaml", playbook(STORE.replace("store", "sto¦re", 1), STORE, API), newName="depot")
+
+
+def test_what_another_playbook_calls_its_phases_does_not_matter(shop: Editor) -> None:
+    shop.write("rules/house.yaml", HOUSE.partition("grants")[0])
+    shop.write("playbooks/b.yaml", playbook(STORE, phase("depot")))
+    text = playbook(STORE, API)
+    after = renamed(shop, "playbooks/a.yaml", text.replace("id: store", "id: sto¦re"), "depot")
+    assert after == {"playbooks/a.yaml": text.replace("store", "depot")}
 
 
 def test_a_word_of_yaml_gets_quotes(editor: Editor) -> None:

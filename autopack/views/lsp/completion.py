@@ -124,10 +124,15 @@ class _Items:
         return {each.name: about(each) for each in found}.items()
 
     def _earlier(self, found: list[Mention], what: str) -> list[Mention]:
-        """A phase may need phases of its own or an earlier tier, a tier earlier ones; nothing needs itself."""
-        own = self._here.steps[:4] if what == "phase" else self._here.steps[:2]
+        """A phase may need phases of its own or an earlier tier, a tier earlier ones; nothing needs itself.
+
+        Of modules it is not looked up which tier uses them.
+        """
+        path, own = self._workspace.path(self._place), self._here.steps[: 4 if what == "phase" else 2]
         latest = int(self._here.steps[1]) - (what == "tier")
-        return [each for each in found if each.steps[: len(own)] != own and int(each.steps[1]) <= latest]
+        here = [each for each in found if each.document.path == path]
+        earlier = [each for each in here if each.steps[: len(own)] != own and int(each.steps[1]) <= latest]
+        return [*earlier, *(each for each in found if each.document.path != path)]
 
     def _files(self, kind: str) -> Iterator[tuple[str, str]]:
         if kind in SHIPPED:

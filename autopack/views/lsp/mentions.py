@@ -3,6 +3,7 @@
 One table says it for all kinds. Completion, definition, references and rename are read from it.
 """
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ from autopack.problem import Span
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
 
-FILES = ("playbook", "ruleset", "ci", "models", "tier", "phase")  # what a reference to a file may lead to
+MODULES = ("tier file", "phase file")
+REMOTE = "git+"
 
 # `*` stands for any item or key; a pattern that ends in `@` speaks of keys, one that starts with `=` declares.
 _PHASE = {"category": "category", "ci": "profile", "uses": "phase file"}
@@ -18,7 +20,11 @@ _TIER = {"phases.*.needs.*": "phase", **{f"phases.*.{key}": what for key, what i
 _ROWS = ("category_defaults", "high_risk", "categories.*", "complexities.*", "builder_modes.*")
 _ROUTES = ("routing.complexity.*", "routing.categories.*", "routing.high_risk")
 _TABLE: dict[str, dict[str, str]] = {
-    "project": {"ruleset": "ruleset file", "ci": "ci file", "models": "models file", "playbooks.*": "playbook file"},
+    "project": {
+        "playbooks.*": "playbook file",
+        **{key: f"{key} file" for key in ("ruleset", "ci", "models")},
+        **{f"environments.*.{key}": f"{key} file" for key in ("ruleset", "ci", "models")},
+    },
     "playbook": {
         "=tiers.*.id": "tier",
         "tiers.*.needs.*": "tier",
@@ -26,8 +32,8 @@ _TABLE: dict[str, dict[str, str]] = {
         **{f"tiers.*.{key}": what for key, what in _TIER.items()},
         "defaults.ci": "profile",
     },
-    "tier": {"=phases.*.id": "phase", **_TIER},
-    "phase": _PHASE,
+    "tier": {"=id": "tier", "=phases.*.id": "phase", **_TIER},
+    "phase": {"=id": "phase", **_PHASE},
     "ruleset": {
         "extends": "ruleset file",
         "=categories.*@": "category",
@@ -47,9 +53,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "scenario": {
         "playbook": "playbook file",
         "answers.*@": "phase",
-        "expect.phases.*@": "phase",
-        "expect.path.*@": "phase",
-        "expect.builder_calls.*@": "phase",
+        **{f"expect.{key}.*@": "phase" for key in ("phases", "path", "builder_calls", "auditor_calls", "ci_runs")},
     },
 }
 
@@ -93,6 +97,13 @@ def mentions(document: Document) -> Iterator[Mention]:
                 whole = _whole(name, fanned) if pattern.what == "phase" and not pattern.declares else name
                 found = (document, steps, pattern.key, pattern.declares, name[len(whole) :])
                 yield Mention(pattern.what, whole, *found)
+
+
+def uses(document: Document) -> list[str]:
+    """The paths of the modules a file takes tiers and phases from, as findings show them; remote ones left out."""
+    found = (each for each in mentions(document) if each.what in MODULES)
+    here = [each.name for each in found if not each.name.startswith(REMOTE)]
+    return [posixpath.normpath(posixpath.join(posixpath.dirname(document.path), name)) for name in here]
 
 
 def _fanned_out(document: Document) -> Iterator[str]:

@@ -115,15 +115,17 @@ def _permit(workspace: Workspace, place: str, name: Mention, new: str) -> None:
         raise Refused(f'"{new}" can\'t be an id: {wanted}')
     everywhere = [each for document in workspace.related(place) for each in mentions(document)]
     alike = [each for each in everywhere if each.what == name.what and each.declares]
-    holders = [each.document.path for each in alike if each.name == name.name]
-    taken = [each for each in alike if each.document.path in holders and each.name.casefold() == new.casefold()]
+    meant = workspace.same(place, name)
+    declared = [each.document.path for each in meant if each.declares]
+    taken = [each for each in alike if each.document.path in declared and each.name.casefold() == new.casefold()]
     if taken and new.casefold() != name.name.casefold():
         raise Refused(f'"{new}" is taken: {taken[0].document.path}:{taken[0].span.line}')
-    if len(holders) > 1 and len(set(holders)) < len(holders):
+    if len(declared) > len(set(declared)):
         raise Refused(f'"{name.name}" is declared twice, so what refers to it may mean either; tell them apart first')
-    shared = [each for each in workspace.same(place, name) if each.document.kind == "ruleset"]
-    if shared and len(holders) > 1:
-        where = f"{shared[0].document.path}:{shared[0].span.line}"
+    holders = list(dict.fromkeys(each.document.path for each in alike if each.name == name.name))
+    granted = [each for each in meant if each.document.kind == "ruleset"]
+    if granted and len(holders) > 1:
+        where = f"{granted[0].document.path}:{granted[0].span.line}"
         raise Refused(f'the grant in {where} is for "{name.name}" of {", ".join(holders)}; give each its own first')
 
 

@@ -19,7 +19,7 @@ from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import BYTES_MAX, Document, read, readable
 from autopack.spec.load import PROJECT, Government, check, government, load
-from autopack.views.lsp.mentions import Mention, mentions
+from autopack.views.lsp.mentions import REMOTE, Mention, mentions, uses
 from autopack.views.lsp.places import Text, holds
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Workspace:
         """Where a path that a finding or document shows is; None for what is no file."""
         if path.startswith("builtin:"):
             return self.governing(os.path.join(root, PROJECT)).places.get(path)
-        return os.path.normpath(os.path.join(root, path))
+        return None if path.startswith(REMOTE) else os.path.normpath(os.path.join(root, path))
 
     def text(self, place: str) -> Text:
         """What the editor shows of a file; of one that is not open, what is saved."""
@@ -192,12 +192,30 @@ class Workspace:
         """The file and the documents that say what it may refer to, the nearest first."""
         who = self.governing(place)
         others = (who.project, *who.rulesets, who.ci, who.models, *who.playbooks)
-        return _each_once((self.last_document(place), *others))
+        return self._with_modules(self.root(place), (self.last_document(place), *others))
 
     def related(self, place: str) -> list[Document]:
         """Every document in which names of this file may be declared or used, the file first."""
-        opened = (self.last_document(each) for each in self._opened(self.root(place)))
-        return _each_once((*self.governed(place), *opened))
+        root = self.root(place)
+        opened = (self.last_document(each) for each in self._opened(root))
+        return self._with_modules(root, (*self.governed(place), *opened))
+
+    def _with_modules(self, root: str, documents: Iterable[Document | None]) -> list[Document]:
+        """Each document once, followed in the end by the modules they take phases from."""
+        waiting = [document for document in documents if document is not None]
+        found: dict[str, Document] = {}
+        for document in waiting:
+            if document.path not in found:
+                found[document.path] = document
+                waiting += filter(None, (self._module(root, path) for path in uses(document)))
+        return list(found.values())
+
+    def _module(self, root: str, path: str) -> Document | None:
+        place = os.path.normpath(os.path.join(root, path))
+        if place in self.buffers:
+            return self.last_document(place)
+        source = self.text(place).text.encode("utf-8", "surrogatepass")
+        return self._once(("module", place), lambda: read(path, source)[0])
 
     def mentioned(self, place: str, line: int, column: int) -> Mention | None:
         """The name under a cursor."""
@@ -206,9 +224,14 @@ class Workspace:
 
     def same(self, place: str, name: Mention) -> list[Mention]:
         """The name wherever it is declared or used, each token once."""
-        found = (each for document in self.related(place) for each in mentions(document))
-        alike = (each for each in found if each.what == name.what and each.name == name.name)
-        return list({each.span: each for each in alike if _in_reach(name, each)}.values())
+        documents = self.related(place)
+        found = (each for document in documents for each in mentions(document))
+        alike = [each for each in found if each.what == name.what and each.name == name.name]
+        homes = _homes(name, alike)
+        within = {each.path for each in documents if each.path in homes or not homes.isdisjoint(uses(each))}
+        across = name.what == "phase"
+        reached = (each for each in alike if each.document.path in within or (across and each.document.kind in ACROSS))
+        return list({each.span: each for each in reached}.values())
 
     def declared(self, place: str, what: str, kind: str) -> list[Mention]:
         """All names of a sort that a file of a kind may refer to, as far as they are known."""
@@ -216,20 +239,16 @@ class Workspace:
         found = [each for each in found if each.what == what and each.declares]
         if kind in ACROSS or (what == "profile" and kind != "ci") or what == "category":
             return found
-        path = self.path(place)
-        return [each for each in found if each.document.path == path]
+        own = self.last_document(place)
+        within = {self.path(place), *(uses(own) if own else ())}
+        return [each for each in found if each.document.path in within]
 
 
-def _each_once(documents: Iterable[Document | None]) -> list[Document]:
-    found: dict[str, Document] = {}
-    for document in documents:
-        if document is not None:
-            found.setdefault(document.path, document)
-    return list(found.values())
-
-
-def _in_reach(name: Mention, other: Mention) -> bool:
-    """Whether the same word means the same thing in both places."""
-    if name.document.path == other.document.path or name.what in ("category", "profile"):
-        return True
-    return name.what == "phase" and (name.document.kind in ACROSS or other.document.kind in ACROSS)
+def _homes(name: Mention, alike: Iterable[Mention]) -> set[str]:
+    """The files that declare what a name means; its own where none does, so that it is at least found there."""
+    declaring = {each.document.path for each in alike if each.declares}
+    everywhere = name.what in ("category", "profile") or name.document.kind in ACROSS
+    if everywhere:
+        return declaring | {each.document.path for each in alike}
+    own = name.document.path
+    return {own} if own in declaring else declaring & set(uses(name.document)) or {own}
