@@ -44,7 +44,7 @@ docs: $(READY) ## build the documentation
 
 # uv resolves for every platform at once, which pip can't; it lives in an environment of its own, outside the lock.
 lock: $(VENV)-lock/bin/uv ## refresh requirements.lock from pyproject.toml (ARGS=--upgrade for newer releases)
-	@$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --extra server --extra postgres \
+	@$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --extra lsp --extra server --extra postgres \
 		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
 		$(ARGS) --quiet --output-file requirements.lock pyproject.toml
 	@grep -c '^[a-z]' requirements.lock | sed 's/$$/ packages in requirements.lock/'

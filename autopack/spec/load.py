@@ -1,9 +1,9 @@
 """From files to findings, and from files without one to a Spec: the only file of this room that reads files.
 
 A project's references are followed here: playbooks, ruleset and what it extends, CI, models. `builtin:NAME` stands for
-a file that ships with autopack; a path starts at the folder of the file that holds it. No network, no git, no keys, no
-clock: whoever asks says which day it is. What only a Spec needs is imported by the functions that make one, because
-this file is on the way of every `validate`.
+a file that ships with autopack; a path starts at the folder of the file that holds it. What an editor holds and has not
+saved wins over the file (`instead`). No network, no git, no keys, no clock: whoever asks says which day it is. What
+only a Spec needs is imported by the functions that make one, because this file is on the way of every `validate`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,17 @@ class Checked(NamedTuple):
     seen: Seen
 
 
+class Government(NamedTuple):
+    """The documents that say what a file may refer to; None and () for those that can't be read."""
+
+    project: Document | None
+    rulesets: tuple[Document, ...]  # the nearest first
+    ci: Document | None
+    models: Document | None
+    playbooks: tuple[Document, ...]
+    places: Mapping[str, str]  # where each file is on this machine, by the path its document shows
+
+
 def check(
     root: str,
     paths: Sequence[str] | None = None,
@@ -80,14 +91,42 @@ def check(
     )
 
 
+def government(root: str, path: str, instead: Mapping[str, bytes] | None = None) -> Government:
+    """What governs the file at `path`, relative to `root`; a ruleset, CI or models file stands for its own kind."""
+    judge = _Judge(_Library(root, instead), "")
+    try:
+        file: _File | None = judge.library.open(os.path.join(root, path))
+    except _Unusable:
+        file = None
+    found = judge.government(file) if file else _Government(judge.library, None)
+    named = {kind: file if file and file.kind == kind else found.named(kind) for kind in _FOLDERS}
+    policy = found.policy(named["ruleset"])
+    chain = list(reversed(policy.files)) if policy else []
+    ci, models = named["ci"], named["models"]
+    playbooks = found.playbooks()
+    return Government(
+        found.project.document if found.project else None,
+        tuple(each.document for each in chain if each.document is not None),
+        ci.document if ci else None,
+        models.document if models else None,
+        tuple(each.document for each in playbooks if each.document is not None),
+        {each.path: each.place for each in judge.library.files.values()},
+    )
+
+
 def load(
-    root: str, playbook: str, inputs: Mapping[str, Scalar] | None = None, *, today: str = ""
+    root: str,
+    playbook: str,
+    inputs: Mapping[str, Scalar] | None = None,
+    *,
+    today: str = "",
+    instead: Mapping[str, bytes] | None = None,
 ) -> tuple[Spec | None, list[Problem]]:
     """The playbook with all that governs it, templates filled in, and every finding; no Spec where one is an error.
 
     Values of `inputs` may be text, as on a command line. `{{ run.id }}` stays in the texts as `template.RUN_ID`.
     """
-    judge = _Judge(_Library(root), today)
+    judge = _Judge(_Library(root, instead), today)
     try:
         file = judge.library.open(os.path.join(root, playbook))
     except _Unusable as error:
@@ -186,7 +225,7 @@ class _Library:
         self.root = os.path.abspath(root)
         self.files: dict[str, _File] = {}
         self.seen = Seen()
-        self._instead = instead or {}
+        self.instead = instead or {}
 
     def open(self, place: str, path: str | None = None) -> _File:
         """Raises _Unusable."""
@@ -198,9 +237,9 @@ class _Library:
 
     def content(self, place: str) -> bytes:
         """Raises _Unusable."""
-        if place in self._instead:
+        if place in self.instead:
             self.seen.whole = False
-            return self._instead[place]
+            return self.instead[place]
         try:
             source = _bytes(place)
         except _Unusable:
@@ -211,7 +250,7 @@ class _Library:
 
     def there(self, place: str) -> bool:
         """Whether a file is there, which is remembered where it is not: where it is, it is read."""
-        found = os.path.isfile(place)
+        found = place in self.instead or os.path.isfile(place)
         if not found:
             self.seen.absent(place)
         return found
@@ -288,8 +327,7 @@ def _asked(judge: _Judge, paths: Sequence[str] | None, stdin: bytes | None) -> _
 def _ask_for_project(judge: _Judge, asked: _Asked) -> None:
     """The project file and all that it names, but what ships with autopack."""
     place = os.path.join(judge.library.root, PROJECT)
-    if not os.path.lexists(place):
-        judge.library.seen.absent(place)
+    if not (judge.library.there(place) or os.path.lexists(place)):
         advice = "name files or folders, or write a project with `autopack init`"
         asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder", None, (), advice))
         return
@@ -470,8 +508,14 @@ def _matching(library: _Library, folder: str, pattern: str) -> list[str]:
     if _WILD & set(head):
         library.seen.whole = False  # it may match anywhere
     library.seen.names(os.path.join(folder, head))
-    places = (os.path.join(folder, name) for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)))
-    return [place for place in places if os.path.isfile(place)]
+    places = {os.path.join(folder, name) for name in glob.glob(pattern, root_dir=folder, recursive=True)}
+    found = {place for place in places if os.path.isfile(place)}
+    if unsaved := [place for place in library.instead if place not in places and place.startswith(folder + os.sep)]:
+        from autopack.spec import paths  # noqa: PLC0415 - only an editor has files that don't exist yet
+
+        library.seen.whole = False
+        found.update(place for place in unsaved if paths.matches(os.path.relpath(place, folder), [pattern]))
+    return sorted(found)
 
 
 # --- judging ----------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ VERBS = {
     "logs": "Show what happened in a run, event by event.",
     "explain": "Say what a code means and why it matters.",
     "schema": "Print the JSON Schema of a kind.",
+    "lsp": "Serve editors: findings, completion, hover, definitions, rename.",
 }
 
 
