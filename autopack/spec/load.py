@@ -279,18 +279,27 @@ def _yaml_files(folder: str) -> Iterator[str]:
 # --- what governs a file ----------------------------------------------------------------------------------
 
 
+_NOT_YET = object()
+
+
 class _Chain:
     """Rulesets, the farthest first; `whole` where the last link was found."""
 
     def __init__(self, files: list[_File], *, whole: bool) -> None:
         self.files = files
         self.whole = whole and all(file.value is not None for file in files)
+        self._value: Any = _NOT_YET
 
     def links(self) -> list[tuple[str, Any]]:
         return [(file.path, file.value) for file in self.files]
 
     def value(self) -> Any:
-        """As one ruleset; None where a link is missing or can't be read."""
+        """As one ruleset, joined once; None where a link is missing or can't be read."""
+        if self._value is _NOT_YET:
+            self._value = self._joined()
+        return self._value
+
+    def _joined(self) -> Any:
         if not self.whole:
             return None
         if len(self.files) == 1:
