@@ -1,6 +1,6 @@
 """Did you mean: the known word that a misspelt one resembles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 CUTOFF = 0.6  # difflib's own; `gaol` finds `goal` (0.75), `T2` doesn't find `T1` (0.5)
 
@@ -13,7 +13,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 - only something misspelt pays for its import
 
     found = get_close_matches(_form(word), by_form, n=1, cutoff=CUTOFF)
-    return by_form[found[0]] if found else None
+    return by_form[found[0]] if found else _same_letters(_form(word), by_form)
+
+
+def _same_letters(word: str, by_form: Mapping[str, str]) -> str | None:
+    """A word with its letters in another order: what difflib can't see in short ones, such as `ic` for `ci`."""
+    letters = sorted(word)
+    return next((known for form, known in by_form.items() if sorted(form) == letters), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

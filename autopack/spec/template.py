@@ -40,8 +40,11 @@ class _Fault(NamedTuple):
     help: str | None = None
 
 
-def check(document: Document, value: Any, inputs: Collection[str]) -> list[Problem]:
-    """Everything wrong with the templates of a value of the document; `inputs` are the names its playbook declares."""
+def check(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
+    """Everything wrong with the templates of a value of the document.
+
+    `inputs` are the names its playbook declares, None where nobody knows them.
+    """
     if document.kind not in schema.KINDS or not schema.holds_template(document.text):
         return []
     return [
@@ -82,7 +85,7 @@ def _replaced(value: Any, texts: Mapping[Steps, str], steps: Steps) -> Any:
 # --- what a template may say ------------------------------------------------------------------------------
 
 
-def _faults(text: str, inputs: Collection[str]) -> list[_Fault]:
+def _faults(text: str, inputs: Collection[str] | None) -> list[_Fault]:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
 
     environment = _environment()
@@ -99,7 +102,7 @@ def _faults(text: str, inputs: Collection[str]) -> list[_Fault]:
     return list(_faults_of_names(tokens, inputs))
 
 
-def _faults_of_names(tokens: list[_Token], inputs: Collection[str]) -> Iterator[_Fault]:
+def _faults_of_names(tokens: list[_Token], inputs: Collection[str] | None) -> Iterator[_Fault]:
     """All of them; after what is not allowed, nothing more up to the closing braces: it would be about its parts."""
     silent = False
     for index, token in enumerate(tokens):
@@ -127,7 +130,7 @@ def _fault_of_tag(tokens: list[_Token], index: int) -> _Fault | None:
     return _Fault("AP3022", f'a template has no "{token.text}"', token, "tags it has: if, elif, else, endif")
 
 
-def _fault(tokens: list[_Token], index: int, inputs: Collection[str]) -> _Fault | None:
+def _fault(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> _Fault | None:
     token = tokens[index]
     before = tokens[index - 1] if index else _Token("", "", 0)
     if token.kind == "operator":
@@ -158,16 +161,18 @@ def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
     return None
 
 
-def _fault_of_name(tokens: list[_Token], index: int, inputs: Collection[str]) -> _Fault | None:
+def _fault_of_name(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> _Fault | None:
     root, after = tokens[index], [*tokens[index + 1 : index + 3], _Token("", "", 0), _Token("", "", 0)]
-    known: Mapping[str, Collection[str]] = {"inputs": inputs, **_FIXED}
+    known: Mapping[str, Collection[str]] = {"inputs": inputs or (), **_FIXED}
     if root.text not in known:
-        advice = did_you_mean(root.text, known) or _advice_for_stranger(root.text, inputs)
+        advice = did_you_mean(root.text, known) or _advice_for_stranger(root.text, inputs or ())
         return _Fault("AP3020", f'unknown name "{root.text}"', root, advice)
     if after[0].text != "." or after[1].kind != "name":
         example = next(iter(known[root.text]), "name")
         return _Fault("AP3020", f'"{root.text}" is no text', root, f"write `{root.text}.{example}`")
     leaf = after[1]
+    if root.text == "inputs" and inputs is None:
+        return None
     if leaf.text not in known[root.text]:
         names = ", ".join(known[root.text]) or "none"
         advice = did_you_mean(leaf.text, known[root.text]) or f"names after `{root.text}.`: {names}"

@@ -12,8 +12,8 @@ Step = str | int
 Steps = tuple[Step, ...]
 Place = tuple[int, int, int, int]  # line, column, end line, end column
 
-PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/*]*(?:[-. ]?[A-Za-z0-9_/*]+)*")
-WORDS = frozenset("null true false yes no on off y n".split())
+PLAIN = re.compile(r"[A-Za-z_/](?:[-.A-Za-z0-9_/*]| (?=[A-Za-z0-9_/*]))*")
+WORDS = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 STYLES = ("block", "flow")
 
 
