@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutation fuzz lint type format bench docs lock clean
+.PHONY: help demo test golden mutation fuzz lint type format bench docs lock clean
 # a recipe that failed leaves nothing that looks finished
 .DELETE_ON_ERROR:
 
@@ -24,6 +24,9 @@ demo: $(READY) ## build the example in a scratch copy: no key, no network, scrip
 
 test: $(READY) ## every test, on all cores (ARGS="-k word" for some)
 	@AUTOPACK_DEBUG=1 $(RUN) -m pytest -n auto $(ARGS)
+
+golden: $(READY) ## write the approved texts of findings anew; read the difference before committing it
+	@AUTOPACK_REWRITE_GOLDEN=1 $(RUN) -m pytest -q -n0 tests/golden
 
 mutation: $(READY) ## plant every fault the schemas know into a valid project; print the score
 	@$(RUN) -m tests.mutation

@@ -736,6 +736,8 @@ class _Reader:
         if isinstance(value, dict):
             return [(cell, value)]
         if isinstance(value, list):
+            if cell in self.places.aliases and not all(isinstance(item, dict) for item in value):
+                return self._sources(cell, None)  # told once, at the anchor
             cells = (item for _, item in self.places.children(cell, value).values())
             items = list(zip(cells, value, strict=True))
         else:
