@@ -9,6 +9,7 @@ every fault is found before anything is filled in, and at its exact place.
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from autopack.problem import Problem, Span, problem
@@ -19,10 +20,13 @@ from autopack.spec.nearest import did_you_mean
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in
+DEPTH_MAX = 10  # of brackets in an expression, and of `if` in `if`
+WORDS_MAX = 100  # words and signs of one expression
 
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
 _TAGS = frozenset({"if", "elif", "else", "endif"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
 _FIXED = {"project": ("name",), "run": ("id",)}
 
@@ -90,16 +94,33 @@ def _faults(text: str, inputs: Collection[str] | None) -> list[_Fault]:
 
     environment = _environment()
     try:
+        tokens = [token for token in _tokens(environment, text) if token.kind not in ("whitespace", "data")]
+        if (fault := _too_much(tokens)) is not None:
+            return [fault]
         environment.parse(text)
-        tokens = list(_tokens(environment, text))
     except TemplateSyntaxError as error:
         return [_Fault("AP3021", f"this template cannot be read: {error.message}", None)]
-    tokens = [token for token in tokens if token.kind not in ("whitespace", "data")]
     found = (_fault_of_tag(tokens, index) for index in range(1, len(tokens)))
     tags = [fault for fault in found if fault is not None]
     if tags:  # what names mean inside them can't be known
         return tags
     return list(_faults_of_names(tokens, inputs))
+
+
+def _too_much(tokens: list[_Token]) -> _Fault | None:
+    """Where an expression grows too long or too deep for jinja2, which reads and compiles by recursion."""
+    nested = blocks = words = 0
+    for token, name in pairwise([*tokens, _Token("", "", 0)]):
+        words = 0 if token.kind.endswith(("_begin", "_end")) else words + 1
+        nested += (token.text in _OPENING) - (token.text in _CLOSING) if token.kind == "operator" else 0
+        if token.kind == "block_begin":
+            blocks += -1 if name.text.startswith("end") else name.text not in ("else", "elif")
+        if nested > DEPTH_MAX or blocks > DEPTH_MAX:
+            return _Fault("AP3022", f"a template nests at most {DEPTH_MAX} deep", token, "write it in fewer steps")
+        if words > WORDS_MAX:
+            message = f"an expression of a template has at most {WORDS_MAX} words and signs"
+            return _Fault("AP3022", message, token, "write it in fewer steps")
+    return None
 
 
 def _faults_of_names(tokens: list[_Token], inputs: Collection[str] | None) -> Iterator[_Fault]:

@@ -24,7 +24,7 @@ WORDS = (
         "<<: *a",
         "!!int ",
     ),
-    *('"', "'", "|", ">-", "---", "...", "# ", "%YAML 1.2", "? ", "null", "~", "012", "1e999", ".inf", "\0", "\ufeff"),
+    *("!!int ", '"', "'", "|", ">-", "---", "...", "# ", "%YAML 1.2", "? ", "null", "~", "012", "1e999", ".inf", "\0"),
     *(
         "\r\n",
         "\x85",
@@ -38,7 +38,17 @@ WORDS = (
         "{% endif %}",
         "{% raw %}",
     ),
-    *("needs: [a]", "extends: a", "ci: x", "category: docs", "id: a", "name: x", "goal: x", "price: unmetered"),
+    *(
+        "{% raw %}",
+        "needs: [a]",
+        "extends: a",
+        "ci: x",
+        "category: docs",
+        "id: a",
+        "name: x",
+        "goal: x",
+        "price: unmetered",
+    ),
 )
 SEEDS = [(WORLD / path).read_text(encoding="utf-8") for path in FILES.values()]
 SEEDED = st.sampled_from(SEEDS)
