@@ -43,6 +43,7 @@ BYTES_MAX = 10 * 1024 * 1024  # of one file
 WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases, and half a second
 LINES_MAX = 500_000  # of one file
 SPLIT = "split it into modules (`uses:`)"
+ANCHOR_WEIGHT = 3  # of an anchor, besides its event
 MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with an event
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
@@ -787,6 +788,7 @@ class _Reader:
     def _define(self, name: str, cell: int, start: int) -> _Anchor:
         anchor = self.anchors[name] = _Anchor(name, cell, start)
         self.every_anchor.append(anchor)
+        self.weight += ANCHOR_WEIGHT
         return anchor
 
     def _anchored(self, event: Any, depth: int) -> Value:
