@@ -156,6 +156,11 @@ CODES: dict[str, Code] = {
         "error",
         "YAML forbids control characters in its text; they hide in a terminal and damage what is copied from it.",
     ),
+    "AP1026": Code(
+        "too many keys and values",
+        "error",
+        "Past half a million nobody wrote them by hand; the bound keeps such a file from exhausting the machine.",
+    ),
     # --- AP2xxx: schema ---
     "AP2001": Code(
         "unknown key",

@@ -40,7 +40,12 @@ from autopack.spec.nearest import clear, nearest
 Value = Any  # dict[str, Value] | list[Value] | str | int | float | bool | None; mypy has no use for the recursion
 Step = str | int
 
-BYTES_MAX = 10 * 1024 * 1024  # of one file: some 15,000 phases
+BYTES_MAX = 10 * 1024 * 1024  # of one file
+WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases, and half a second
+LINES_MAX = 500_000  # of one file
+SPLIT = "split it into modules (`uses:`)"
+ANCHOR_WEIGHT = 3  # of an anchor, besides its event
+MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with an event
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
 FINDINGS_MAX = 1000  # of one file
@@ -153,7 +158,10 @@ def readable(source: bytes) -> str:
 def _decode(path: str, source: bytes) -> tuple[str, list[Problem]]:
     if len(source) > BYTES_MAX:
         message = f"the file has more than {BYTES_MAX:,} bytes"
-        return "", [problem("AP1013", message, Span(path, 1, 1, 1, 1), (), "split it into modules (`uses:`)")]
+        return "", [problem("AP1013", message, Span(path, 1, 1, 1, 1), (), SPLIT)]
+    if source.count(b"\n") + source.count(b"\r") - source.count(b"\r\n") > LINES_MAX:
+        message = f"the file has more than {LINES_MAX:,} lines"
+        return "", [problem("AP1026", message, Span(path, LINES_MAX + 1, 1, LINES_MAX + 1, 1), (), SPLIT)]
     try:
         text = source.decode()
     except UnicodeDecodeError as error:
@@ -437,6 +445,7 @@ class _Reader:
         "sought",
         "source",
         "text",
+        "weight",
     )
 
     def __init__(self, path: str, text: str, source: bytes) -> None:
@@ -453,6 +462,7 @@ class _Reader:
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
         self.expanded = 0  # characters all aliases stand for
         self.deepest = 0
+        self.weight = 0  # what was read so far, for a bound on time and memory
         self.last: Any = None  # the event that ended the last collection
         self.blocks: list[_Block] = []
 
@@ -475,6 +485,8 @@ class _Reader:
 
     def _parse(self) -> Value:
         self.get = _events(self.text, self.source)
+        if len(self.text) > WEIGHT_MAX // 2:  # fewer characters can't make so many events
+            self.get = self._weighed(self.get)
         self.get()
         first = self.get()
         if type(first) is not DocumentStartEvent:  # nothing but comments
@@ -486,6 +498,22 @@ class _Reader:
         if type(event) is DocumentStartEvent:
             self._second_document(event, value)
         return value
+
+    def _weighed(self, get: Callable[[], Any]) -> Callable[[], Any]:
+        def weighed() -> Any:
+            event = get()
+            self.weight += 1
+            if self.weight > WEIGHT_MAX:
+                self._too_much(event.start_mark.index)
+            return event
+
+        return weighed
+
+    def _too_much(self, start: int) -> NoReturn:
+        token = TOKEN.match(self.text, start)
+        end = token.end() if token else start
+        self._report("AP1026", "the file holds too many keys and values up to here", start, end, help=SPLIT)
+        raise _Unreadable
 
     # --- nodes ---
 
@@ -652,7 +680,12 @@ class _Reader:
                 self._block(event, name, node)
             value = self._node(event, depth + 1)
             if merge:
-                merged += self._sources(value_cell, value)
+                sources = self._sources(value_cell, value)
+                self.weight += sum(MERGE_WEIGHT + len(mapping) for _, mapping in sources)
+                if self.weight > WEIGHT_MAX:
+                    start = self.cells[value_cell]
+                    self._too_much(start if start >= 0 else ~start)
+                merged += sources
             elif name is not None:
                 node[name] = value
             names.append(None if merge else name)
@@ -711,6 +744,8 @@ class _Reader:
         if isinstance(value, dict):
             return [(cell, value)]
         if isinstance(value, list):
+            if cell in self.places.aliases and not all(isinstance(item, dict) for item in value):
+                return self._sources(cell, None)  # told once, at the anchor
             cells = (item for _, item in self.places.children(cell, value).values())
             items = list(zip(cells, value, strict=True))
         else:
@@ -760,6 +795,7 @@ class _Reader:
     def _define(self, name: str, cell: int, start: int) -> _Anchor:
         anchor = self.anchors[name] = _Anchor(name, cell, start)
         self.every_anchor.append(anchor)
+        self.weight += ANCHOR_WEIGHT
         return anchor
 
     def _anchored(self, event: Any, depth: int) -> Value:

@@ -30,6 +30,7 @@ WAIVER = "ignore"  # a word of every file with a waiver
 STDIN = "<stdin>"
 
 _BUILTIN = "builtin:"
+_SHIPPED_DEFAULT = f"{_BUILTIN}default"  # the one ruleset that extends nothing
 _FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
 _WILD = frozenset("*?[")
 
@@ -370,18 +371,27 @@ def _yaml_files(library: _Library, folder: str) -> Iterator[str]:
 # --- what governs a file ----------------------------------------------------------------------------------
 
 
+_NOT_YET = object()
+
+
 class _Chain:
     """Rulesets, the farthest first; `whole` where the last link was found."""
 
     def __init__(self, files: list[_File], *, whole: bool) -> None:
         self.files = files
         self.whole = whole and all(file.value is not None for file in files)
+        self._value: Any = _NOT_YET
 
     def links(self) -> list[tuple[str, Any]]:
         return [(file.path, file.value) for file in self.files]
 
     def value(self) -> Any:
-        """As one ruleset; None where a link is missing or can't be read."""
+        """As one ruleset, joined once; None where a link is missing or can't be read."""
+        if self._value is _NOT_YET:
+            self._value = self._joined()
+        return self._value
+
+    def _joined(self) -> Any:
         if not self.whole:
             return None
         if len(self.files) == 1:
@@ -401,6 +411,8 @@ class _Government:
         self._library = library
         self.project = project
         self.settings: dict[str, Any] = schema.filled("project", (project and project.value) or {})
+        if project is not None and project.value is None:  # there is one, and nobody knows what it names
+            self.settings = dict.fromkeys(self.settings)
         self.problems: dict[str, list[Problem]] = {}  # by the path of the file that holds the reference
         self._named: dict[str, _File | None] = {}
         self._chains: dict[str, _Chain] = {}
@@ -448,9 +460,10 @@ class _Government:
 
     def _followed(self, ruleset: _File) -> _Chain:
         chain = [ruleset]
-        while (parent := _parent(chain[0])) is not None:
-            file = self._follow(chain[0], ("extends",), "ruleset", parent)
-            if file is None:
+        while chain[0].path != _SHIPPED_DEFAULT:
+            parent = _parent(chain[0])
+            file = parent and self._follow(chain[0], ("extends",), "ruleset", parent)
+            if not file:
                 return _Chain(chain, whole=False)
             if file in chain:
                 names = [each.path for each in reversed(chain)]
@@ -490,8 +503,8 @@ class _Government:
 
 
 def _parent(file: _File) -> str | None:
-    """What a ruleset extends: what it says, else the shipped default, which extends nothing."""
-    if file.value is None or file.path == f"{_BUILTIN}default":
+    """What a ruleset extends: what it says, else the shipped default; None where nobody knows."""
+    if file.value is None:
         return None
     found: str | None = schema.filled("ruleset", file.value).get("extends")
     return found
@@ -544,10 +557,10 @@ class _Judge:
             government.files()
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
-        declared = file.value.get("inputs") if file.kind == "playbook" else None
+        declared = file.value.get("inputs", ()) if file.kind == "playbook" else ()
         return [
             *file.problems,
-            *_templates(file.document, file.value, declared or ()),
+            *_templates(file.document, file.value, declared),
             *rules.check(file.document, value, names),
             *government.problems.get(file.path, ()),
         ]
@@ -580,10 +593,10 @@ class _Judge:
             file = self.library.open(place)
         except _Unusable:
             return None
-        return file if file.kind == "project" else None
+        return file if file.kind in (None, "project") else None
 
 
-def _templates(document: Document, value: Any, inputs: Collection[str]) -> list[Problem]:
+def _templates(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
     if not schema.holds_template(document.text):
         return []
     from autopack.spec import template  # noqa: PLC0415 - most files hold no template

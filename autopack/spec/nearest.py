@@ -1,6 +1,6 @@
 """Did you mean: the known word that a misspelt one resembles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from autopack.problem import Fix, Span
@@ -31,6 +31,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return _best(word, known)[0]
 
 
+def _same_letters(word: str, by_form: Mapping[str, str]) -> str | None:
+    """A word with its letters in another order: what difflib can't see in short ones, such as `ic` for `ci`."""
+    letters = sorted(word)
+    return next((known for form, known in by_form.items() if sorted(form) == letters), None)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> Advice | None:
     """The sentence for a finding's help."""
     found, clear = _best(word, known)
@@ -58,7 +64,7 @@ def _best(word: str, known: Iterable[str]) -> tuple[str | None, bool]:
 
     found = get_close_matches(form, by_form, n=2, cutoff=CUTOFF)
     if not found:
-        return None, False
+        return _same_letters(form, by_form), False
     best, *other = (SequenceMatcher(None, each, form).ratio() for each in found)
     return by_form[found[0]], best >= CLEAR and all(best - ratio >= LEAD for ratio in other)
 
