@@ -60,9 +60,7 @@ def told(
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     names = _names(found, problems) if form in WITH_NAMES else {}
     sources = _sources(found, problems, stdin)
-    text = render(
-        problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names
-    )
+    text = render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return Answer(text, FINDINGS if any(problem.severity in grave for problem in problems) else 0)
 
