@@ -12,18 +12,29 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench docs lock clean
+.PHONY: help demo test golden mutation fuzz lint type format bench docs lock clean
 # a recipe that failed leaves nothing that looks finished
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## build the example in a scratch copy: no key, no network, scripted replies
 	@$(RUN) examples/hello/demo.py $(ARGS)
 
 test: $(READY) ## every test, on all cores (ARGS="-k word" for some)
 	@AUTOPACK_DEBUG=1 $(RUN) -m pytest -n auto --dist loadscope $(ARGS)
+
+golden: $(READY) ## write the approved texts of findings anew; read the difference before committing it
+	@AUTOPACK_REWRITE_GOLDEN=1 $(RUN) -m pytest -q -n0 tests/golden
+
+mutation: $(READY) ## plant every fault the schemas know into a valid project; print the score
+	@$(RUN) -m tests.mutation
+
+# atheris is not in the lock: it has wheels for some platforms only, and nothing else needs it.
+fuzz: $(READY) ## feed the reader and the templates for minutes (ARGS="--seconds 600")
+	@$(RUN) -c 'import atheris' 2>/dev/null || $(RUN) -m pip install --quiet 'atheris>=3'
+	@$(RUN) -m tests.fuzz $(ARGS)
 
 lint: $(READY) ## ruff: rules and format
 	@$(RUN) -m ruff check .
@@ -44,7 +55,7 @@ docs: $(READY) ## build the documentation
 
 # uv resolves for every platform at once, which pip can't; it lives in an environment of its own, outside the lock.
 lock: $(VENV)-lock/bin/uv ## refresh requirements.lock from pyproject.toml (ARGS=--upgrade for newer releases)
-	@$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --extra server --extra postgres \
+	@$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --extra dev --extra lsp --extra server --extra postgres \
 		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
 		$(ARGS) --quiet --output-file requirements.lock pyproject.toml
 	@grep -c '^[a-z]' requirements.lock | sed 's/$$/ packages in requirements.lock/'

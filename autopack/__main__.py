@@ -4,11 +4,14 @@ Imports happen where they are first needed: `--version` answers from the bare in
 without the command line library, and only the other verbs pay for all of it.
 """
 
-import gc
 import os
 import sys
 
 import autopack
+
+TYPE_CHECKING = False  # typing's own would cost its import
+if TYPE_CHECKING:
+    from typing import Any
 
 READER_LEFT = 141  # what shells report of a program that SIGPIPE ended, as in `autopack plan x | head`
 
@@ -39,32 +42,54 @@ def _answer(arguments: list[str]) -> int:
         print(f"autopack {autopack.__version__}")
         return 0
     if arguments[:1] == ["validate"] and (asked := _plain_validation(arguments[1:])) is not None:
-        gc.disable()  # nothing of a check is garbage before its end, and looking for it costs as much as finding faults
-        from autopack.views import check  # noqa: PLC0415  all of `validate` but click
-
-        return check.run(*asked)
+        return _validated(arguments[1:], asked)
     from autopack.views import cli  # noqa: PLC0415  click, and what the verb needs
 
     return cli.main(arguments)
 
 
-def _plain_validation(arguments: list[str]) -> tuple[list[str], str | None, bool | None] | None:
-    """Paths, format and colour, where nothing else was asked for; None leaves the line to the full parser."""
-    paths: list[str] = []
-    form = colour = None
+def _validated(arguments: list[str], asked: "dict[str, Any]") -> int:
+    """The answer that is kept, else a check: all of `validate` but click."""
+    if kept := asked.pop("kept", True):
+        from autopack.views import cached  # noqa: PLC0415  nothing of the language is imported for what is known
+
+        if (answer := cached.recall(arguments)) is not None:
+            sys.stdout.write(answer.text)
+            return answer.code
+    import gc  # noqa: PLC0415
+
+    gc.disable()  # nothing of a check is garbage before its end, and looking for it costs as much as finding faults
+    from autopack.views import check  # noqa: PLC0415
+
+    return check.run(**asked, remember=arguments if kept else None)
+
+
+def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
+    """What was asked for, where it needs no more than a check; None leaves the line to the full parser."""
+    asked: dict[str, Any] = {"paths": []}
+    lists: dict[str, list[str]] = {"--codes": [], "--ignore": []}
     words = iter(arguments)
     for word in words:
-        if word == "--format" and (form := next(words, None)):
-            continue
-        if word.startswith("--format="):
-            form = word.removeprefix("--format=")
+        name, equals, value = word.partition("=")
+        if word == "-" or not word.startswith("-"):
+            asked["paths"].append(word)
         elif word == "--no-color":
-            colour = False
-        elif word != "-" and word.startswith("-"):
+            asked["colour"] = False
+        elif word == "--no-cache":
+            asked["kept"] = False
+        elif name not in {"--format", "--fail-on", *lists} or not (value := value if equals else next(words, "")):
             return None
+        elif name in lists:
+            lists[name] += [each.strip() for each in value.split(",") if each.strip()]
+        elif name == "--format":
+            asked["form"] = value
+        elif value in ("error", "warning", "info"):
+            asked["fail_on"] = value
         else:
-            paths.append(word)
-    return paths, form, colour
+            return None
+    if "-" in asked["paths"]:
+        asked["kept"] = False
+    return asked | {name[2:]: codes for name, codes in lists.items()}
 
 
 def _forget_stdout() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autopack.problem.codes import CODES, Code
 
-__all__ = ["CODES", "Code", "Label", "Problem", "Span", "order", "problem"]
+__all__ = ["CODES", "Code", "Fix", "Label", "Problem", "Span", "order", "problem"]
 
 
 class Span(NamedTuple):
@@ -29,6 +29,13 @@ class Label(NamedTuple):
     text: str
 
 
+class Fix(NamedTuple):
+    """Text to put in the place of a stretch of a file; an empty stretch is a place to insert at."""
+
+    span: Span
+    text: str
+
+
 class Problem(NamedTuple):
     """One finding. Made by `problem()`, which takes the severity from the table of codes."""
 
@@ -38,6 +45,7 @@ class Problem(NamedTuple):
     span: Span | None  # None: it concerns no place in a file
     labels: tuple[Label, ...] = ()
     help: str | None = None
+    fixes: tuple[Fix, ...] = ()  # applied together they settle it, safely enough to be made without asking
 
     @property
     def docs(self) -> str:
@@ -51,9 +59,10 @@ def problem(
     span: Span | None,
     labels: tuple[Label, ...] = (),
     help: str | None = None,  # noqa: A002 - the field's name in every output format
+    fixes: tuple[Fix, ...] = (),
 ) -> Problem:
     """A finding whose severity is the one declared for its code. KeyError: the code is not declared."""
-    return Problem(code, CODES[code].severity, message, span, labels, help)
+    return Problem(code, CODES[code].severity, message, span, labels, help, fixes)
 
 
 def order(problems: Iterable[Problem]) -> list[Problem]:

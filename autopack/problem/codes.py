@@ -156,6 +156,11 @@ CODES: dict[str, Code] = {
         "error",
         "YAML forbids control characters in its text; they hide in a terminal and damage what is copied from it.",
     ),
+    "AP1026": Code(
+        "too many keys and values",
+        "error",
+        "Past half a million nobody wrote them by hand; the bound keeps such a file from exhausting the machine.",
+    ),
     # --- AP2xxx: schema ---
     "AP2001": Code(
         "unknown key",
@@ -379,6 +384,21 @@ CODES: dict[str, Code] = {
         "licence that is not allowed",
         "error",
         "A licence off the list can bind the whole product; somebody has to decide that before code is taken over.",
+    ),
+    "AP5901": Code(
+        "waiver that cannot hold",
+        "error",
+        "A waiver is an exception: it names codes that may be waived, an owner, a reason and a last day.",
+    ),
+    "AP5902": Code(
+        "unused waiver",
+        "warning",
+        "The finding it was written for is gone; left in place, it would hide the next one.",
+    ),
+    "AP5903": Code(
+        "expired waiver",
+        "error",
+        "It was granted until a day that has passed; whoever owns it settles the finding or renews it.",
     ),
     # --- AP6xxx: budget ---
     "AP6001": Code(

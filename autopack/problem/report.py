@@ -135,6 +135,7 @@ def _as_json(found: Problem) -> dict[str, object]:
         **_span_as_json(found.span),
         "labels": [{"text": label.text, **_span_as_json(label.span)} for label in found.labels],
         "help": found.help,
+        "fixes": [{"text": fix.text, **_span_as_json(fix.span)} for fix in found.fixes],
         "docs": found.docs,
     }
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 from yaml.events import (
     AliasEvent,
+    DocumentEndEvent,
     DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
@@ -33,13 +34,18 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from autopack.problem import Label, Problem, Span, order, problem
-from autopack.spec.nearest import nearest
+from autopack.problem import Fix, Label, Problem, Span, order, problem
+from autopack.spec.nearest import clear, nearest
 
 Value = Any  # dict[str, Value] | list[Value] | str | int | float | bool | None; mypy has no use for the recursion
 Step = str | int
 
-BYTES_MAX = 10 * 1024 * 1024  # of one file: some 15,000 phases
+BYTES_MAX = 10 * 1024 * 1024  # of one file
+WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases, and half a second
+LINES_MAX = 500_000  # of one file
+SPLIT = "split it into modules (`uses:`)"
+ANCHOR_WEIGHT = 3  # of an anchor, besides its event
+MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with an event
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
 FINDINGS_MAX = 1000  # of one file
@@ -48,6 +54,7 @@ LOOKALIKES_MAX = 50  # names, of at most as many characters, among which the one
 
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 VERSION = 1  # the only one so far, of every kind
+VERSION_SPELT = frozenset({"", "1", "V1", "v1", "1.0", "v1.0"})  # ways in which people mean it
 
 
 def accelerated() -> bool:
@@ -103,6 +110,10 @@ class Document:
             value = value[step]
         return True
 
+    def stretch(self, start: int, end: int) -> Span:
+        """The place of two offsets into the text."""
+        return self._places.span(start, end)
+
     def _find(self, steps: tuple[Step, ...]) -> tuple[int, int, Value]:
         key, cell, value = 0, 0, self.value
         for step in steps:
@@ -147,7 +158,10 @@ def readable(source: bytes) -> str:
 def _decode(path: str, source: bytes) -> tuple[str, list[Problem]]:
     if len(source) > BYTES_MAX:
         message = f"the file has more than {BYTES_MAX:,} bytes"
-        return "", [problem("AP1013", message, Span(path, 1, 1, 1, 1), (), "split it into modules (`uses:`)")]
+        return "", [problem("AP1013", message, Span(path, 1, 1, 1, 1), (), SPLIT)]
+    if source.count(b"\n") + source.count(b"\r") - source.count(b"\r\n") > LINES_MAX:
+        message = f"the file has more than {LINES_MAX:,} lines"
+        return "", [problem("AP1026", message, Span(path, LINES_MAX + 1, 1, LINES_MAX + 1, 1), (), SPLIT)]
     try:
         text = source.decode()
     except UnicodeDecodeError as error:
@@ -431,6 +445,7 @@ class _Reader:
         "sought",
         "source",
         "text",
+        "weight",
     )
 
     def __init__(self, path: str, text: str, source: bytes) -> None:
@@ -447,6 +462,7 @@ class _Reader:
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
         self.expanded = 0  # characters all aliases stand for
         self.deepest = 0
+        self.weight = 0  # what was read so far, for a bound on time and memory
         self.last: Any = None  # the event that ended the last collection
         self.blocks: list[_Block] = []
 
@@ -469,6 +485,8 @@ class _Reader:
 
     def _parse(self) -> Value:
         self.get = _events(self.text, self.source)
+        if len(self.text) > WEIGHT_MAX // 2:  # fewer characters can't make so many events
+            self.get = self._weighed(self.get)
         self.get()
         first = self.get()
         if type(first) is not DocumentStartEvent:  # nothing but comments
@@ -480,6 +498,22 @@ class _Reader:
         if type(event) is DocumentStartEvent:
             self._second_document(event, value)
         return value
+
+    def _weighed(self, get: Callable[[], Any]) -> Callable[[], Any]:
+        def weighed() -> Any:
+            event = get()
+            self.weight += 1
+            if self.weight > WEIGHT_MAX:
+                self._too_much(event.start_mark.index)
+            return event
+
+        return weighed
+
+    def _too_much(self, start: int) -> NoReturn:
+        token = TOKEN.match(self.text, start)
+        end = token.end() if token else start
+        self._report("AP1026", "the file holds too many keys and values up to here", start, end, help=SPLIT)
+        raise _Unreadable
 
     # --- nodes ---
 
@@ -646,7 +680,12 @@ class _Reader:
                 self._block(event, name, node)
             value = self._node(event, depth + 1)
             if merge:
-                merged += self._sources(value_cell, value)
+                sources = self._sources(value_cell, value)
+                self.weight += sum(MERGE_WEIGHT + len(mapping) for _, mapping in sources)
+                if self.weight > WEIGHT_MAX:
+                    start = self.cells[value_cell]
+                    self._too_much(start if start >= 0 else ~start)
+                merged += sources
             elif name is not None:
                 node[name] = value
             names.append(None if merge else name)
@@ -672,8 +711,9 @@ class _Reader:
         self.cells[cell + 1] = len(self.cells)
         self.places.ends[cell] = end
         message = "a template without quotes, which YAML reads as a mapping inside a mapping"
-        self._report("AP1018", message, start, end, help=f'put it in quotes: "{self.text[start:end]}"')
-        return self.text[start:end]
+        written = self.text[start:end]
+        self._report("AP1018", message, start, end, help=f'put it in quotes: "{written}"', fix=_in_quotes(written))
+        return written
 
     def _odd_key(self, event: Any, depth: int) -> str | None:
         """The key as a string; None if there is no way to see it as one."""
@@ -704,6 +744,8 @@ class _Reader:
         if isinstance(value, dict):
             return [(cell, value)]
         if isinstance(value, list):
+            if cell in self.places.aliases and not all(isinstance(item, dict) for item in value):
+                return self._sources(cell, None)  # told once, at the anchor
             cells = (item for _, item in self.places.children(cell, value).values())
             items = list(zip(cells, value, strict=True))
         else:
@@ -753,6 +795,7 @@ class _Reader:
     def _define(self, name: str, cell: int, start: int) -> _Anchor:
         anchor = self.anchors[name] = _Anchor(name, cell, start)
         self.every_anchor.append(anchor)
+        self.weight += ANCHOR_WEIGHT
         return anchor
 
     def _anchored(self, event: Any, depth: int) -> Value:
@@ -850,11 +893,13 @@ class _Reader:
             near = _lookalike(kind, KINDS)
             help_ = f"write `{near}/v{VERSION}`" if near else f"one of: {', '.join(KINDS)}"
             what = f'unknown kind "{kind}"' if kind else "the header names no kind"
-            self._report("AP1002", what, *place, help=help_)
+            certain = clear(kind, KINDS) if version in VERSION_SPELT else None
+            self._report("AP1002", what, *place, help=help_, fix=certain and f"{certain}/v{VERSION}")
             return None
         if version != f"v{VERSION}":
             what = f'unknown version "{version}" of {kind}' if version else f"no version after {kind}"
-            self._report("AP1003", what, *place, help=f"write `{kind}/v{VERSION}`, the only version so far")
+            fix = f"{kind}/v{VERSION}" if version in VERSION_SPELT else None  # another number may mean other words
+            self._report("AP1003", what, *place, help=f"write `{kind}/v{VERSION}`, the only version so far", fix=fix)
             return None
         return kind
 
@@ -865,11 +910,16 @@ class _Reader:
             if isinstance(header, str) and header.partition("/")[0] in KINDS:
                 key = self.places.token(self.places.children(0, value)[name][0], name)
                 message = f'no header: the key is "{name}", not "autopack"'
-                self._report("AP1001", message, *key, help=f"write `autopack: {header}`")
+                self._report("AP1001", message, *key, help=f"write `autopack: {header}`", fix="autopack")
                 return
-        kind = next((kind for key, kind in TELLING_KEYS.items() if key in mapping), "playbook")
+        told = [kind for key, kind in TELLING_KEYS.items() if key in mapping]
+        kind = told[0] if told else "playbook"
         help_ = f"start the file with `autopack: {kind}/v{VERSION}` (kinds: {', '.join(KINDS)})"
-        self._report("AP1001", "no header: the file does not say what it is", *place, help=help_)
+        start, end = place
+        self._report("AP1001", "no header: the file does not say what it is", start, end, help=help_)
+        if told and (start == 0 or self.text[start - 1] == "\n"):
+            here = self.places.span(start, start)
+            self.problems[-1] = self.problems[-1]._replace(fixes=(Fix(here, f"autopack: {kind}/v{VERSION}\n"),))
 
     # --- faults the parser meets ---
 
@@ -888,6 +938,17 @@ class _Reader:
         labels = self._opened(error, start)
         token = TOKEN.match(self.text, start)
         self._report(fault.code, fault.message, start, token.end() if token else start, labels, fault.help)
+        if fault.message == BEHIND_TEMPLATE:
+            self._quote_template(start)
+
+    def _quote_template(self, behind: int) -> None:
+        """The repair of a template that is the start of a longer text."""
+        first = self.text.rfind("\n", 0, behind) + 1
+        value = re.compile(TEMPLATE_VALUE, re.MULTILINE).match(self.text, first)
+        quoted = _in_quotes(value[1]) if value else None
+        if value and quoted:
+            fixes = (Fix(self.places.span(*value.span(1)), quoted),)
+            self.problems[-1] = self.problems[-1]._replace(fixes=fixes)
 
     def _opened(self, error: yaml.MarkedYAMLError, before: int) -> tuple[Label, ...]:
         """Where the collection starts that the parser was in."""
@@ -917,13 +978,22 @@ class _Reader:
         end: int,
         labels: tuple[Label, ...] = (),
         help: str | None = None,  # noqa: A002 - the name of the field it fills
+        fix: str | None = None,  # what to write there instead
     ) -> None:
         if len(self.problems) >= FINDINGS_MAX:
             message = f"more than {FINDINGS_MAX:,} findings in this file; from here on they are not listed"
             self.problems.append(problem("AP1024", message, self.places.span(start, end)))
             raise _Unreadable
         span = self.places.span(start, end)
-        self.problems.append(problem(code, _short(message), span, labels, help and _short(help)))
+        fixes = (Fix(span, fix),) if fix else ()
+        self.problems.append(problem(code, _short(message), span, labels, help and _short(help), fixes))
+
+
+def _in_quotes(text: str) -> str | None:
+    """The text as a quoted scalar on one line; None for what takes more thought."""
+    if "\n" in text or "\\" in text:
+        return None
+    return f"'{text}'" if '"' in text and "'" not in text else None if '"' in text else f'"{text}"'
 
 
 def _short(text: str) -> str:
@@ -941,6 +1011,59 @@ def _merge_below(node: dict[str, Value], sources: list[dict[str, Value]]) -> Non
     for mapping in reversed(sources):
         node.update(mapping)
     node.update(own)
+
+
+# --- the text once more -----------------------------------------------------------------------------------
+
+
+class Mark(NamedTuple):
+    """One event of the parser: `map`, `seq`, `scalar`, `alias` or `end` of a collection, with its offsets."""
+
+    kind: str
+    start: int
+    end: int
+    anchor: str | None = None
+    flow: bool = False
+    style: str | None = None
+
+
+def marks(document: Document) -> Iterator[Mark]:
+    """The nodes of a document in reading order, for whoever cares how it was written and not what it says."""
+    get = _events(document.text, document.text.encode())
+    for event in iter(get, None):
+        start, end = event.start_mark.index, event.end_mark.index
+        kind = type(event)
+        if kind is ScalarEvent:
+            yield Mark("scalar", start, end, event.anchor, style=event.style)
+        elif kind is AliasEvent:
+            yield Mark("alias", start, end)
+        elif kind in (MappingStartEvent, SequenceStartEvent):
+            name = "map" if kind is MappingStartEvent else "seq"
+            yield Mark(name, start, end, event.anchor, bool(event.flow_style))
+        elif kind in (MappingEndEvent, SequenceEndEvent):
+            yield Mark("end", start, end)
+        elif kind is DocumentEndEvent:
+            return
+
+
+def comments(document: Document) -> Iterator[tuple[int, int]]:
+    """Offsets of every comment: what looks like one inside a text is none."""
+    at = 0
+    for mark in marks(document):
+        if mark.kind in ("scalar", "alias"):
+            head = mark.start
+            if mark.style in BLOCK_STYLES:  # a comment may stand behind the `|`
+                head = document.text.find("\n", mark.start, mark.end) + 1 or mark.end
+            yield from _comments(document.text, at, head)
+            at = mark.end
+    yield from _comments(document.text, at, len(document.text))
+
+
+def _comments(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    return (found.span() for found in COMMENT.finditer(text, start, end))
+
+
+COMMENT = re.compile(r"(?<!\S)#[^\r\n]*")
 
 
 # --- the parser -------------------------------------------------------------------------------------------
@@ -1023,6 +1146,8 @@ PLAIN_WORDS = (
     _Words("tag", "a broken tag", "put text that starts with `!` in quotes", at_context=True),
     _Words("unexpected ':'", "a `:` without a space behind it", "write `key: value`"),
 )
+BEHIND_TEMPLATE = "text behind a template without quotes"
+TEMPLATE_VALUE = r"(?:[ \t]*-)*[ \t]*(?:[\w-]+:[ \t]+)?(\{\{[^\r\n#]*[^\r\n# \t])[ \t]*(?:[ \t]#.*)?\r?$"
 QUOTE_CLOSED = re.compile(r"""["'][ \t]*$""")
 
 
@@ -1049,7 +1174,7 @@ def _in_plain_words(error: yaml.MarkedYAMLError, text: str) -> _Fault:
 def _misplaced(start: int, char: str, line: str, what: str) -> _Fault:
     """The parser found something that continues nothing; `line` is what stands before it."""
     if "{{" in line:
-        message, help_ = "text behind a template without quotes", 'put the whole text in quotes: "{{ ... }} ..."'
+        message, help_ = BEHIND_TEMPLATE, 'put the whole text in quotes: "{{ ... }} ..."'
     elif QUOTE_CLOSED.search(line):
         message, help_ = "text behind the closing quote", "put it inside the quotes; write a quote inside twice"
     elif char and char in "]}":

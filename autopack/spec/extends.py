@@ -40,7 +40,8 @@ def _join(result: Merged, node: Node, base: dict[str, Any], over: dict[str, Any]
                 _mark(result, each, at.to(key, index), (*place, len(there) + index))
             base[key] = [*there, *item]
         else:
-            _forget(result, place)
+            if isinstance(there, dict | list):  # only these have origins of their own below
+                _forget(result, place)
             _mark(result, item, at.to(key), place)
             base[key] = item
 

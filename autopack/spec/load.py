@@ -1,9 +1,9 @@
 """From files to findings, and from files without one to a Spec: the only file of this room that reads files.
 
 A project's references are followed here: playbooks, ruleset and what it extends, CI, models. `builtin:NAME` stands for
-a file that ships with autopack; a path starts at the folder of the file that holds it. No network, no git, no keys, no
-clock: whoever asks says which day it is. What only a Spec needs is imported by the functions that make one, because
-this file is on the way of every `validate`.
+a file that ships with autopack; a path starts at the folder of the file that holds it. What an editor holds and has not
+saved wins over the file (`instead`). No network, no git, no keys, no clock: whoever asks says which day it is. What
+only a Spec needs is imported by the functions that make one, because this file is on the way of every `validate`.
 """
 
 from __future__ import annotations
@@ -20,63 +20,121 @@ from autopack.spec import rules, schema, shipped
 from autopack.spec.at import At, Steps
 from autopack.spec.document import BYTES_MAX, Document, read
 from autopack.spec.nearest import did_you_mean
+from autopack.spec.seen import SUFFIXES, Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
     from autopack.spec.model import Project, Scalar, Spec
 
 PROJECT = "autopack.yaml"
+WAIVER = "ignore"  # a word of every file with a waiver
 STDIN = "<stdin>"
 
 _BUILTIN = "builtin:"
+_SHIPPED_DEFAULT = f"{_BUILTIN}default"  # the one ruleset that extends nothing
 _FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
-_SUFFIXES = (".yaml", ".yml")
 _WILD = frozenset("*?[")
 
 
 class Checked(NamedTuple):
-    """What a check found. `documents` are all files it read, by the path findings show; `files` those it judged."""
+    """What a check found. `documents` are all files it read, by the path findings show; `files` those it judged.
+
+    `waived` is what inline waivers silenced; `seen`, all on disk that the rest was made from.
+    """
 
     documents: dict[str, Document]
     problems: list[Problem]
     files: tuple[str, ...]
     not_checked: tuple[str, ...]
+    waived: tuple[Problem, ...]
+    seen: Seen
 
 
-def check(root: str, paths: Sequence[str] | None = None, *, stdin: bytes | None = None, today: str = "") -> Checked:
+class Government(NamedTuple):
+    """The documents that say what a file may refer to; None and () for those that can't be read."""
+
+    project: Document | None
+    rulesets: tuple[Document, ...]  # the nearest first
+    ci: Document | None
+    models: Document | None
+    playbooks: tuple[Document, ...]
+    places: Mapping[str, str]  # where each file is on this machine, by the path its document shows
+
+
+def check(
+    root: str,
+    paths: Sequence[str] | None = None,
+    *,
+    stdin: bytes | None = None,
+    today: str = "",
+    instead: Mapping[str, bytes] | None = None,
+) -> Checked:
     """Everything wrong with the project in the folder `root`, or with the given files and folders ("-": stdin).
 
     A file is judged by the project in the nearest folder above it, or by the builtins where there is none. Paths are
-    shown relative to `root`. `today` (2027-01-31) decides what has expired.
+    shown relative to `root`. `today` (2027-01-31) decides what has expired. `instead` holds what to believe of files
+    in place of what is on disk, by absolute path.
     """
-    judge = _Judge(_Library(root), today)
+    judge = _Judge(_Library(root, instead), today)
     with _uncollected():
         asked = _asked(judge, paths, stdin)
         problems = [found for file in asked.files for found in judge.problems(file)]
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
+    left, silenced = _waived(asked.files, problems, today)
     return Checked(
         {path: file.document for path, file in files.items() if file.document is not None},
-        order([*asked.problems, *problems]),
+        order([*asked.problems, *left]),
         tuple(judged),
         ("model reachability", *asked.passed_over, *(f"names from {path}, which has errors" for path in broken)),
+        tuple(order(silenced)),
+        judge.library.seen,
+    )
+
+
+def government(root: str, path: str, instead: Mapping[str, bytes] | None = None) -> Government:
+    """What governs the file at `path`, relative to `root`; a ruleset, CI or models file stands for its own kind."""
+    judge = _Judge(_Library(root, instead), "")
+    try:
+        file: _File | None = judge.library.open(os.path.join(root, path))
+    except _Unusable:
+        file = None
+    found = judge.government(file) if file else _Government(judge.library, None)
+    named = {kind: file if file and file.kind == kind else found.named(kind) for kind in _FOLDERS}
+    policy = found.policy(named["ruleset"])
+    chain = list(reversed(policy.files)) if policy else []
+    ci, models = named["ci"], named["models"]
+    playbooks = found.playbooks()
+    return Government(
+        found.project.document if found.project else None,
+        tuple(each.document for each in chain if each.document is not None),
+        ci.document if ci else None,
+        models.document if models else None,
+        tuple(each.document for each in playbooks if each.document is not None),
+        {each.path: each.place for each in judge.library.files.values()},
     )
 
 
 def load(
-    root: str, playbook: str, inputs: Mapping[str, Scalar] | None = None, *, today: str = ""
+    root: str,
+    playbook: str,
+    inputs: Mapping[str, Scalar] | None = None,
+    *,
+    today: str = "",
+    instead: Mapping[str, bytes] | None = None,
 ) -> tuple[Spec | None, list[Problem]]:
     """The playbook with all that governs it, templates filled in, and every finding; no Spec where one is an error.
 
     Values of `inputs` may be text, as on a command line. `{{ run.id }}` stays in the texts as `template.RUN_ID`.
     """
-    judge = _Judge(_Library(root), today)
+    judge = _Judge(_Library(root, instead), today)
     try:
         file = judge.library.open(os.path.join(root, playbook))
     except _Unusable as error:
         return None, [problem("AP3007", f"{playbook} {error}", None)]
     involved = [file, *judge.government(file).files()]
     problems = [found for each in involved for found in judge.problems(each)]
+    problems, _ = _waived(involved, problems, today)
     if file.document is not None and file.kind not in (None, "playbook"):
         message = f"this is a file of kind {file.kind}, a playbook is asked for"
         problems.append(problem("AP3008", message, file.document.span(("autopack",))))
@@ -112,6 +170,17 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _waived(files: Iterable[_File], problems: list[Problem], today: str) -> tuple[list[Problem], list[Problem]]:
+    """What is left to tell after the waivers in some files, and what they silenced."""
+    documents = [file.document for file in files if file.document is not None and WAIVER in file.document.text]
+    if not documents:
+        return problems, []
+    from autopack.spec.waivers import waived  # noqa: PLC0415 - most files waive nothing
+
+    left = waived(documents, problems, today)
+    return left.problems, left.silenced
 
 
 def _broken(problems: Iterable[Problem]) -> bool:
@@ -153,17 +222,39 @@ class _File:
 class _Library:
     """Each file once, by the path findings show."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
         self.root = os.path.abspath(root)
         self.files: dict[str, _File] = {}
+        self.seen = Seen()
+        self.instead = instead or {}
 
     def open(self, place: str, path: str | None = None) -> _File:
         """Raises _Unusable."""
         place = os.path.abspath(place)
         path = path or os.path.relpath(place, self.root).replace(os.sep, "/")
         if path not in self.files:
-            self.add(path, place, _bytes(place))
+            self.add(path, place, self.content(place))
         return self.files[path]
+
+    def content(self, place: str) -> bytes:
+        """Raises _Unusable."""
+        if place in self.instead:
+            self.seen.whole = False
+            return self.instead[place]
+        try:
+            source = _bytes(place)
+        except _Unusable:
+            self.seen.whole = False  # why not may change in many ways
+            raise
+        self.seen.file(place, source)
+        return source
+
+    def there(self, place: str) -> bool:
+        """Whether a file is there, which is remembered where it is not: where it is, it is read."""
+        found = place in self.instead or os.path.isfile(place)
+        if not found:
+            self.seen.absent(place)
+        return found
 
     def add(self, path: str, place: str, source: bytes) -> _File:
         document, problems = read(path, source)
@@ -237,7 +328,7 @@ def _asked(judge: _Judge, paths: Sequence[str] | None, stdin: bytes | None) -> _
 def _ask_for_project(judge: _Judge, asked: _Asked) -> None:
     """The project file and all that it names, but what ships with autopack."""
     place = os.path.join(judge.library.root, PROJECT)
-    if not os.path.lexists(place):
+    if not (judge.library.there(place) or os.path.lexists(place)):
         advice = "name files or folders, or write a project with `autopack init`"
         asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder", None, (), advice))
         return
@@ -260,9 +351,9 @@ def _ask_for_file(library: _Library, place: str, named: str, asked: _Asked) -> N
 
 def _ask_for_folder(library: _Library, folder: str, asked: _Asked) -> None:
     """Every YAML file below with our header; others are somebody else's."""
-    for place in _yaml_files(folder):
+    for place in _yaml_files(library, folder):
         try:
-            source = _bytes(place)
+            source = library.content(place)
         except _Unusable as error:
             asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which {error}")
             continue
@@ -270,13 +361,17 @@ def _ask_for_folder(library: _Library, folder: str, asked: _Asked) -> None:
             _ask_for_file(library, place, place, asked)
 
 
-def _yaml_files(folder: str) -> Iterator[str]:
+def _yaml_files(library: _Library, folder: str) -> Iterator[str]:
     for here, folders, names in os.walk(folder):
+        library.seen.folder(here)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(here, name) for name in sorted(names) if name.endswith(_SUFFIXES))
+        yield from (os.path.join(here, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 # --- what governs a file ----------------------------------------------------------------------------------
+
+
+_NOT_YET = object()
 
 
 class _Chain:
@@ -285,12 +380,18 @@ class _Chain:
     def __init__(self, files: list[_File], *, whole: bool) -> None:
         self.files = files
         self.whole = whole and all(file.value is not None for file in files)
+        self._value: Any = _NOT_YET
 
     def links(self) -> list[tuple[str, Any]]:
         return [(file.path, file.value) for file in self.files]
 
     def value(self) -> Any:
-        """As one ruleset; None where a link is missing or can't be read."""
+        """As one ruleset, joined once; None where a link is missing or can't be read."""
+        if self._value is _NOT_YET:
+            self._value = self._joined()
+        return self._value
+
+    def _joined(self) -> Any:
         if not self.whole:
             return None
         if len(self.files) == 1:
@@ -310,6 +411,8 @@ class _Government:
         self._library = library
         self.project = project
         self.settings: dict[str, Any] = schema.filled("project", (project and project.value) or {})
+        if project is not None and project.value is None:  # there is one, and nobody knows what it names
+            self.settings = dict.fromkeys(self.settings)
         self.problems: dict[str, list[Problem]] = {}  # by the path of the file that holds the reference
         self._named: dict[str, _File | None] = {}
         self._chains: dict[str, _Chain] = {}
@@ -345,7 +448,7 @@ class _Government:
                 file = self._follow(self.project, steps, "playbook", pattern)
                 yield from [file] if file else []
                 continue
-            found = _matching(_folder(self._library, self.project), pattern)
+            found = _matching(self._library, _folder(self._library, self.project), pattern)
             if not found:
                 self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"')
             yield from (self._library.open(place) for place in found)
@@ -357,9 +460,10 @@ class _Government:
 
     def _followed(self, ruleset: _File) -> _Chain:
         chain = [ruleset]
-        while (parent := _parent(chain[0])) is not None:
-            file = self._follow(chain[0], ("extends",), "ruleset", parent)
-            if file is None:
+        while chain[0].path != _SHIPPED_DEFAULT:
+            parent = _parent(chain[0])
+            file = parent and self._follow(chain[0], ("extends",), "ruleset", parent)
+            if not file:
                 return _Chain(chain, whole=False)
             if file in chain:
                 names = [each.path for each in reversed(chain)]
@@ -399,8 +503,8 @@ class _Government:
 
 
 def _parent(file: _File) -> str | None:
-    """What a ruleset extends: what it says, else the shipped default, which extends nothing."""
-    if file.value is None or file.path == f"{_BUILTIN}default":
+    """What a ruleset extends: what it says, else the shipped default; None where nobody knows."""
+    if file.value is None:
         return None
     found: str | None = schema.filled("ruleset", file.value).get("extends")
     return found
@@ -410,11 +514,21 @@ def _folder(library: _Library, file: _File | None) -> str:
     return os.path.dirname(file.place) if file is not None and file.place else library.root
 
 
-def _matching(folder: str, pattern: str) -> list[str]:
+def _matching(library: _Library, folder: str, pattern: str) -> list[str]:
     import glob  # noqa: PLC0415 - only a check of the whole project looks for files
 
-    places = (os.path.join(folder, name) for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)))
-    return [place for place in places if os.path.isfile(place)]
+    head, _, _ = pattern.rpartition("/")
+    if _WILD & set(head):
+        library.seen.whole = False  # it may match anywhere
+    library.seen.names(os.path.join(folder, head))
+    places = {os.path.join(folder, name) for name in glob.glob(pattern, root_dir=folder, recursive=True)}
+    found = {place for place in places if os.path.isfile(place)}
+    if unsaved := [place for place in library.instead if place not in places and place.startswith(folder + os.sep)]:
+        from autopack.spec import paths  # noqa: PLC0415 - only an editor has files that don't exist yet
+
+        library.seen.whole = False
+        found.update(place for place in unsaved if paths.matches(os.path.relpath(place, folder), [pattern]))
+    return sorted(found)
 
 
 # --- judging ----------------------------------------------------------------------------------------------
@@ -443,10 +557,10 @@ class _Judge:
             government.files()
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
-        declared = file.value.get("inputs") if file.kind == "playbook" else None
+        declared = file.value.get("inputs", ()) if file.kind == "playbook" else ()
         return [
             *file.problems,
-            *_templates(file.document, file.value, declared or ()),
+            *_templates(file.document, file.value, declared),
             *rules.check(file.document, value, names),
             *government.problems.get(file.path, ()),
         ]
@@ -467,7 +581,7 @@ class _Judge:
         folder = _folder(self.library, file)
         while True:
             place = os.path.join(folder, PROJECT)
-            if os.path.isfile(place):
+            if self.library.there(place):
                 return self._project_at(place)
             above = os.path.dirname(folder)
             if folder in (self.library.root, above):
@@ -479,10 +593,10 @@ class _Judge:
             file = self.library.open(place)
         except _Unusable:
             return None
-        return file if file.kind == "project" else None
+        return file if file.kind in (None, "project") else None
 
 
-def _templates(document: Document, value: Any, inputs: Collection[str]) -> list[Problem]:
+def _templates(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
     if not schema.holds_template(document.text):
         return []
     from autopack.spec import template  # noqa: PLC0415 - most files hold no template

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.nearest import did_you_mean, replacement
 from autopack.spec.schema import holds_template
 
 Row = Mapping[str, Any]
@@ -28,11 +28,11 @@ class Names(NamedTuple):
     today: str = ""  # such as 2027-01-31; empty: nothing counts as expired
 
     def categories(self) -> list[str] | None:
-        """Every category under both of its names."""
-        if self.ruleset is None:
+        """Every category under both of its names; None where one of them is unknown."""
+        rows = self.ruleset and self.ruleset.get("categories")
+        if rows is None or any(row is None or row.get("task_category", "") is None for row in rows.values()):
             return None
-        rows = self.ruleset.get("categories") or {}
-        tasks = (row.get("task_category") for row in rows.values() if row)
+        tasks = (row.get("task_category") for row in rows.values())
         return list(dict.fromkeys([*rows, *filter(None, tasks)]))
 
 
@@ -40,6 +40,9 @@ def check(document: Document, value: Any, names: Names) -> list[Problem]:
     """Every rule of the document's kind. `value` is the document's own, or the same with its templates filled in."""
     written = _Written(document, value)
     return [found for rule in _RULES.get(document.kind or "", ()) for found in rule(written, names)]
+
+
+_ANY = 1_000_000_000  # more than any file holds
 
 
 class _Written:
@@ -52,10 +55,12 @@ class _Written:
         self.value = value
 
     def at(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
-        return problem(code, message, self.document.span(steps), labels, advice)
+        span = self.document.span(steps)
+        return problem(code, message, span, labels, advice, replacement(span, advice))
 
     def at_key(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
-        return problem(code, message, self.document.key_span(steps), labels, advice)
+        span = self.document.key_span(steps)
+        return problem(code, message, span, labels, advice, replacement(span, advice))
 
     def label(self, steps: Steps, text: str) -> Label:
         return Label(self.document.span(steps), text)
@@ -80,6 +85,14 @@ class _Written:
     def phases(self) -> Iterator[tuple[Steps, Any]]:
         for place, _ in self.items("tiers"):
             yield from self.items(*place, "phases")
+
+    def refused(self, *steps: Step) -> int:
+        """How many items of a list the schema refused: of a list that it refused as a whole, any number."""
+        found = self.get(*steps)
+        return _ANY if found is None else sum(item is None for item in found)
+
+    def refused_phases(self) -> int:
+        return self.refused("tiers") * _ANY + sum(self.refused(*place, "phases") for place, _ in self.items("tiers"))
 
 
 def _present(items: Sequence[Any] | None) -> Iterator[tuple[int, Any]]:
@@ -134,15 +147,20 @@ class _Needing:
 
 
 def _needs_of_tiers(written: _Written, _names: Names) -> Found:
-    yield from _needs(written, "tier", [_Needing(steps, tier) for steps, tier in written.items("tiers")])
+    tiers = [_Needing(steps, tier) for steps, tier in written.items("tiers")]
+    yield from _needs(written, "tier", tiers, written.refused("tiers"))
 
 
 def _needs_of_phases(written: _Written, _names: Names) -> Found:
-    yield from _needs(written, "phase", [_Needing(steps, phase) for steps, phase in written.phases()])
+    phases = [_Needing(steps, phase) for steps, phase in written.phases()]
+    yield from _needs(written, "phase", phases, written.refused_phases())
 
 
-def _needs(written: _Written, what: str, entries: Sequence[_Needing]) -> Found:
-    """Unknown, own and later ones. A need that names a duplicate id may mean any of them, so it is left alone."""
+def _needs(written: _Written, what: str, entries: Sequence[_Needing], refused: int) -> Found:
+    """Unknown, own and later ones. A need that names a duplicate id may mean any of them, so it is left alone.
+
+    `refused` entries are not among `entries`, and may be the ones that are needed.
+    """
     known: dict[str, _Needing] = {}
     forms: set[str] = set()
     repeated: list[str] = []
@@ -160,7 +178,7 @@ def _needs(written: _Written, what: str, entries: Sequence[_Needing]) -> Found:
             elif need.casefold() not in repeated:
                 yield from _order(written, what, entry, known[need], place)
     nameless = sum(entry.name is None for entry in entries)
-    yield from _dangling(written, what, dangling, list(known), len(repeated) + nameless)
+    yield from _dangling(written, what, dangling, list(known), len(repeated) + nameless + refused)
 
 
 def _order(written: _Written, what: str, entry: _Needing, needed: _Needing, place: Steps) -> Found:
@@ -215,10 +233,10 @@ def _references_of_ruleset(written: _Written, names: Names) -> Found:
 
 
 def _references_of_models(written: _Written, names: Names) -> Found:
-    catalogue = written.get("models") or {}
+    catalogue = written.get("models")
     for steps, _ in _routes(written):
         for place, name in (*written.items(*steps, "builder"), *written.items(*steps, "auditor")):
-            if name not in catalogue:
+            if catalogue is not None and name not in catalogue:
                 advice = did_you_mean(name, catalogue) or f"models: {_some(catalogue)}"
                 yield written.at(place, "AP3006", f'no model "{name}" in this catalogue', advice)
     categories = names.categories()
@@ -397,7 +415,7 @@ def _auditor_attempts(written: _Written, names: Names) -> Found:
     """A number that is written must fit; one that is inherited is clamped by the compiler."""
     for steps, row in _rows(written):
         auditor, builder = row.get("auditor_attempts"), row.get("builder_attempts")
-        own = builder is not None
+        own = "builder_attempts" in row
         if not own and steps[0] == "categories" and names.ruleset is not None:
             builder = _inherited_attempts(names.ruleset, str(steps[1]))
         if auditor is not None and builder is not None and auditor > max(1, builder - 1):
@@ -459,8 +477,16 @@ def _profiles(written: _Written, _names: Names) -> Found:
             if last == name and name == min(chain, key=list(profiles).index):  # once a circle, at its first profile
                 message = f"these profiles extend each other in a circle: {' -> '.join(chain)}"
                 yield written.at((*place, "extends"), "AP3009", message, "let one of them extend nothing")
-        elif all(profiles[each] is not None and profiles[each].get("steps", ()) in ((), []) for each in chain):
+        elif all(_runs_nothing(profiles[each]) for each in chain):
             yield written.at_key(place, "AP3024", f'the profile "{name}" runs nothing', "give it steps")
+
+
+def _runs_nothing(profile: Row | None) -> bool:
+    return (
+        profile is not None
+        and not profile.get("steps", ())
+        and None not in (profile.get("steps", ()), profile.get("extends", ""))
+    )
 
 
 def chain_of(profiles: Row, name: str) -> list[str]:
@@ -525,7 +551,7 @@ def _providers(written: _Written, _names: Names) -> Found:
     known = sorted({provider(name) for name in ids if name is not None})
     for steps, _ in written.items("providers"):
         name = str(steps[-1])
-        if name not in known and None not in ids:
+        if name not in known and None not in ids and written.get("models") is not None:
             message = f'no model of this catalogue belongs to "{name}"'
             yield written.at_key(steps, "AP3026", message, did_you_mean(name, known) or f"providers: {_some(known)}")
 
@@ -562,8 +588,9 @@ def misfit(declared: Row, value: object) -> str | None:
     kind = declared.get("type", "string")
     if kind is not None and type(value) not in _INPUT_TYPES[kind]:
         return f"is declared as {kind}, which {value!r} is not"
-    if declared.get("enum") and value not in declared["enum"]:
-        return f"must be one of: {', '.join(map(str, declared['enum']))}"
+    allowed = declared.get("enum")
+    if allowed and None not in allowed and value not in allowed:
+        return f"must be one of: {', '.join(map(str, allowed))}"
     return None
 
 

@@ -6,16 +6,16 @@ Not known here: other files, ids, anything a schema can't say.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from autopack.problem import Label, Problem, Span, problem
+from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec import shipped
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import BREAK, Document
 from autopack.spec.gate import Gate, Node, Test, target
-from autopack.spec.nearest import nearest
+from autopack.spec.nearest import clear, nearest
 
 KINDS = ("project", "playbook", "ruleset", "ci", "models")
 
@@ -46,8 +46,9 @@ def passes(kind: str) -> Test:
 def check(document: Document) -> tuple[Any, list[Problem]]:
     """What is left to judge, and all that the schema finds, in no particular order.
 
-    Left is the document's value with None for each part that was refused, so that later checks can go on; nothing at
-    all where the header was at fault.
+    Left is the document's value with None for each part that was refused, and for each key that is missing or whose
+    name is misspelt, so that later checks can go on: None says that nobody knows, absent that nothing was written.
+    Nothing at all is left where the header was at fault.
     """
     if document.kind is None:
         return None, []
@@ -57,7 +58,7 @@ def check(document: Document) -> tuple[Any, list[Problem]]:
         return document.value, []
     wording = _Wording(document)
     problems = wording.problems()
-    return _without(document.value, wording.refused), problems
+    return _without(document.value, wording.refused, wording.unknown), problems
 
 
 def filled(kind: str, value: Any) -> Any:
@@ -72,13 +73,14 @@ def templates(kind: str, value: Any) -> Iterator[tuple[Steps, str]]:
     return _templates(root, root, value, ())
 
 
-def _without(value: Any, refused: set[Steps], steps: Steps = ()) -> Any:
+def _without(value: Any, refused: set[Steps], unknown: Mapping[Steps, set[str]], steps: Steps = ()) -> Any:
     if steps in refused:
         return None
     if isinstance(value, dict):
-        return {key: _without(item, refused, (*steps, key)) for key, item in value.items()}
+        kept = {key: _without(item, refused, unknown, (*steps, key)) for key, item in value.items()}
+        return kept | dict.fromkeys(unknown.get(steps, ()))
     if isinstance(value, list):
-        return [_without(item, refused, (*steps, index)) for index, item in enumerate(value)]
+        return [_without(item, refused, unknown, (*steps, index)) for index, item in enumerate(value)]
     return value
 
 
@@ -154,6 +156,25 @@ def _errors(kind: str, value: object) -> Iterator[Any]:
     yield from guided(schema(kind)).iter_errors(value)
 
 
+def _one_a_place(errors: Iterable[Any]) -> Iterator[tuple[Steps, Any]]:
+    """What is wrong with a value itself once, with its place; a wrong type says more than its range or its words."""
+    about: dict[Steps, Any] = {}
+    for error in errors:
+        steps = tuple(error.absolute_path)
+        if error.validator in _ABOUT_CONTENTS or "propertyNames" in error.absolute_schema_path:
+            yield steps, error
+        elif steps not in about or _telling(error) > _telling(about[steps]):
+            about[steps] = error
+    yield from about.items()
+
+
+def _telling(error: Any) -> int:
+    """The most for the type that allows the most: of a mapping or a word, not of either alone."""
+    if error.validator != "type":
+        return 0
+    return 1 if isinstance(error.validator_value, str) else len(error.validator_value)
+
+
 class _Wording:
     """Turns jsonschema's errors on one document into findings: the exact token, plain words, what to write."""
 
@@ -163,12 +184,12 @@ class _Wording:
         self.root = schema(self.kind)
         self.spoken_of: set[tuple[Steps, str]] = set()
         self.refused: set[Steps] = set()  # values no later check should look at
+        self.unknown: dict[Steps, set[str]] = {}  # keys that are missing or misspelt, by the mapping they belong in
 
     def problems(self) -> list[Problem]:
         found: list[Problem] = []
-        for error in _errors(self.kind, self.document.value):
-            steps = tuple(error.absolute_path)
-            if error.validator not in _ABOUT_CONTENTS and "propertyNames" not in error.absolute_schema_path:
+        for steps, error in _one_a_place(_errors(self.kind, self.document.value)):
+            if error.validator not in _ABOUT_CONTENTS:  # with a refused key nobody knows which names the mapping has
                 self.refused.add(steps)
             found.extend(_WORDINGS[error.validator](self, steps, error))
         return found
@@ -203,14 +224,22 @@ class _Wording:
             if key in node.get("x-later", ()):
                 yield problem("AP2010", f'"{key}" does not work in this version of autopack yet', span)
                 continue
-            guess = nearest(key, [name for name in allowed if name not in error.instance])
+            absent = [name for name in allowed if name not in error.instance]
+            guess = nearest(key, absent)
+            self.unknown.setdefault(steps, set()).update([guess] if guess else ())
             start = f"did you mean `{guess}`? " if guess else ""
             message = f'unknown key "{key}" in {_place(node, steps)}'
-            yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}")
+            rivals = [other for other in error.instance if other not in allowed and nearest(other, absent) == guess]
+            meant = clear(key, absent) if len(rivals) == 1 else None
+            fixes = (Fix(span, meant),) if meant else ()
+            yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}", fixes)
 
     def missing_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
         node, instance = error.schema, error.instance
-        if not self.once(steps, "required") or any(key in instance for key in node.get("x-later", ())):
+        if not self.once(steps, "required"):
+            return
+        self.unknown.setdefault(steps, set()).update(name for name in node["required"] if name not in instance)
+        if any(key in instance for key in node.get("x-later", ())):
             return
         allowed = node.get("properties", {})
         absent = [name for name in allowed if name not in instance]
@@ -234,7 +263,9 @@ class _Wording:
             advice = f'write `"{self.written(steps)}"` if text is meant'
         elif value is None:
             advice = "give it a value or remove the key" if steps and isinstance(steps[-1], str) else None
-        yield problem("AP2003", message, self.span(steps), (), advice)
+        span = self.span(steps)
+        fixes = (Fix(span, f'"{self.written(steps)}"'),) if advice and value is not None else ()
+        yield problem("AP2003", message, span, (), advice, fixes)
 
     def not_allowed(self, steps: Steps, error: Any) -> Iterator[Problem]:
         value, allowed = error.instance, error.schema.get("enum", [error.schema.get("const")])
@@ -244,10 +275,13 @@ class _Wording:
             message = f"{_name(steps)}: {_literal(value)} does not work in this version of autopack yet"
             yield problem("AP2010", message, self.span(steps), (), f"what does: {_words(allowed)}")
             return
-        guess = nearest(value, [word for word in allowed if isinstance(word, str)]) if isinstance(value, str) else None
+        words = [word for word in allowed if isinstance(word, str)]
+        guess = nearest(value, words) if isinstance(value, str) else None
+        meant = clear(value, words) if isinstance(value, str) else None
         start = f"did you mean `{guess}`? " if guess else ""
         message = f"{_name(steps)} is {_literal(value)}, which is not one of its values"
-        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}")
+        fixes = (Fix(self.span(steps), meant),) if meant else ()
+        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}", fixes)
 
     def wrong_form(self, steps: Steps, error: Any) -> Iterator[Problem]:
         form = error.schema["x-form"]
@@ -279,7 +313,7 @@ class _Wording:
             yield problem("AP2009", message, self.document.span((*steps, index)), (label,), "remove one of them")
 
 
-_ABOUT_CONTENTS = frozenset({"additionalProperties", "required", "uniqueItems", "minItems", "minProperties"})
+_ABOUT_CONTENTS = frozenset({"additionalProperties", "required", "uniqueItems"})
 _RANGES = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
 _WORDINGS: Mapping[str, Callable[[_Wording, Steps, Any], Iterator[Problem]]] = {
     "additionalProperties": _Wording.unknown_keys,

@@ -9,20 +9,24 @@ every fault is found before anything is filled in, and at its exact place.
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from autopack.problem import Problem, Span, problem
+from autopack.problem import Fix, Problem, Span, problem
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import BREAK, Document
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.nearest import did_you_mean, replacement
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in
+DEPTH_MAX = 10  # of brackets in an expression, and of `if` in `if`
+WORDS_MAX = 100  # words and signs of one expression
 
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
 _TAGS = frozenset({"if", "elif", "else", "endif"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
 _FIXED = {"project": ("name",), "run": ("id",)}
 
@@ -40,16 +44,26 @@ class _Fault(NamedTuple):
     help: str | None = None
 
 
-def check(document: Document, value: Any, inputs: Collection[str]) -> list[Problem]:
-    """Everything wrong with the templates of a value of the document; `inputs` are the names its playbook declares."""
+def check(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
+    """Everything wrong with the templates of a value of the document.
+
+    `inputs` are the names its playbook declares, None where nobody knows them.
+    """
     if document.kind not in schema.KINDS or not schema.holds_template(document.text):
         return []
     return [
-        problem(fault.code, fault.message, _span(document, steps, text, fault.token), (), fault.help)
+        _finding(document, steps, text, fault)
         for steps, text in schema.templates(document.kind, value)
         if schema.holds_template(text)
         for fault in _faults(text, inputs)
     ]
+
+
+def _finding(document: Document, steps: Steps, text: str, fault: _Fault) -> Problem:
+    span = _span(document, steps, text, fault.token)
+    exact = fault.token is not None and span != document.span(steps)
+    fixes: tuple[Fix, ...] = replacement(span, fault.help) if exact else ()
+    return problem(fault.code, fault.message, span, (), fault.help, fixes)
 
 
 def filled_in(document: Document, inputs: Mapping[str, object], project: str) -> tuple[Any, list[Problem]]:
@@ -82,16 +96,17 @@ def _replaced(value: Any, texts: Mapping[Steps, str], steps: Steps) -> Any:
 # --- what a template may say ------------------------------------------------------------------------------
 
 
-def _faults(text: str, inputs: Collection[str]) -> list[_Fault]:
+def _faults(text: str, inputs: Collection[str] | None) -> list[_Fault]:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
 
     environment = _environment()
     try:
+        tokens = [token for token in _tokens(environment, text) if token.kind not in ("whitespace", "data")]
+        if (fault := _too_much(tokens)) is not None:
+            return [fault]
         environment.parse(text)
-        tokens = list(_tokens(environment, text))
     except TemplateSyntaxError as error:
         return [_Fault("AP3021", f"this template cannot be read: {error.message}", None)]
-    tokens = [token for token in tokens if token.kind not in ("whitespace", "data")]
     found = (_fault_of_tag(tokens, index) for index in range(1, len(tokens)))
     tags = [fault for fault in found if fault is not None]
     if tags:  # what names mean inside them can't be known
@@ -99,7 +114,23 @@ def _faults(text: str, inputs: Collection[str]) -> list[_Fault]:
     return list(_faults_of_names(tokens, inputs))
 
 
-def _faults_of_names(tokens: list[_Token], inputs: Collection[str]) -> Iterator[_Fault]:
+def _too_much(tokens: list[_Token]) -> _Fault | None:
+    """Where an expression grows too long or too deep for jinja2, which reads and compiles by recursion."""
+    nested = blocks = words = 0
+    for token, name in pairwise([*tokens, _Token("", "", 0)]):
+        words = 0 if token.kind.endswith(("_begin", "_end")) else words + 1
+        nested += (token.text in _OPENING) - (token.text in _CLOSING) if token.kind == "operator" else 0
+        if token.kind == "block_begin":
+            blocks += -1 if name.text.startswith("end") else name.text not in ("else", "elif")
+        if nested > DEPTH_MAX or blocks > DEPTH_MAX:
+            return _Fault("AP3022", f"a template nests at most {DEPTH_MAX} deep", token, "write it in fewer steps")
+        if words > WORDS_MAX:
+            message = f"an expression of a template has at most {WORDS_MAX} words and signs"
+            return _Fault("AP3022", message, token, "write it in fewer steps")
+    return None
+
+
+def _faults_of_names(tokens: list[_Token], inputs: Collection[str] | None) -> Iterator[_Fault]:
     """All of them; after what is not allowed, nothing more up to the closing braces: it would be about its parts."""
     silent = False
     for index, token in enumerate(tokens):
@@ -127,7 +158,7 @@ def _fault_of_tag(tokens: list[_Token], index: int) -> _Fault | None:
     return _Fault("AP3022", f'a template has no "{token.text}"', token, "tags it has: if, elif, else, endif")
 
 
-def _fault(tokens: list[_Token], index: int, inputs: Collection[str]) -> _Fault | None:
+def _fault(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> _Fault | None:
     token = tokens[index]
     before = tokens[index - 1] if index else _Token("", "", 0)
     if token.kind == "operator":
@@ -158,16 +189,18 @@ def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
     return None
 
 
-def _fault_of_name(tokens: list[_Token], index: int, inputs: Collection[str]) -> _Fault | None:
+def _fault_of_name(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> _Fault | None:
     root, after = tokens[index], [*tokens[index + 1 : index + 3], _Token("", "", 0), _Token("", "", 0)]
-    known: Mapping[str, Collection[str]] = {"inputs": inputs, **_FIXED}
+    known: Mapping[str, Collection[str]] = {"inputs": inputs or (), **_FIXED}
     if root.text not in known:
-        advice = did_you_mean(root.text, known) or _advice_for_stranger(root.text, inputs)
+        advice = did_you_mean(root.text, known) or _advice_for_stranger(root.text, inputs or ())
         return _Fault("AP3020", f'unknown name "{root.text}"', root, advice)
     if after[0].text != "." or after[1].kind != "name":
         example = next(iter(known[root.text]), "name")
         return _Fault("AP3020", f'"{root.text}" is no text', root, f"write `{root.text}.{example}`")
     leaf = after[1]
+    if root.text == "inputs" and inputs is None:
+        return None
     if leaf.text not in known[root.text]:
         names = ", ".join(known[root.text]) or "none"
         advice = did_you_mean(leaf.text, known[root.text]) or f"names after `{root.text}.`: {names}"

@@ -2,13 +2,14 @@
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 
 from autopack.problem import Problem, Span
 from autopack.problem.report import FORMATS, render
 from autopack.spec.document import BYTES_MAX, readable
 from autopack.spec.load import STDIN, Checked, check
+from autopack.views import cached
+from autopack.views.cached import Answer
 
 FINDINGS, USAGE = 1, 2
 SEVERITIES = ("error", "warning", "info")
@@ -24,26 +25,44 @@ def run(
     codes: Sequence[str] = (),
     ignore: Sequence[str] = (),
     fail_on: str = "error",
+    remember: Sequence[str] | None = None,
 ) -> int:
     """Check the paths (none: the whole project here; `-`: standard input), print findings, return the exit code.
 
-    `codes` and `ignore` are codes or their beginnings (`AP2`); `fail_on` is the least severity that makes it 1.
+    `codes` and `ignore` are codes or their beginnings (`AP2`); `fail_on` is the least severity that makes it 1. The
+    answer is kept as the one to the command line `remember`.
     """
-    form = form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" and "github" in FORMATS else "full")
+    form = form or _own_form()
     if form not in FORMATS:
         print(f"autopack validate: no format is called {form!r}; there are {', '.join(FORMATS)}", file=sys.stderr)
         return USAGE
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=_today())
-    problems = [p for p in found.problems if _wanted(p, codes, ignore)]
+    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today())
+    problems = [p for p in found.problems if wanted(p, codes, ignore)]
+    answer = told(found, problems, form, colour, fail_on, stdin=stdin)
+    sys.stdout.write(answer.text)
+    if remember is not None and stdin is None:
+        dated = any("until" in document.text for document in found.documents.values())
+        cached.keep(remember, found.seen, answer, dated=dated)
+    return answer.code
+
+
+def told(
+    found: Checked,
+    problems: Sequence[Problem],
+    form: str,
+    colour: bool | None,  # noqa: FBT001
+    fail_on: str,
+    *,
+    stdin: bytes | None = None,
+) -> Answer:
+    """The findings of a check in a format, and the exit code."""
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     names = _names(found, problems) if form in WITH_NAMES else {}
     sources = _sources(found, problems, stdin)
-    sys.stdout.write(
-        render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
-    )
+    text = render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    return FINDINGS if any(problem.severity in grave for problem in problems) else 0
+    return Answer(text, FINDINGS if any(problem.severity in grave for problem in problems) else 0)
 
 
 def _sources(found: Checked, problems: Sequence[Problem], stdin: bytes | None) -> dict[str, str]:
@@ -71,11 +90,16 @@ def _within() -> str:
     return next((folder for folder in folders if folder.split("/")[0] not in (".", "..")), "")
 
 
-def _today() -> str:
-    """Local date, 2027-01-31: what has expired is judged where the person is. `datetime` would cost 3 ms of import."""
-    return time.strftime("%Y-%m-%d")
+def wanted(found: Problem, codes: Sequence[str], ignore: Sequence[str]) -> bool:
+    """Whether a finding is among those that were asked for."""
+    asked = not codes or found.code.startswith(tuple(codes))
+    return asked and not (ignore and found.code.startswith(tuple(ignore)))
 
 
-def _wanted(problem: Problem, codes: Sequence[str], ignore: Sequence[str]) -> bool:
-    asked = not codes or problem.code.startswith(tuple(codes))
-    return asked and not (ignore and problem.code.startswith(tuple(ignore)))
+def words(lists: Sequence[str]) -> tuple[str, ...]:
+    """`AP1,AP2003` and the like as codes."""
+    return tuple(word.strip() for each in lists for word in each.split(",") if word.strip())
+
+
+def _own_form() -> str:
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" and "github" in FORMATS else "full"

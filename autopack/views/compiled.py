@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,11 @@ from autopack.problem import Problem, order
 from autopack.problem.report import render
 from autopack.spec.load import load
 from autopack.spec.model import Spec
+from autopack.spec.waivers import waived
+from autopack.views.cached import today
 
 PROJECT_FILE = "autopack.yaml"
+BY_THE_COMPILER = ("AP4", "AP6", "AP7")  # layers a check of files leaves to it: here a silent waiver is an unused one
 
 
 class Unusable(Exception):
@@ -51,11 +53,11 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None) -> Compiled:
         return Compiled(_frozen(where), None)
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
-    spec, problems = load(str(root), relative, inputs, today=time.strftime("%Y-%m-%d"))
+    spec, problems = load(str(root), relative, inputs, today=today())
     plan = None
     if spec is not None:
         plan, more = compile_spec(spec, jobs=jobs)
-        problems = [*problems, *more]
+        problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
     _show(spec, root, problems)
     if spec is None or plan is None:
         raise Unusable(1)

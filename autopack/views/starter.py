@@ -1,5 +1,9 @@
 """The files that `autopack init` writes, by template."""
 
+import json
+
+from autopack.spec.schema import KINDS
+
 PROJECT = """\
 # yaml-language-server: $$schema=.autopack/schemas/project.v1.schema.json
 autopack: project/v1
@@ -52,12 +56,31 @@ repos:
         files: (^autopack\\.yaml|^playbooks/.*\\.ya?ml)$$
 """
 
+FILES = {  # where the files of a kind usually are, as in .pre-commit-hooks.yaml
+    "project": ["autopack.yaml"],
+    "playbook": ["playbooks/*.yaml", "playbooks/*.yml"],
+    "tier": ["tiers/*.yaml", "tiers/*.yml"],
+    "phase": ["phases/*.yaml", "phases/*.yml"],
+    "ruleset": ["rulesets/*.yaml", "rulesets/*.yml"],
+    "ci": ["ci.yaml", "ci/*.yaml", "ci/*.yml"],
+    "models": ["models.yaml", "models/*.yaml", "models/*.yml"],
+    "scenario": ["scenarios/*.yaml", "scenarios/*.yml"],
+}
+
+
+def settings() -> str:
+    """For editors that explain YAML by schemas: which schema explains which files, modelines or not."""
+    schemas = {f"./.autopack/schemas/{kind}.v1.schema.json": FILES[kind] for kind in KINDS}
+    return json.dumps({"yaml.schemas": schemas}, indent=2) + "\n"
+
+
 TEMPLATES = {
     "python": {
         "autopack.yaml": PROJECT,
         "playbooks/first.yaml": PLAYBOOK,
         ".github/workflows/autopack.yml": WORKFLOW,
         ".pre-commit-config.yaml": HOOK,
+        ".vscode/settings.json": settings(),
     },
 }
 """Template -> path -> text; `$name` stands for the project's name."""

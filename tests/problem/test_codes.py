@@ -62,6 +62,7 @@ AP1022 error number that cannot be kept
 AP1023 error value does not fit its tag
 AP1024 error too many findings in one file
 AP1025 error control character
+AP1026 error too many keys and values
 """
 
 

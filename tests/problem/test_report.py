@@ -199,6 +199,7 @@ def test_json_holds_every_field_of_every_finding():
                 "end_column": 2,
                 "labels": [{"text": "first", "path": "b.yaml", "line": 1, "column": 1, "end_line": 1, "end_column": 2}],
                 "help": "keep one",
+                "fixes": [],
                 "docs": "docs/reference/codes.md#ap1005",
             }
         ],

@@ -83,6 +83,19 @@ def test_what_can_not_be_read_is_told_at_the_text(expect: Expect, text: str) -> 
     expect("AP3021", goal(f'⟦"{text}"⟧'))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ " + "(" * 10 + "⟦(⟧" + "(" * 300 + "1" + ")" * 311 + " }}",
+        "{{ " + "not " * 100 + "⟦not⟧ " + "not " * 900 + "true }}",
+        "{% if inputs.fast %}" * 10 + "⟦{%⟧ if inputs.fast %}" + "{% if inputs.fast %}" * 300 + "{% endif %}" * 311,
+    ],
+    ids=["brackets", "nots", "ifs"],
+)
+def test_a_template_is_neither_long_nor_deep(expect: Expect, text: str) -> None:
+    expect("AP3022", goal(f'"{text}"'))
+
+
 def test_braces_where_no_template_is_taken_are_braces(case: Case) -> None:
     case.write("p.yaml", playbook(phase("a", 'acceptance: ["renders {{ name }} as written"]')))
     assert case.check("p.yaml").problems == []

@@ -17,6 +17,9 @@ COMPLETION = "_AUTOPACK_COMPLETE"
 VERBS = {
     "init": "Write a project that validates; never overwrites.",
     "validate": "Check specs: every problem, at the exact token.",
+    "fmt": "Rewrite specs in the canonical layout; comments stay, meaning stays.",
+    "migrate": "Rewrite specs for the newest version of the language.",
+    "show": "Show what holds for each phase, and which line decided it.",
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
@@ -26,6 +29,7 @@ VERBS = {
     "logs": "Show what happened in a run, event by event.",
     "explain": "Say what a code means and why it matters.",
     "schema": "Print the JSON Schema of a kind.",
+    "lsp": "Serve editors: findings, completion, hover, definitions, rename.",
 }
 
 

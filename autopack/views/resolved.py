@@ -1,0 +1,65 @@
+"""`autopack show --resolved`: every effective value of a phase, and the place of the layer that decided it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from autopack.plan.compiler import expand, order
+from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.inherit import inherit
+from autopack.problem import Problem
+from autopack.spec.at import At
+from autopack.spec.model import Spec
+
+
+class Effective(NamedTuple):
+    """`origin` is file:line:column, `layer` who decided there; both None for what nobody decided."""
+
+    name: str
+    value: Any
+    layer: str | None
+    origin: str | None
+
+
+class Phase(NamedTuple):
+    phase_id: str
+    tier_id: str
+    goal: str
+    origin: str
+    values: list[Effective]
+
+
+def phases(spec: Spec) -> tuple[list[Phase], Sequence[Problem]]:
+    """Every phase in the order of the plan, or what keeps it from having one."""
+    draft = Draft(spec)
+    for step in (expand, order, inherit):
+        draft = step(draft)
+        if draft.failed:
+            return [], draft.problems
+    return [_phase(spec, phase) for phase in draft.phases], draft.problems
+
+
+def _phase(spec: Spec, phase: DraftPhase) -> Phase:
+    own = phase.spec
+    values = [
+        Effective(name, value.value, value.layer if value.at else None, _place(spec, value.at))
+        for name, value in sorted(phase.values.items())
+    ]
+    written = [
+        Effective(name, list(getattr(own, name)), "phase", _place(spec, own.at.to(name)))
+        for name in ("acceptance", "deliverables", "needs", "tags")
+        if getattr(own, name)
+    ]
+    scope = [
+        Effective(f"scope.{name}", list(paths), "phase", _place(spec, own.scope.at.to(name)))
+        for name, paths in (("write", own.scope.write), ("read", own.scope.read))
+        if paths
+    ]
+    place = _place(spec, own.at.to("id"))
+    return Phase(own.id, phase.tier.id, own.goal, place or "", sorted([*values, *written, *scope]))
+
+
+def _place(spec: Spec, at: At | None) -> str | None:
+    if at is None:
+        return None
+    span = spec.span(at)
+    return f"{span.path}:{span.line}:{span.column}"

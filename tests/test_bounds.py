@@ -1,0 +1,105 @@
+"""Hostile input costs little: each file is checked in a process that may use one second of CPU and 300 MB of memory.
+
+The limits are the kernel's, so nothing here looks at a clock: who passes them is killed or gets a MemoryError, and
+there is no finding.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+MEGABYTES = 300
+HEAD = b"autopack: playbook/v1\nname: x\nmeta:\n"
+LAUGHS = b"".join(b"  a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 10))
+
+
+def limited() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES * 2**20, MEGABYTES * 2**20))
+    # CPU time is counted in whole seconds: one of them for the interpreter and what it imports
+    resource.setrlimit(resource.RLIMIT_CPU, (2, 2))
+
+
+def checked(folder: Path, *paths: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "autopack", "validate", "--format", "concise", *paths],
+        cwd=folder,
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]},
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "alias bomb": ("AP1008", lambda: HEAD + b"  a0: &a0 [lol, lol]\n" + LAUGHS),
+    "merge bomb": ("AP1026", lambda: HEAD + b"  b: &b {a: 1}\n  c:\n" + b"  - {<<: *b}\n" * 690_000),
+    "merges of a wide mapping": (
+        "AP1026",
+        lambda: HEAD + b"  b: &b {" + b",".join(b"k%d: 1" % n for n in range(20_000)) + b"}\n" + b"  c:\n"
+        + b"  - {<<: *b}\n" * 100_000,
+    ),
+    "merges of merges": (
+        "AP1014",
+        lambda: HEAD + b"  m0: &m0 {a: 1}\n"
+        + b"".join(b"  m%d: &m%d {<<: *m%d, k%d: 1}\n" % (n, n, n - 1, n) for n in range(1, 20_000)),
+    ),
+    "20,000 brackets": ("AP1014", lambda: HEAD + b"  a: " + b"[" * 20_000),
+    "20,000 braces": ("AP1014", lambda: HEAD + b"  a: " + b"{a: " * 20_000),
+    "20,000 levels": ("AP1014", lambda: HEAD + b"".join(b" " * n + b"a:\n" for n in range(2, 2_000))),
+    "5,000,000 brackets": ("AP1014", lambda: b"[" * 5_000_000),
+    "a list of millions": ("AP1026", lambda: HEAD + b"  a: [" + b"1," * 4_000_000 + b"]\n"),
+    "millions of empty lists": ("AP1026", lambda: HEAD + b"  a: [" + b"[]," * 3_000_000 + b"]\n"),
+    "a million keys": ("AP1026", lambda: HEAD + b"".join(b"  k%d:\n" % n for n in range(900_000))),
+    "a million anchors": ("AP1026", lambda: HEAD + b"  a: [" + b"&a 1," * 1_500_000 + b"]\n"),
+    "60 MB scalar": ("AP1013", lambda: HEAD + b"  a: " + b"x" * 60_000_000),
+    "9 MB scalar": ("AP2001", lambda: HEAD.replace(b"name", b"nmae") + b"  a: '" + b"x" * 9_000_000 + b"'\n"),
+    "9 MB of blank lines": ("AP1026", lambda: HEAD + b"  a: 1\n" + b"\n" * 9_000_000),
+    "9 MB of comments": ("AP1026", lambda: HEAD + b"  a: 1\n" + b"#\n" * 4_500_000),
+    "NUL": ("AP1011", lambda: HEAD + b"  a: \0\n"),
+    "9 MB of NUL": ("AP1011", lambda: b"\0" * 9_000_000),
+    "invalid UTF-8": ("AP1012", lambda: HEAD + b"  a: \xff\n"),
+    "9 MB of invalid UTF-8": ("AP1012", lambda: b"\xff" * 9_000_000),
+    "UTF-16": ("AP1012", lambda: "autopack: playbook/v1".encode("utf-16")),
+    "conflict markers": ("AP1010", lambda: b"<<<<<<< a\n" * 500_000),
+    "unclosed quotes": ("AP1015", lambda: HEAD + b"  a: '" + b"x\n" * 400_000),
+    "backslashes": ("AP1015", lambda: HEAD + b'  a: "' + b"\\" * 999_999),
+    "duplicate keys": ("AP1005", lambda: HEAD + b"  a: 1\n" * 400_000),
+    "tags": ("AP1006", lambda: HEAD + b"  a: [" + b"!x 1," * 400_000 + b"]\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_hostile_file_is_a_finding_at_little_cost(tmp_path: Path, name: str) -> None:
+    code, make = FILES[name]
+    (tmp_path / "it.yaml").write_bytes(make())
+    done = checked(tmp_path, "it.yaml")
+    assert f"[{code}]" in done.stdout, (done.returncode, done.stderr[-2000:], done.stdout[:1000])
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+def test_what_is_no_file_is_a_finding_and_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "autopack.yaml")
+    done = checked(tmp_path)
+    assert "[AP3007]" in done.stdout
+    assert done.returncode == 1
+
+
+def test_what_a_project_names_and_is_no_file_is_a_finding_there(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ci.yaml")
+    (tmp_path / "autopack.yaml").write_text("autopack: project/v1\nname: x\nplaybooks: []\nci: ci.yaml\n")
+    done = checked(tmp_path)
+    assert 'autopack.yaml:4:5: error[AP3007]: "ci.yaml" is not a regular file' in done.stdout
+
+
+def test_an_endless_device_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "it.yaml").symlink_to("/dev/zero")
+    assert "[AP3007]" in checked(tmp_path, "it.yaml").stdout

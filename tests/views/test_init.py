@@ -1,0 +1,47 @@
+"""What `autopack init` writes for editors and CI."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from autopack.spec.schema import KINDS
+
+
+def init(folder: Path) -> str:
+    command = [sys.executable, "-m", "autopack", "init", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_editors_learn_which_schema_explains_which_files(tmp_path: Path) -> None:
+    init(tmp_path)
+    schemas = json.loads((tmp_path / ".vscode/settings.json").read_text())["yaml.schemas"]
+    assert list(schemas) == [f"./.autopack/schemas/{kind}.v1.schema.json" for kind in KINDS]
+    assert all((tmp_path / path).is_file() for path in schemas)
+    assert schemas["./.autopack/schemas/playbook.v1.schema.json"] == ["playbooks/*.yaml", "playbooks/*.yml"]
+
+
+def test_each_written_file_names_its_schema(tmp_path: Path) -> None:
+    init(tmp_path)
+    for path in ("autopack.yaml", "playbooks/first.yaml"):
+        first = (tmp_path / path).read_text().split("\n")[0]
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        assert ((tmp_path / path).parent / named).is_file()
+
+
+def test_settings_that_exist_are_never_overwritten(tmp_path: Path) -> None:
+    settings = tmp_path / ".vscode/settings.json"
+    settings.parent.mkdir()
+    settings.write_text("mine\n")
+    assert "kept    .vscode/settings.json (exists)" in init(tmp_path)
+    assert settings.read_text() == "mine\n"
+
+
+def test_the_workflow_and_the_hook_are_yaml_that_validates_with_autopack(tmp_path: Path) -> None:
+    init(tmp_path)
+    workflow = yaml.safe_load((tmp_path / ".github/workflows/autopack.yml").read_text())
+    assert workflow["jobs"]["validate"]["steps"][-1] == {"run": "autopack validate"}
+    hook = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"][0]
+    assert hook["entry"] == "autopack validate"

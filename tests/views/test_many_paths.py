@@ -1,0 +1,37 @@
+"""`validate` of several files and folders and standard input in one go."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PLAYBOOK = (
+    "autopack: playbook/v1\nname: %s\ntiers:\n  - id: T1\n    phases:\n"
+    "      - {id: store, goal: Do it., category: %s, scope: {write: [docs/**]}}\n"
+)
+
+
+def test_files_folders_and_standard_input_make_one_verdict(tmp_path: Path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "a.yaml").write_text(PLAYBOOK % ("a", "doks"))
+    (tmp_path / "deep" / "b.yml").write_text(PLAYBOOK % ("b", "docs"))
+    (tmp_path / "deep" / "er" / "c.yaml").write_text(PLAYBOOK % ("c", "dcos"))
+    (tmp_path / "deep" / "theirs.yaml").write_text("somebody: else's\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "autopack", "validate", "--format=concise", "a.yaml", "deep", "a.yaml", "-"],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        input=PLAYBOOK % ("d", "test"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == (
+        '<stdin>:6:45: error[AP5001]: no category "test" in the ruleset\n'
+        'a.yaml:6:45: error[AP5001]: no category "doks" in the ruleset\n'
+        'deep/er/c.yaml:6:45: error[AP5001]: no category "dcos" in the ruleset\n'
+        "3 errors in 4 files\n"
+        "not checked: model reachability\n"
+    )
+    assert not (tmp_path / "cache").exists()
