@@ -48,7 +48,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "artifacts.commit_issues": "Issue files stay in the run's folder.",
     },
     "playbook": {
-        "tiers[].phases[].external": "Neither sources nor licences are checked.",
         "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
     },
     "ruleset": {
@@ -58,7 +57,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "aging": "Every run counts its issues anew.",
         "severity_upgrades": "No issue is upgraded.",
         "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
-        "external": "Neither sources nor licences are checked.",
         "landing": "Fixed: on a moved head CI always runs again.",
         "promotion": "Eligible is a run that succeeded with clean tiers.",
         "category_defaults.auditor_attempts": "The Auditor suggests no patches.",
@@ -69,8 +67,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     "ci": {
         "baseline": "The base commit is not tested: its failures block, too.",
         "quarantine": "Dates are checked; the tests still block.",
-        "sandbox.memory_mb": "No limit is set.",
-        "sandbox.cpu_s": "No limit is set.",
         "preflight": "A tool that is missing ends the run at once.",
         "profiles.*.steps[].when": "Every step always runs.",
     },
