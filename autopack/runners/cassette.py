@@ -26,7 +26,7 @@ from typing import Any, Literal, get_args
 from autopack.plan import canonical
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run.events import Outcome
-from autopack.runners.model import Answer, ModelClient, Request, request_key
+from autopack.runners.model import Answer, ModelClient, Request, encodable, request_key
 from autopack.runners.redact import redact
 
 FORMAT = "cassette/v1"
@@ -238,14 +238,14 @@ def _answer(where: str, reply: Mapping[str, Any]) -> Answer:
     text = reply["text"]
     return Answer(
         outcome=reply.get("outcome", "ok"),
-        text=text if isinstance(text, str) else "\n".join(text),
-        finish_reason=reply.get("finish_reason", "stop"),
+        text=encodable(text if isinstance(text, str) else "\n".join(text)),
+        finish_reason=encodable(reply.get("finish_reason", "stop")),
         usage=_usage(where, reply.get("usage")),
-        served_model=reply.get("served_model", "scripted"),
+        served_model=encodable(reply.get("served_model", "scripted")),
         latency_s=0.0,
         retry_after_s=reply.get("retry_after_s"),
         litellm_cost_usd=_money(where, reply.get("litellm_cost_usd")),
-        message=reply.get("message", ""),
+        message=encodable(reply.get("message", "")),
     )
 
 
@@ -254,7 +254,15 @@ def _usage(where: str, row: Any) -> Usage:
     if row is None:
         return UNKNOWN_USAGE
     _check(where, row, _USAGE, optional=_USAGE.keys())
-    return Usage(**{name: row.get(name, 0) for name in _COUNTS}, known=row.get("known", True))
+    usage = Usage(**{name: row.get(name, 0) for name in _COUNTS}, known=row.get("known", True))
+    for name in _COUNTS:
+        if getattr(usage, name) < 0:
+            raise CassetteError(f"{where}: {name} is {getattr(usage, name)}, and no count is negative")
+    if usage.cached_read + usage.cached_write > usage.input:
+        raise CassetteError(f"{where}: cached_read and cached_write are parts of input, and larger than it")
+    if usage.reasoning > usage.output:
+        raise CassetteError(f"{where}: reasoning is a part of output, and larger than it")
+    return usage
 
 
 def _money(where: str, value: str | None) -> Decimal | None:

@@ -1,12 +1,19 @@
 """From a Builder's reply to a tree: parse, match, gate, write. Whatever is refused says why, in the Builder's terms."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from autopack.plan.model import Plan, PlanPhase
+from autopack.plan.model import Argv, Plan, PlanPhase, Profile
 from autopack.run.events import ReportedIssue
-from autopack.runners import edit, gate, git, reply
+from autopack.runners import edit, gate, git, integrity, reply
+from autopack.runners.redact import redact
+
+_MAKE = ("make", "gmake")
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +75,17 @@ def candidate(
 
 
 def reported(phase: PlanPhase, found: Iterable[reply.Issue | reply.Finding], source: str) -> tuple[ReportedIssue, ...]:
-    """What a model reported, under stable keys; one it gave no key gets one made of what it says."""
+    """What a model reported, under stable keys, without secrets; one it gave no key gets one made of what it says."""
     return tuple(
         ReportedIssue(
-            issue_key=issue.issue_key or issue_key(phase.category, issue.path or phase.phase_id, issue.description),
+            issue_key=redact(
+                issue.issue_key or issue_key(phase.category, issue.path or phase.phase_id, issue.description)
+            ),
             severity=issue.severity,
-            category=issue.category or phase.category,
+            category=redact(issue.category) or phase.category,
             source=source,
-            description=issue.description,
-            evidence_refs=tuple(issue.evidence_refs),
+            description=redact(issue.description),
+            evidence_refs=tuple(map(redact, issue.evidence_refs)),
         )
         for issue in found
     )
@@ -119,7 +128,24 @@ def _rules(plan: Plan, phase: PlanPhase, present: frozenset[str]) -> gate.GateRu
         limits=gate.Limits(limits.files, limits.changed_lines, limits.file_bytes, limits.shrink, limits.growth),
         deliverables=phase.deliverables,
         present=present,
+        ci_files=ci_files(plan.profiles[phase.ci], present),
     )
+
+
+def ci_files(profile: Profile, present: AbstractSet[str]) -> tuple[str, ...]:
+    """The files of the repository that the profile's commands name or, being make, read unasked.
+
+    Makefiles count where there is none yet: make prefers some names to others. Test files have rules of their own.
+    """
+    found = {path for step in (*profile.setup, *profile.steps) for path in _named(step.run, present)}
+    return tuple(sorted(found))
+
+
+def _named(argv: Argv, present: AbstractSet[str]) -> Iterator[str]:
+    paths = [posixpath.normpath(part) for word in argv for part in re.split(r"[\s=;&|]+", word) if part]
+    yield from (path for path in paths if path in present and not integrity.is_collected(path))
+    if any(posixpath.basename(path) in _MAKE for path in paths):
+        yield from (posixpath.normpath(f"{folder}/{name}") for folder in (".", *paths) for name in _MAKEFILES)
 
 
 def _pass(found: tuple[gate.GateFinding, ...], issues: tuple[ReportedIssue, ...]) -> None:
@@ -137,7 +163,7 @@ def _noted(phase: PlanPhase, found: tuple[gate.GateFinding, ...]) -> tuple[Repor
             severity="major" if finding.severity == "major" else "minor",
             category=phase.category,
             source="static_check",
-            description=_line(finding),
+            description=redact(_line(finding)),
             evidence_refs=(finding.path,),
         )
         for finding in found

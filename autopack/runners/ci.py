@@ -111,7 +111,7 @@ def run_profile(
     if all(step.result.outcome == "ok" for step in ran):
         ran += _run_steps(bench, profile.steps, setup=False)
     reports = [step.junit for step in profile.steps if step.junit is not None]
-    changed = _changed(before, _files(worktree), reports)
+    changed = _changed(worktree, before, reports)
     return _conclude(profile, ran, mask_for(worktree, [env, environ], time.time()), changed)
 
 
@@ -423,25 +423,45 @@ def _take_report(step: Step, worktree: str) -> bytes | None:
 # Files ------------------------------------------------------------------------------------------------------------
 
 
-def _files(worktree: str) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for folder, folders, names in os.walk(worktree):
-        folders[:] = [name for name in folders if name not in CACHES]
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                facts = os.lstat(path)
-            except FileNotFoundError:  # a temporary file, gone already
-                continue
-            found[os.path.relpath(path, worktree)] = (facts.st_size, facts.st_mtime_ns)
+Facts = tuple[int, int]
+
+
+def _files(worktree: str) -> dict[str, Facts]:
+    """Size and time of what is there. A folder so deep that no path leads there is passed over: git made none such."""
+    found: dict[str, Facts] = {}
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        for entry in _entries(os.path.join(worktree, folder)):
+            path = os.path.join(folder, entry.name)
+            if not entry.is_dir(follow_symlinks=False):
+                found |= {path: facts} if (facts := _facts(entry.path)) else {}
+            elif entry.name not in CACHES:
+                todo.append(path)
     return found
 
 
-def _changed(
-    before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]], reports: Sequence[str]
-) -> tuple[str, ...]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:  # gone, shut or too deep
+        return []
+
+
+def _facts(path: str) -> Facts | None:
+    try:
+        facts = os.lstat(path)
+    except OSError:  # a temporary file, gone already
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _changed(worktree: str, before: Mapping[str, Facts], reports: Sequence[str]) -> tuple[str, ...]:
+    """Looks at nothing but what was there, however much the steps have made."""
     own = {os.path.normpath(report) for report in reports} | {".git"}
-    return tuple(sorted(path for path in before if path not in own and after.get(path) != before[path]))
+    left = {path: facts for path, facts in before.items() if path not in own}
+    return tuple(sorted(path for path, facts in left.items() if _facts(os.path.join(worktree, path)) != facts))
 
 
 # Evidence ---------------------------------------------------------------------------------------------------------

@@ -241,6 +241,8 @@ def _toml_fault(text: str) -> _Fault | None:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         return int(found[1]) if found else text.count("\n") + 1, str(error)
+    except ValueError as error:  # a number beyond Python's limit on digits
+        return 0, str(error)
     except RecursionError:
         return None
     return None

@@ -151,7 +151,7 @@ class Hands:
             made = candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
         except Refused as refused:
             evidence = self.writer.put_blob(redact(refused.evidence).encode())
-            return ev.PatchRefused("", 0.0, refused.kind, refused.message, evidence, refused.issues)
+            return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
         message = self._candidate_message(phase.name, phase.phase_id)
         commit = self.repository.commit(made.tree, [effect.base], message, int(ticket.at), AUTHOR)
         failed = self._probes(phase, commit, ticket, made.issues)
@@ -169,7 +169,7 @@ class Hands:
             lines_removed=stat.removed,
             rung=made.rung,
             fuzz=made.fuzz,
-            summary=made.summary,
+            summary=redact(made.summary),
             issues=made.issues,
         )
 
@@ -178,7 +178,7 @@ class Hands:
         found = reply.parse_auditor(text, effect.finish_reason)
         evidence = self.writer.put_blob(text.encode())
         if isinstance(found, reply.Refusal):
-            return ev.ReviewUnreadable("", 0.0, found.message, evidence)
+            return ev.ReviewUnreadable("", 0.0, redact(found.message), evidence)
         phase = self.plan.phase(effect.phase_id)
         issues = reported(phase, found.facts.findings, "auditor")
         words = self.writer.put_blob("\n".join(f"- {i.severity}: {i.description}" for i in issues).encode())
@@ -309,7 +309,7 @@ class Hands:
             answer = self.client.complete(asked)
         except CassetteMiss as miss:
             return _no_answer("not_found", str(miss), NOTHING_BILLED)
-        kept = self.writer.put_blob(answer.text.encode()) if answer.text else None
+        kept = self.writer.put_blob(answer.text.encode("utf-8", "replace")) if answer.text else None
         return ev.ModelAnswered(
             key="",
             elapsed_s=0.0,

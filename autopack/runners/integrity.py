@@ -27,6 +27,12 @@ _TEST_FILES = (
     ),
     *("**/__tests__/**", "**/tests/**/*.rs", "!**/*.md"),
 )
+# Where pytest looks for tests unless it is told otherwise; projects often tell it to look in their tests folder only.
+_COLLECTED = (
+    *("**/test_*.py", "**/*_test.py", "**/tests.py"),
+    *("!**/.*/**", "!**/build/**", "!**/dist/**", "!**/venv/**", "!**/node_modules/**", "!**/*.egg/**"),
+)
+_IN_TESTS = ("tests/**/*.py", "test/**/*.py", "**/tests/**/*.py")
 _SETTINGS = (
     *(
         "**/pytest.ini",
@@ -86,22 +92,33 @@ def is_test(path: str) -> bool:
     return matches(path, _TEST_FILES)
 
 
+def is_collected(path: str) -> bool:
+    """Whether pytest takes it for a file of tests by its name, not for a script or a helper."""
+    return matches(path, _COLLECTED)
+
+
 def weakenings(files: Sequence[Touched], ci_files: Sequence[str]) -> Iterator[Weakening]:
-    """`ci_files` are the CI profile's own. A test that moved to another touched file is still there."""
+    """`ci_files` are the CI profile's own. A test that moved to another touched file is still there, if it is run."""
     tests = [file for file in files if any(map(is_test, file.names))]
     measured = {file.path: _functions(file.new_tree) for file in tests}
-    there = {name.rpartition(".")[2]: one for functions in measured.values() for name, one in functions.items()}
     for file in files:
         yield from _settings(file, ci_files)
         if file not in tests:
             continue
         if file.after is None and file.suffix != ".py":
             yield Weakening(file.path, 0, "the test file is removed")
+        elif file.suffix != ".py" and not _still_run(file.names[0], file.path):
+            yield Weakening(file.path, 0, f"the test file {file.names[0]} gets a name that no test runner looks for")
         elif file.suffix == ".py":
-            yield from _fewer_checks(file, _functions(file.old_tree), measured[file.path], there)
+            yield from _fewer_checks(file, _functions(file.old_tree), measured)
             yield from _new_skips(file)
         else:
             yield from _counted(file)
+
+
+def _still_run(old: str, new: str) -> bool:
+    """Whether what finds tests at `old` finds them at `new` as well."""
+    return all(matches(new, kind) or not matches(old, kind) for kind in (_TEST_FILES, _COLLECTED, _IN_TESTS))
 
 
 # --- Python ---
@@ -155,10 +172,13 @@ def _cases(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def _fewer_checks(
-    file: Touched, before: Mapping[str, _Function], after: Mapping[str, _Function], there: Mapping[str, _Function]
+    file: Touched, before: Mapping[str, _Function], measured: Mapping[str, Mapping[str, _Function]]
 ) -> Iterator[Weakening]:
     if file.after is not None and file.new_tree is None:
         return  # it doesn't parse: that is another rule's finding
+    run = {path: _run_at(path, file.names[0], functions) for path, functions in measured.items()}
+    after = run[file.path]
+    there = {name.rpartition(".")[2]: one for functions in run.values() for name, one in functions.items()}
     for name, old in before.items():
         new = after.get(name) or there.get(name.rpartition(".")[2])
         if new is None:
@@ -168,6 +188,11 @@ def _fewer_checks(
             yield Weakening(file.path, new.line, f"{name} has {new.checks} assertions, it had {old.checks}")
         elif new.cases < old.cases:
             yield Weakening(file.path, new.line, f"{name} runs with {new.cases} sets of parameters, it had {old.cases}")
+
+
+def _run_at(path: str, old: str, functions: Mapping[str, _Function]) -> Mapping[str, _Function]:
+    """What can stand in for a function that was at `old`: helpers may be anywhere, tests where tests are run."""
+    return functions if _still_run(old, path) else {name: one for name, one in functions.items() if not one.is_test}
 
 
 def _new_skips(file: Touched) -> Iterator[Weakening]:
@@ -235,7 +260,7 @@ def _settings(file: Touched, ci_files: Sequence[str]) -> Iterator[Weakening]:
 def _toml_settings(text: str | None) -> Any:
     try:
         tool = tomllib.loads(text or "").get("tool", {})
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also a number beyond Python's limit on digits
         return text  # unreadable: any difference counts
     return {name: tool.get(name) for name in ("pytest", "coverage", "tox")} if isinstance(tool, dict) else tool
 

@@ -48,6 +48,7 @@ __all__ = [
     "Request",
     "Usage",
     "cost",
+    "encodable",
     "input_upper_bound",
     "preload",
     "probe",
@@ -137,6 +138,11 @@ def request_key(request: Request) -> str:
             "params": dict(request.params),
         }
     )
+
+
+def encodable(text: str) -> str:
+    """`text` without halves of surrogate pairs: JSON may hold them, UTF-8 can't."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def input_upper_bound(messages: Sequence[tuple[str, str]]) -> int:
@@ -386,15 +392,16 @@ def _shut(connection: socket.socket) -> None:
 def _answered(reply: Any, request: Request, exchange: _Exchange) -> Answer:
     choice = reply.choices[0] if reply.choices else None
     said = getattr(choice, "message", None)
-    text, finish_reason = getattr(said, "content", None) or "", getattr(choice, "finish_reason", None) or ""
-    usage = _usage(getattr(reply, "usage", None))
+    text = encodable(getattr(said, "content", None) or "")
+    finish_reason = encodable(getattr(choice, "finish_reason", None) or "")
+    usage = _usage(getattr(reply, "usage", None), text)
     outcome, fact = _outcome_of(said, text, finish_reason, usage)
     return Answer(
         outcome=outcome,
         text=text,
         finish_reason=finish_reason,
         usage=usage,
-        served_model=str(getattr(reply, "model", None) or request.litellm),
+        served_model=encodable(str(getattr(reply, "model", None) or request.litellm)),
         latency_s=exchange.latency_s,
         retry_after_s=None,
         litellm_cost_usd=_cost_usd(reply) if usage.known else None,
@@ -411,29 +418,44 @@ def _outcome_of(said: Any, text: str, finish_reason: str, usage: Usage) -> tuple
     return ("ok", "") if text.strip() else ("empty_output", "the reply holds no text")
 
 
-def _usage(raw: Any) -> Usage:
-    """LiteLLM's usage object as ours. It fills a missing one with zeros, but no call has an empty input.
+def _usage(raw: Any, text: str) -> Usage:
+    """LiteLLM's usage object as ours, or unknown where it can't be true, so that the reservation stays charged.
 
-    The cached parts belong inside the input and reasoning inside the output; a provider that counts them beside is
-    recognised by sums that only then fit.
+    LiteLLM fills what is missing with zeros, but no call has an empty input, and no text comes from no output.
+    """
+    try:
+        usage = _counted(raw)
+    except ValueError:
+        return UNKNOWN_USAGE
+    return usage if usage.input and (usage.output or not text) else UNKNOWN_USAGE
+
+
+def _counted(raw: Any) -> Usage:
+    """The cached parts belong inside the input and reasoning inside the output; a provider that counts them beside is
+    recognised by sums that only then fit. Raises ValueError.
     """
     asked, given = _count(raw, "prompt_tokens"), _count(raw, "completion_tokens")
-    if not asked:
-        return UNKNOWN_USAGE
     read_from = getattr(raw, "prompt_tokens_details", None)
-    read = _count(read_from, "cached_tokens") or _count(raw, "cache_read_input_tokens")
-    written = _count(read_from, "cache_creation_tokens") or _count(raw, "cache_creation_input_tokens")
-    reasoning = _count(getattr(raw, "completion_tokens_details", None), "reasoning_tokens")
-    if read + written > asked:
+    read = _part(read_from, "cached_tokens") or _part(raw, "cache_read_input_tokens")
+    written = _part(read_from, "cache_creation_tokens") or _part(raw, "cache_creation_input_tokens")
+    reasoning = _part(getattr(raw, "completion_tokens_details", None), "reasoning_tokens")
+    if asked and read + written > asked:
         asked += read + written
-    if reasoning > given or (reasoning and _count(raw, "total_tokens") == asked + given + reasoning):
+    if reasoning > given or (reasoning and _part(raw, "total_tokens") == asked + given + reasoning):
         given += reasoning
     return Usage(asked, read, written, given, reasoning, known=True)
 
 
 def _count(holder: Any, name: str) -> int:
     value = getattr(holder, name, None)
-    return value if isinstance(value, int) and value > 0 else 0
+    if type(value) is not int or value < 0:  # a bool is no count
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _part(holder: Any, name: str) -> int:
+    """Parts may be left out."""
+    return 0 if getattr(holder, name, None) is None else _count(holder, name)
 
 
 def _cost_usd(reply: Any) -> Decimal | None:
@@ -464,7 +486,7 @@ def _fact(exchange: _Exchange, error: Exception, key: str | None) -> str:
 
 def _evidence(said: str, key: str | None = None) -> str:
     """Cut after secrets are hidden: half of one would not be recognised."""
-    return redact(said, [key] if key else []).strip()[:_EVIDENCE_CHARS_MAX]
+    return redact(encodable(said), [key] if key else []).strip()[:_EVIDENCE_CHARS_MAX]
 
 
 _CLASS_NAMES = re.compile(r"^(?:(?:litellm\.)?[A-Z]?\w*(?:Error|Exception|Timeout)(?: Error)?(?:: | - ))+")

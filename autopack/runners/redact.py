@@ -31,20 +31,24 @@ _PRIVATE_KEY = (
     rf"(?:(?:[^-]|-(?!----BEGIN)){{0,{_KEY_BODY_CHARS_MAX}}}?-----END {_KEY_LABEL}"
     r"|(?:(?:\\n|\s){1,4}[A-Za-z0-9+/=]{20,100})*)"  # its end was cut off
 )
+# An underscore before one is none of it: in an issue's key two of them stand between the parts.
 _WELL_KNOWN = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
         ("private key", _PRIVATE_KEY),
-        ("AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-        ("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{36,255})\b"),
-        ("GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,255}"),
-        ("API key", r"\bsk-(?:(?:proj|ant|svcacct|admin|or)-[A-Za-z0-9_-]{20,255}|[A-Za-z0-9]{32,255}\b)"),
-        ("Slack token", r"\bxox[abeoprs]-(?=[A-Za-z-]{0,20}[0-9])[A-Za-z0-9-]{10,255}"),
-        ("Stripe key", r"\b[rs]k_live_[A-Za-z0-9]{16,255}\b"),
-        ("Google API key", r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-        ("npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
-        ("PyPI token", r"\bpypi-[A-Za-z0-9_-]{60,255}"),
-        ("Hugging Face token", r"\bhf_[A-Za-z0-9]{34,64}\b"),
+        ("AWS access key", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
+        ("GitHub token", r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{36,255})\b"),
+        ("GitLab token", r"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,255}"),
+        (
+            "API key",
+            r"(?<![A-Za-z0-9])sk-(?:(?:proj|ant|svcacct|admin|or)-[A-Za-z0-9_-]{20,255}|[A-Za-z0-9]{32,255}\b)",
+        ),
+        ("Slack token", r"(?<![A-Za-z0-9])xox[abeoprs]-(?=[A-Za-z-]{0,20}[0-9])[A-Za-z0-9-]{10,255}"),
+        ("Stripe key", r"(?<![A-Za-z0-9])[rs]k_live_[A-Za-z0-9]{16,255}\b"),
+        ("Google API key", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
+        ("npm token", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}\b"),
+        ("PyPI token", r"(?<![A-Za-z0-9])pypi-[A-Za-z0-9_-]{60,255}"),
+        ("Hugging Face token", r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{34,64}\b"),
         (
             "JSON web token",
             r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{16,1000}",

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -186,9 +185,12 @@ def _private_home(place: Place, run_id: str) -> Path:
 
 
 def _put_away(home: Path) -> None:
-    """The run's lock keeps its home to this driver: what is still in there now belongs to nobody."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(home)
+    """The run's lock keeps its home to this driver: what is still in there now belongs to nobody.
+
+    What refuses to go (an immutable file, a mount in use) is left: how the run ended is not changed by it.
+    """
+    with suppress(OSError):
+        git.remove_tree(os.fspath(home))
 
 
 def _cancelled_by(place: Place, run_id: str) -> str | None:

@@ -323,3 +323,25 @@ def test_a_script_in_memory_gives_each_reply_once_and_remembers_what_was_asked()
     assert script.requests == [REQUEST, SECOND]
     with pytest.raises(CassetteMiss, match='the script holds no reply for phase "store", builder call 2'):
         script.complete(SECOND)
+
+
+@pytest.mark.parametrize(
+    ("usage", "fact"),
+    [
+        ({"input": -1, "output": 5}, "input is -1, and no count is negative"),
+        ({"input": 10, "output": -5}, "output is -5, and no count is negative"),
+        ({"input": 10, "cached_read": 8, "cached_write": 8}, "cached_read and cached_write are parts of input"),
+        ({"input": 10, "output": 5, "reasoning": 6}, "reasoning is a part of output"),
+    ],
+)
+def test_usage_that_cannot_be_is_refused_with_its_place(writing: Writing, usage: dict[str, int], fact: str):
+    reply = {"text": "Done.", "usage": usage}
+    path = writing({"phase": "store", "role": "builder", "call": 1, "reply": reply})
+    with pytest.raises(CassetteError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}:2: {fact}")
+
+
+def test_half_a_surrogate_pair_in_a_reply_on_file_is_replaced(writing: Writing):
+    path = writing('{"phase": "store", "role": "builder", "call": 1, "reply": {"text": ["a\\ud800b", "c"]}}')
+    assert Cassette(path).complete(REQUEST).text == "a?b\nc"

@@ -11,6 +11,7 @@ import pytest
 
 from autopack.plan.model import Profile, Step
 from autopack.runners.ci import Cancelled, CiResult, run_profile
+from autopack.runners.git import remove_tree
 from autopack.runners.mask import mask_for
 
 BIN = str(Path(sys.executable).parent)  # holds `python` and `pytest`
@@ -543,3 +544,14 @@ def test_the_digest_follows_outcomes_and_not_durations_or_logs(tmp_path):
     assert digest("b", "import time\ndef test_a(): time.sleep(0.01)\ndef test_b(): print(1)\n") == green
     assert digest("c", RED) != green
     assert digest("d", GREEN + "def test_c(): pass\n") != green
+
+
+def test_a_tree_deeper_than_any_path_is_no_trouble(tmp_path: Path):
+    worktree = project(tmp_path / "tree", GREEN)
+    code = "import os\nfor _ in range(3_000):\n    os.mkdir('d')\n    os.chdir('d')\n"
+    try:
+        dug = profile(python(code, id="dig"), python("open('tests/test_x.py', 'w').close()", id="edit"))
+        assert check(worktree, dug).changed == ("tests/test_x.py",)
+        assert check(worktree, python("pass")).verdict == "green", "nor when it was there before"
+    finally:
+        remove_tree(str(worktree))

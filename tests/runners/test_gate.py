@@ -355,7 +355,14 @@ def test_code_that_no_parser_can_hold_is_a_finding_and_not_a_crash(text: str):
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("a.json", "[" * 100_000), ("a.json", "1" * 5000), ("a.toml", "a=" + "[" * 5000)]
+    ("path", "text"),
+    [
+        ("a.json", "[" * 100_000),
+        ("a.json", "1" * 5000),
+        ("a.toml", "a=" + "[" * 5000),
+        ("a.toml", "a = " + "1" * 5000),
+        ("pyproject.toml", "a = " + "1" * 5000),
+    ],
 )
 def test_data_that_no_parser_can_hold_is_no_crash(path: str, text: str):
     gate({path: "1" if path == "a.json" else "a = 1\n"}, {path: text})
@@ -493,6 +500,31 @@ def test_tests_may_be_added_changed_renamed_and_moved():
     head, tail = TESTS.split("class TestTwo")
     moved = {"tests/test_a.py": head, "tests/test_b.py": f"import pytest\n\n\nclass TestTwo{tail}"}
     assert gate({"tests/test_a.py": TESTS}, moved) == ()
+
+
+@pytest.mark.parametrize(
+    "new", ["src/junk.py", "tests/helper_a.py", "src/test_a.py", "tests/build/test_a.py", "tests/test_a.py.txt"]
+)
+def test_a_test_file_renamed_to_where_it_is_not_run_counts_as_removed(new: str):
+    found = gate({"tests/test_a.py": TESTS}, {new: TESTS}, renamed={new: "tests/test_a.py"})
+    assert set(kinds(found)) == {"test_change"}
+    moved = gate({"tests/test_a.py": TESTS}, {"tests/test_a.py": None, new: TESTS})
+    assert "test_change" in kinds(moved), "nor when it is removed here and added there"
+    rules = replace(RULES, allow=frozenset({"test_changes"}))
+    assert kinds(gate({"tests/test_a.py": TESTS}, {new: TESTS}, renamed={new: "tests/test_a.py"}, rules=rules)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("requests/test_x.py", "tests/test_x.py"),
+        ("tests/test_a.py", "tests/unit/test_a.py"),
+        ("tests/test_a.py", "pkg/tests/a_test.py"),
+        ("tests/check_a.py", "tests/check_b.py"),
+    ],
+)
+def test_a_test_file_may_be_renamed_to_where_it_is_run(old: str, new: str):
+    assert gate({old: TESTS}, {new: TESTS}, renamed={new: old}) == ()
 
 
 def test_attributes_called_skip_elsewhere_are_no_skips():

@@ -32,10 +32,13 @@ from autopack.runners.git import (
     TreeRefused,
     Worktree,
     open_repository,
+    remove_tree,
     sweep,
     trailers,
 )
 from autopack.runners.git.command import Answer, Git
+from autopack.runners.git.folder import Folder
+from autopack.views import launch
 
 ROBOT = Identity("autopack", "autopack@localhost")
 NOON = 1_700_000_000
@@ -218,8 +221,12 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repository, monkeypatch
 
 
 def test_a_full_disk_has_a_name_of_its_own(tmp_path: Path):
-    said = Answer(128, b"", "fatal: write error: No space left on device")
-    assert isinstance(Git("shop", str(tmp_path))._failure("write-tree", said), DiskFull)
+    for words in (
+        "fatal: write error: No space left on device",
+        "fatal: sha1 file 'index' write error. Out of diskspace",
+        "error: couldn't write HEAD: Disk quota exceeded",
+    ):
+        assert isinstance(Git("shop", str(tmp_path))._failure("write-tree", Answer(128, b"", words)), DiskFull)
 
 
 # Reading ----------------------------------------------------------------------------------------------------------
@@ -995,6 +1002,58 @@ def test_what_a_killed_driver_left_is_swept(shop: Path, tmp_path: Path):
     assert sweep(home) == left
     assert sorted(path.name for path in home.iterdir()) == [".sweep.lock", "somebody-elses"]
     assert sweep(tmp_path / "nowhere") == ()
+
+
+def dig(folder: Path, levels: int = 3_000) -> None:
+    """Folders in folders, deeper than any path can say, with a file in each."""
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.fchmod(at, 0)
+    os.close(at)
+
+
+def test_a_tree_deeper_than_any_path_is_removed(tmp_path: Path):
+    (tmp_path / "deep").mkdir()
+    dig(tmp_path / "deep")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "deep" / "link").symlink_to(tmp_path / "kept")
+    remove_tree(str(tmp_path / "deep"))
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    remove_tree(str(tmp_path / "deep"))
+
+
+def test_a_worktree_that_was_dug_deep_is_used_again(shop: Path, tmp_path: Path):
+    home = tmp_path / "home"
+    with open_repository(shop, home=home) as repo, Pool(home, repo) as pool:
+        worktree = pool.take(repo.resolve("main"))
+        dig(worktree.path)
+        pool.give_back(worktree)
+        assert not (pool.take(repo.resolve("main")).path / "d").exists()
+    assert list(home.glob("autopack-*")) == []
+
+
+def test_what_refuses_to_go_is_left_and_the_end_goes_on(tmp_path: Path):
+    home = tmp_path / "home"
+    folder = Folder(str(home))
+    stubborn = Path(folder.path, "in", "stubborn")
+    lay(Path(folder.path), {"in/stubborn": b"", "in/other": b""})
+    if subprocess.run(["chattr", "+i", str(stubborn)], check=False, capture_output=True).returncode:
+        pytest.skip("this file system or user has no immutable files")
+    try:
+        folder.remove()
+        launch._put_away(home)
+        (left,) = (path for path in home.rglob("*") if path.is_file())
+        assert left.name == "stubborn"
+        with pytest.raises(OSError, match="not empty"):
+            remove_tree(str(home))
+    finally:
+        for path in home.rglob("stubborn"):
+            subprocess.run(["chattr", "-i", str(path)], check=True)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:

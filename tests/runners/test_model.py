@@ -215,6 +215,11 @@ def test_anthropic_counts_its_cache_beside_the_input_and_we_inside(asking: Askin
         ({"prompt_tokens": 0, "completion_tokens": 5}, UNKNOWN_USAGE),
         ({"prompt_tokens": None, "completion_tokens": None}, UNKNOWN_USAGE),
         ({"prompt_tokens": -3, "completion_tokens": 5}, UNKNOWN_USAGE),
+        ({"prompt_tokens": 10}, UNKNOWN_USAGE),
+        ({"prompt_tokens": 10, "completion_tokens": 0}, UNKNOWN_USAGE),
+        ({"prompt_tokens": 10, "completion_tokens": -5}, UNKNOWN_USAGE),
+        ({"prompt_tokens": 10, "completion_tokens": True}, UNKNOWN_USAGE),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "cache_read_input_tokens": -9}, UNKNOWN_USAGE),
         (
             {"prompt_tokens": 10, "completion_tokens": 5, "cache_read_input_tokens": 90},
             Usage(100, 90, 0, 5, 0, known=True),
@@ -229,10 +234,29 @@ def test_anthropic_counts_its_cache_beside_the_input_and_we_inside(asking: Askin
             Usage(10, 0, 0, 8, 3, known=True),
         ),
     ],
-    ids=["plain", "no input", "nulls", "negative", "cache counted beside", "reasoning counted beside"],
+    ids=[
+        *("plain", "no input", "nulls", "negative", "no output", "text from nothing", "negative output", "bool"),
+        *("negative part", "cache counted beside", "reasoning counted beside"),
+    ],
 )
 def test_whatever_a_provider_counts_beside_is_moved_inside(raw: dict[str, object], usage: Usage):
-    assert model._usage(SimpleNamespace(**raw)) == usage
+    assert model._usage(SimpleNamespace(**raw), "Done.") == usage
+
+
+def test_an_empty_reply_may_have_cost_no_output():
+    raw = SimpleNamespace(prompt_tokens=10, completion_tokens=0)
+    assert model._usage(raw, "") == Usage(10, 0, 0, 0, 0, known=True)
+
+
+def test_half_a_surrogate_pair_in_a_reply_is_replaced(asking: Asking):
+    body = (
+        b'{"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0,'
+        b' "finish_reason": "stop", "message": {"role": "assistant", "content": "a\\ud800b \\ud83d\\ude00"}}],'
+        b' "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}'
+    )
+    with Loopback(Reply(raw=body)) as server:
+        answer = LiteLLM().complete(asking(server.url))
+    assert (answer.outcome, answer.text) == ("ok", "a?b \U0001f600")
 
 
 @pytest.mark.parametrize(

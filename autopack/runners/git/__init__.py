@@ -17,7 +17,7 @@ from autopack.runners.git.errors import (
     TagRefused,
     TreeRefused,
 )
-from autopack.runners.git.folder import sweep
+from autopack.runners.git.folder import remove_tree, sweep
 from autopack.runners.git.pool import Pool, Worktree
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
 from autopack.runners.git.tree import Entry, FileChange, Stat
@@ -42,6 +42,7 @@ __all__ = [
     "TreeRefused",
     "Worktree",
     "open_repository",
+    "remove_tree",
     "require_git",
     "sweep",
     "trailers",

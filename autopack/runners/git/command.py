@@ -54,6 +54,7 @@ SEALED = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR
 # About connections and about people at a terminal, of which no command here makes use; many have them set all day.
 IDLE = ("GIT_ASKPASS", "GIT_EDITOR", "GIT_HTTP_", "GIT_PAGER", "GIT_PROXY_", "GIT_PYTHON_", "GIT_SSH", "GIT_SSL_")
 
+_FULL = re.compile(r"no space left|out of disk ?space|disk (?:is )?full|disk quota exceeded", re.IGNORECASE)
 _LOCK = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 
 
@@ -107,7 +108,7 @@ class Git:
                 "another git process holds this lock, or a dead one left it behind",
                 "When no git process works there, delete the file and resume the run.",
             )
-        if "No space left on device" in answer.err:
+        if _FULL.search(answer.err):
             return DiskFull(self.place, "the disk is full", "Free some space and resume the run.", answer.err)
         if "unable to read" in answer.err or "missing blob" in answer.err:
             action = "In a partial clone, fetch what is missing: git fetch --refetch --no-filter."

@@ -4,8 +4,8 @@ A folder holds a lock file that its owner keeps locked; the system lets go of it
 """
 
 import fcntl
+import itertools
 import os
-import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -45,33 +45,75 @@ def sweep(home: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def remove_tree(path: str) -> None:
-    """Also when a step left folders that nobody may enter, or is still dying while we remove."""
-    for _ in range(3):
+    """However deep it is, also when a step left folders that nobody may enter, or is still dying while we remove.
+
+    Raises OSError, after removing all else, when something refuses to go: an immutable file, a mount in use.
+    """
+    for tries_left in (2, 1, 0):
         try:
-            shutil.rmtree(path)
-        except FileNotFoundError:
+            _remove(path)
+        except OSError:
             if not os.path.lexists(path):
                 return
-        except PermissionError:
-            _open_up(path)
+            if not tries_left:
+                raise
         else:
             return
-    shutil.rmtree(path)
 
 
-def _open_up(path: str) -> None:
-    os.chmod(path, 0o700)
-    for folder, below, _ in os.walk(path):
-        for name in below:
-            inner = os.path.join(folder, name)
-            if not os.path.islink(inner):
-                os.chmod(inner, 0o700)
+def _remove(path: str) -> None:
+    """Folders are moved up to `path` before they are emptied: no path gets long, no call nests."""
+    mark = os.urandom(8).hex()
+    names = (f"{mark}-{number}" for number in itertools.count())
+    with _opened(path) as top:
+        todo = _emptied(top, top, names)
+        while todo:
+            name = todo.pop()
+            with suppress(OSError):
+                with _opened(name, top) as folder:
+                    todo += _emptied(folder, top, names)
+                os.rmdir(name, dir_fd=top)
+    os.rmdir(path)
+
+
+@contextmanager
+def _opened(path: str, within: int | None = None) -> Iterator[int]:
+    """A folder by its descriptor, never through a link, with the right to change it."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, dir_fd=within)
+    except PermissionError:
+        os.chmod(path, 0o700, dir_fd=within)
+        descriptor = os.open(path, flags, dir_fd=within)
+    try:
+        with suppress(OSError):
+            os.fchmod(descriptor, 0o700)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _emptied(folder: int, top: int, names: Iterator[str]) -> list[str]:
+    """What the folders that were in it are called now, in `top`. What refuses to go is left."""
+    with os.scandir(folder) as found:
+        entries = list(found)
+    moved = []
+    for entry in entries:
+        with suppress(OSError):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=folder)
+                continue
+            os.chmod(entry.name, 0o700, dir_fd=folder)  # or it can't be given another parent
+            name = next(names)
+            os.rename(entry.name, name, src_dir_fd=folder, dst_dir_fd=top)
+            moved.append(name)
+    return moved
 
 
 def _forget(path: str, lock: int | None, owner: int) -> None:
     if os.getpid() != owner:  # a forked child also runs what is due at exit
         return
-    if os.path.lexists(path):
+    with suppress(OSError):  # what refuses to go is litter, and no reason to fail a run that has ended
         remove_tree(path)
     if lock is not None:
         os.close(lock)
@@ -83,9 +125,10 @@ def _swept(path: str) -> bool:
     lock = _lock(os.path.join(path, _LOCK))
     if lock is None:
         return False
-    remove_tree(path)
+    with suppress(OSError):
+        remove_tree(path)
     os.close(lock)
-    return True
+    return not os.path.lexists(path)
 
 
 def _lock(path: str) -> int | None:

@@ -5,6 +5,7 @@ its own, fresh at every take, and our own commands use neither it nor its index 
 that no step is told about.
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -62,7 +63,7 @@ class Pool:
         self._lock = threading.Lock()
         self._free: list[_Slot] = []
         self._taken: dict[Path, _Slot] = {}
-        self._made = 0
+        self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
         return self
@@ -110,15 +111,20 @@ class Pool:
                 slot = min(fitting, key=lambda slot: (slot.setup != setup, slot.setup != ""))
                 self._free.remove(slot)
             else:
-                self._made += 1
-                slot = _Slot(os.path.join(self._folder.path, str(self._made)))
+                slot = _Slot(self._new_folder())
                 os.makedirs(slot.tree)
         if slot.setup != setup:
             slot.setup, slot.kept = "", ()
         return slot
 
+    def _new_folder(self) -> str:
+        return os.path.join(self._folder.path, str(next(self._numbers)))
+
     def _renew(self, slot: _Slot) -> None:
-        remove_tree(slot.folder)
+        try:
+            remove_tree(slot.folder)
+        except OSError:  # a step may have left what refuses to go
+            slot.folder = self._new_folder()
         os.makedirs(slot.tree)
         slot.setup, slot.kept = "", ()
 
