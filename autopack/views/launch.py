@@ -88,7 +88,7 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
     fixed = _named(pinned(plan, base), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
-    artifacts.prepare(place.folder)
+    _prepare(place.folder)
     with open_store(place.store, create=True) as store:
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
         _keep(place.run_folder(run_id), options)
@@ -165,6 +165,16 @@ def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
 
 
+def _prepare(folder: Path) -> None:
+    try:
+        artifacts.prepare(folder)
+    except OSError as error:
+        raise NotStarted(
+            f"runs can't be kept in {folder}: {error.strerror}; make it a folder that you may write to, "
+            "or set artifacts.path in autopack.yaml"
+        ) from error
+
+
 def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
     """The run's branch must not be there yet: what is on it was made by somebody else."""
     name = plan.branch(run_id)
@@ -187,7 +197,7 @@ def _private_home(place: Place, run_id: str) -> Path:
 
 def _put_away(home: Path) -> None:
     """The run's lock keeps its home to this driver: what is still in there now belongs to nobody."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         shutil.rmtree(home)
 
 
