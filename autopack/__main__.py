@@ -19,6 +19,8 @@ READER_LEFT = 141  # what shells report of a program that SIGPIPE ended, as in `
 def main(argv: list[str] | None = None) -> int:
     """Answer one command line and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_closed()
     try:
         code = _answer(arguments)
         sys.stdout.flush()
@@ -32,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return READER_LEFT
+    except OSError as error:
+        return _unusable(error)
     except Exception as error:  # noqa: BLE001 # why: the last frame; a bug gets its own exit code and one line
         return _internal_error(error)
     return code
@@ -95,6 +99,45 @@ def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
 def _forget_stdout() -> None:
     """What is still buffered can't be delivered: without this the interpreter would complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed() -> None:
+    """A stream that was closed (`>&-`) is empty, or forgets: its number must not go to a file of ours."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            at = os.open(os.devnull, os.O_RDWR)
+            if at != number:
+                os.dup2(at, number)
+                os.close(at)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def _unusable(error: OSError) -> int:
+    """A place that can't be read or written. What names no file may have been standard output, if that still fails."""
+    from autopack.views import exits  # noqa: PLC0415  see above
+
+    fact = error.strerror or str(error)
+    if error.filename is None and not _flushes():
+        _forget_stdout()
+        said = f"stdout can't be written: {fact}"
+    elif error.filename is None:
+        said = f"{fact}. AUTOPACK_DEBUG=1 shows where."
+    else:
+        said = f"{error.filename}: {fact}. See that this path is what it should be and that you may use it."
+    if os.environ.get("AUTOPACK_DEBUG"):
+        sys.excepthook(type(error), error, error.__traceback__)
+    print(f"autopack: {said}", file=sys.stderr)
+    return exits.ENVIRONMENT
+
+
+def _flushes() -> bool:
+    """Asked with a line end, which does no harm to what broke off: without a buffer nothing is left to try again."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _internal_error(error: Exception) -> int:

@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 
 from autopack.problem import Problem, Span
+from autopack.problem.codes import CODES, LAYERS
 from autopack.problem.report import FORMATS, render
 from autopack.spec.document import BYTES_MAX, readable
 from autopack.spec.load import STDIN, Checked, check
+from autopack.spec.nearest import did_you_mean
 from autopack.views import cached
 from autopack.views.cached import Answer
 
@@ -36,6 +38,11 @@ def run(
     if form not in FORMATS:
         print(f"autopack validate: no format is called {form!r}; there are {', '.join(FORMATS)}", file=sys.stderr)
         return USAGE
+    for word in (*codes, *ignore):
+        if not any(code.startswith(word) for code in (*LAYERS, *CODES)):
+            advice = did_you_mean(word, (*LAYERS, *CODES)) or f"layers: {', '.join(LAYERS)}"
+            print(f"autopack validate: no code is or begins with {word!r}; {advice}", file=sys.stderr)
+            return USAGE
     stdin = sys.stdin.buffer.read() if "-" in paths else None
     found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today())
     problems = [p for p in found.problems if wanted(p, codes, ignore)]

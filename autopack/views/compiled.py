@@ -71,6 +71,8 @@ def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise Unusable(2, f"--input {pair}: write name=value")
+        if name in found:
+            raise Unusable(2, f"--input {name} is given twice; give it one value")
         found[name] = value
     return found
 

@@ -1,20 +1,55 @@
 """Files that are there whole or not at all."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+DEVICES = ("/dev", "/proc")  # what has a name in there was opened by somebody else, who would miss a replacement
+
 
 def write(path: Path, data: bytes) -> None:
-    """Through a temporary file, fsync and rename."""
+    """A file of a run, readable by its owner only; its folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    _replace(path, data, 0o600)
+
+
+def put(path: Path, data: bytes) -> None:
+    """Where a user pointed: through links, into devices and pipes; a file keeps its mode, and no folder is made.
+
+    Raises OSError.
+    """
     try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG | 0o666 & ~_umask()
+    if stat.S_ISREG(mode) and not any(path.absolute().is_relative_to(place) for place in DEVICES):
+        _replace(Path(os.path.realpath(path)), data, stat.S_IMODE(mode))
+    else:
+        path.write_bytes(data)
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """Through a temporary file, fsync and rename. An OSError names the file that was meant, not the temporary one."""
+    name = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, mode)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(handle)
         Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except BaseException as error:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def _umask() -> int:
+    """It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

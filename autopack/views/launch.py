@@ -87,7 +87,7 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
     fixed = _named(pinned(plan, base), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
-    artifacts.prepare(place.folder)
+    _prepare(place.folder)
     with open_store(place.store, create=True) as store:
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
         _keep(place.run_folder(run_id), options)
@@ -162,6 +162,16 @@ def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
     found = store.run(run_id)
     plan = load(store.plan(run_id))
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        artifacts.prepare(folder)
+    except OSError as error:
+        raise NotStarted(
+            f"runs can't be kept in {folder}: {error.strerror}; make it a folder that you may write to, "
+            "or set artifacts.path in autopack.yaml"
+        ) from error
 
 
 def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:

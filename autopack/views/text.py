@@ -56,7 +56,9 @@ def plan_screen(plan: Plan, digest: str) -> str:
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
     likely = sum((expected(plan, phase) for phase in plan.phases), Decimal(0))
     caps = plan.caps
-    cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "no cap"
+    cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
+    worst = plan.worst
+    waves = max(wave_of.values(), default=0)
     return "\n".join(
         [
             f"Plan for playbook {plan.playbook} of project {plan.project}",
@@ -64,18 +66,22 @@ def plan_screen(plan: Plan, digest: str) -> str:
             table(heading, rows, frozenset({0, 7, 9, 10})),
             "",
             (
-                f"{len(plan.phases)} phases in {len(plan.tiers)} tiers and {max(wave_of.values(), default=0)} waves, "
-                f"up to {plan.pools['phase']} at once."
+                f"{_counted(len(plan.phases), 'phase')} in {_counted(len(plan.tiers), 'tier')} and "
+                f"{_counted(waves, 'wave')}, up to {plan.pools['phase']} at once."
             ),
-            f"Cost: {money(likely)} expected (stated prior), at most {money(plan.worst.cost_usd)}; run cap {cost_cap}.",
+            f"Cost: {money(likely)} expected (stated prior), at most {money(worst.cost_usd)}; run cap: {cost_cap}.",
             (
-                f"Tokens: at most {plan.worst.tokens:,} in {plan.worst.calls} calls; run cap {caps.tokens:,}. "
+                f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; run cap: {caps.tokens:,}. "
                 f"Time cap {caps.minutes} minutes."
             ),
             f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}.",
             f"Plan sha256 {digest}",
         ]
     )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from autopack.__main__ import main
+from autopack.run.state import RunState
 from autopack.views.cli import VERBS
+from autopack.views.cli.running import driven, place_here
 from tests.end_to_end.scratch import PLAYBOOK, Ended, Project, hello, quick_ci, text_of
 from tests.end_to_end.terminal import on_terminal
 
@@ -364,3 +366,198 @@ def test_colour_is_for_terminals_and_only_where_it_is_wanted(shared: Place, brok
     assert "\x1b" not in on_terminal(project, "validate", "--no-color", columns=100).written
     assert "\x1b" not in project.autopack("validate").out
     assert "\x1b" not in on_terminal(project, "plan", PLAYBOOK, columns=100, NO_COLOR="1").written
+
+
+# --- places that can't be used ---
+
+
+def test_a_plan_is_written_through_links_and_into_pipes_and_leaves_modes_alone(answer: Answer, tmp_path: Path):
+    root = hello_files(tmp_path)
+    printed = answer(root, "plan", PLAYBOOK, "--json").out
+    (root / "kept.json").write_text("old")
+    (root / "kept.json").chmod(0o640)
+    (root / "link.json").symlink_to("kept.json")
+    assert answer(root, "plan", PLAYBOOK, "-o", "link.json").code == 0
+    assert (root / "link.json").is_symlink()
+    assert (root / "kept.json").read_text() == printed
+    assert (root / "kept.json").stat().st_mode & 0o777 == 0o640
+
+    mask = os.umask(0o027)
+    try:
+        assert answer(root, "plan", PLAYBOOK, "-o", "new.json").code == 0
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(mask)
+    assert (root / "new.json").stat().st_mode & 0o777 == 0o640
+
+    os.mkfifo(root / "pipe")
+    with subprocess.Popen(["cat", "pipe"], cwd=root, stdout=subprocess.PIPE, text=True) as reader:
+        assert answer(root, "plan", PLAYBOOK, "-o", "pipe").code == 0
+        assert reader.communicate()[0] == printed
+    assert (root / "pipe").is_fifo()
+    assert answer(root, "plan", PLAYBOOK, "-o", "-") == Ended(0, printed, "")
+    assert not (root / "-").exists()
+
+
+def test_a_plan_takes_no_sources_place_and_makes_no_folder(answer: Answer, tmp_path: Path):
+    root = hello_files(tmp_path)
+    (root / "alias").symlink_to("ci.yaml")
+    for source in (PLAYBOOK, "autopack.yaml", "alias"):
+        told = answer(root, "plan", PLAYBOOK, "-o", source)
+        assert (told.code, told.out) == (2, "")
+        assert f"{source} is a source of this plan" in told.err
+    assert (root / "ci.yaml").read_text() == text_of("ci.yaml")
+    assert (root / PLAYBOOK).read_text() == text_of(PLAYBOOK)
+    for folder in ("missing", "ci.yaml"):
+        told = answer(root, "plan", PLAYBOOK, "-o", f"{folder}/plan.json")
+        assert (told.code, told.out) == (2, "")
+        assert f"there is no folder {root / folder} to write plan.json into" in told.err
+    assert not (root / "missing").exists()
+
+
+def test_only_a_plan_can_be_out_of_date(answer: Answer, tmp_path: Path):
+    root = hello_files(tmp_path)
+    (root / "list.json").write_text("[]")
+    (root / "bytes").write_bytes(b"\xff\x00")
+    for other in (PLAYBOOK, "list.json", "bytes"):
+        told = answer(root, "plan", PLAYBOOK, "--check", other)
+        assert (told.code, told.out) == (2, "")
+        assert f"{other} is no frozen plan" in told.err
+
+
+def test_an_input_has_one_value(answer: Answer, tmp_path: Path):
+    told = answer(hello_files(tmp_path), "plan", PLAYBOOK, "--input", "who=a", "--input", "who=b")
+    assert (told.code, told.out) == (2, "")
+    assert "--input who is given twice" in told.err
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "advice"),
+    [
+        ("--codes", "AP2O08", "did you mean `AP2008`?"),
+        ("--ignore", "foo", "layers: AP1, "),
+        ("--ignore", "ap2", "`AP2`"),
+    ],
+)
+def test_a_code_that_does_not_exist_is_not_left_out_in_silence(
+    answer: Answer, broken: Path, option: str, word: str, advice: str
+):
+    told = answer(broken, "validate", option, word)
+    assert (told.code, told.out) == (2, "")
+    assert f"no code is or begins with '{word}'" in told.err
+    assert advice in told.err
+
+
+def test_one_of_a_thing_is_not_many(answer: Answer, tmp_path: Path):
+    assert answer(tmp_path, "init").code == 0
+    told = answer(tmp_path, "plan", "playbooks/first.yaml").out
+    assert "1 phase in 1 tier and 1 wave, up to" in told
+    assert re.search(r"run cap: (none|\$\d+\.\d\d)\.$", told, re.MULTILINE)
+
+
+def test_init_says_where_it_may_not_write(answer: Answer, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    told = answer(tmp_path, "init", "file/project")
+    assert told.code == 2
+    assert "can't write file/project/autopack.yaml: Not a directory; name a folder" in told.err
+
+
+@pytest.mark.parametrize(
+    ("record", "fact"), [("missing/x.jsonl", "there is no folder"), ("pipe", "this is no regular file")]
+)
+def test_a_recording_that_can_not_be_made_is_refused_before_there_is_a_run(
+    answer: Answer, shared: Place, record: str, fact: str
+):
+    root = shared.project.root
+    if not (root / "pipe").exists():
+        os.mkfifo(root / "pipe")
+    told = answer(root, "run", PLAYBOOK, "--run-id", "unrecorded", "--record", record)
+    assert (told.code, told.out) == (2, "")
+    assert f"--record {record}: {fact}" in told.err
+    assert answer(root, "status", "unrecorded").code == 2
+
+
+def test_places_of_a_run_that_are_no_folders_are_named_with_what_to_do(tmp_path: Path):
+    project = hello(tmp_path, {"ci.yaml": quick_ci()})
+    runs = project.root / ".autonomous_runs"
+    runs.write_text("")
+    as_file = project.autopack("run", PLAYBOOK)
+    runs.unlink()
+    runs.symlink_to("nowhere/else")
+    runs_dangling = project.autopack("runs")
+    cache = project.autopack("run", PLAYBOOK, XDG_CACHE_HOME=str(project.root / "ci.yaml"))
+    assert as_file.code == 2
+    assert f"runs can't be kept in {runs}: " in as_file.err
+    assert "artifacts.path" in as_file.err
+    assert runs_dangling.code == 0
+    assert cache.code == 7
+    assert "ci.yaml/autopack/" in cache.err
+    assert "Set XDG_CACHE_HOME" in cache.err
+    assert [told.err for told in (as_file, cache) if "Traceback" in told.err or "bug" in told.err] == []
+
+
+def test_a_place_nobody_foresaw_is_named_and_no_bug(answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def unreadable(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/some/place")
+
+    monkeypatch.delenv("AUTOPACK_DEBUG", raising=False)
+    monkeypatch.setattr("autopack.views.cli.plan_.compiled", unreadable)
+    told = answer(hello_files(tmp_path), "plan", PLAYBOOK)
+    assert (told.code, told.out) == (7, "")
+    assert told.err.startswith("autopack: /some/place: Permission denied. See that ")
+
+
+# --- closed and full streams, a second Ctrl-C ---
+
+
+@pytest.mark.parametrize("words", ["--version", "validate", f"plan {PLAYBOOK} --json", "status one"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_output_is_one_line_on_stderr(shared: Place, words: str, unbuffered: str):
+    variables = shared.project.environ | {"AUTOPACK_DEBUG": "", "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "autopack", *words.split()],
+            cwd=shared.project.root,
+            env=variables,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (7, "autopack: stdout can't be written: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("--version >&-", 0),
+        ("validate >&- 2>&-", 0),
+        (f"plan {PLAYBOOK} <&- >&- 2>&-", 0),
+        (f"plan {PLAYBOOK} -o closed.json >&-", 0),
+        ("status one >&-", 0),
+        ("validate - <&-", 1),
+    ],
+)
+def test_a_closed_stream_is_as_good_as_an_empty_one(shared: Place, line: str, code: int):
+    command = f'"{sys.executable}" -m autopack {line}'
+    ended = subprocess.run(
+        command,
+        shell=True,
+        cwd=shared.project.root,
+        env=shared.project.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (code, "")
+
+
+def test_a_second_interrupt_still_says_how_to_go_on(shared: Place, capsys: pytest.CaptureFixture[str]):
+    def stopped(_: object) -> RunState:
+        raise KeyboardInterrupt
+
+    place = place_here(start=shared.project.root)
+    assert driven(place, "one", stopped, as_json=False) == 130
+    assert capsys.readouterr().err == "interrupted; go on with: autopack resume one\n"
+    assert driven(place, "never", stopped, as_json=False) == 130
+    assert capsys.readouterr().err == "interrupted before the run began\n"

@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from autopack.runners.git.errors import GitError
+
 PREFIX = "autopack-"
 _LOCK = "owner.lock"
 
@@ -23,10 +25,14 @@ class Folder:
             self.path = tempfile.mkdtemp(prefix=PREFIX)
             lock = None
         else:
-            os.makedirs(home, mode=0o700, exist_ok=True)
-            with _alone_in(home):
-                self.path = tempfile.mkdtemp(prefix=PREFIX, dir=home)
-                lock = _lock(os.path.join(self.path, _LOCK))
+            try:
+                os.makedirs(home, mode=0o700, exist_ok=True)
+                with _alone_in(home):
+                    self.path = tempfile.mkdtemp(prefix=PREFIX, dir=home)
+                    lock = _lock(os.path.join(self.path, _LOCK))
+            except OSError as error:
+                fact = f"can't work in this folder: {error.strerror}"
+                raise GitError(home, fact, "Set XDG_CACHE_HOME to a folder that you may write to.") from error
         self.path = os.path.realpath(self.path)
         self._forget = weakref.finalize(self, _forget, self.path, lock, os.getpid())
 

@@ -8,6 +8,7 @@ import click
 
 from autopack.spec import shipped
 from autopack.views import starter
+from autopack.views.exits import USAGE
 
 
 @click.command("init")
@@ -22,8 +23,13 @@ def command(*, template: str, folder: str) -> int:
         if where.exists():
             click.echo(f"kept    {path} (exists)")
             continue
-        where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(text, encoding="utf-8")
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+            where.write_text(text, encoding="utf-8")
+        except OSError as error:
+            fact = f"can't write {where}: {error.strerror}"
+            click.echo(f"autopack init: {fact}; name a folder you may write to", err=True)
+            return USAGE
         click.echo(f"wrote   {path}")
     click.echo("next: autopack validate && autopack plan playbooks/first.yaml")
     return 0

@@ -1,6 +1,7 @@
 """autopack plan"""
 
 import difflib
+import errno
 import json
 import sys
 from pathlib import Path
@@ -10,14 +11,22 @@ import click
 from autopack.plan import canonical
 from autopack.plan.model import digest
 from autopack.views import text
-from autopack.views.compiled import Unusable, compiled, given_inputs
-from autopack.views.durable import write
-from autopack.views.exits import STALE
+from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
+from autopack.views.durable import put
+from autopack.views.exits import ENVIRONMENT, STALE, USAGE
+
+STDOUT = "-"
+TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the command line would be the answer to
 
 
 @click.command("plan")
 @click.argument("playbook")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the frozen plan to this file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, readable=False, writable=True, allow_dash=True),
+    help="Write the frozen plan to this file (-: standard output).",
+)
 @click.option("--check", type=click.Path(exists=True, dir_okay=False), help="Exit 6 when this plan is out of date.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
@@ -27,23 +36,45 @@ def command(
 ) -> int:
     """Compile PLAYBOOK and show waves, phases, models with reasons, prices and risk. Nothing is run."""
     try:
-        plan = compiled(playbook, given_inputs(inputs), jobs).plan
+        found = compiled(playbook, given_inputs(inputs), jobs)
+        plan, frozen = found.plan, canonical.text(found.plan) + "\n"
+        if output and output != STDOUT:
+            _write(found, output, frozen)
+        if check:
+            return _checked(check, frozen)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack plan: {error}", err=True)
         return error.code
-    frozen = canonical.text(plan) + "\n"
-    if output:
-        write(Path(output), frozen.encode())
-    if check:
-        return _checked(check, frozen)
-    sys.stdout.write(frozen if as_json else text.plan_screen(plan, digest(plan)) + "\n")
+    sys.stdout.write(frozen if as_json or output == STDOUT else text.plan_screen(plan, digest(plan)) + "\n")
     return 0
 
 
+def _write(found: Compiled, output: str, frozen: str) -> None:
+    """Raises Unusable, also where the plan would take the place of what it was compiled from."""
+    path = Path(output)
+    try:
+        if found.spec and any(_same(Path(found.spec.root) / source, path) for source in found.spec.documents):
+            raise Unusable(USAGE, f"{output} is a source of this plan; name another file with -o")
+        put(path, frozen.encode())
+    except (FileNotFoundError, NotADirectoryError):
+        fact = f"there is no folder {path.resolve().parent} to write {path.name} into"
+        raise Unusable(USAGE, f"{fact}; make it, or name another file with -o") from None
+    except OSError as error:
+        code = ENVIRONMENT if error.errno in TROUBLE else USAGE
+        raise Unusable(code, f"can't write {output}: {error.strerror}; name another file with -o") from None
+
+
+def _same(source: Path, path: Path) -> bool:
+    return source.exists() and path.exists() and source.samefile(path)
+
+
 def _checked(path: str, frozen: str) -> int:
-    """Whether the committed plan says the same as the sources; where not, what differs."""
-    committed = Path(path).read_text(encoding="utf-8")
+    """Whether the committed plan says the same as the sources; where not, what differs. Raises Unusable."""
+    committed = Path(path).read_text(encoding="utf-8", errors="replace")
+    if not _is_plan(committed):
+        advice = f"write one with `autopack plan PLAYBOOK -o {path}`, or name another file"
+        raise Unusable(USAGE, f"{path} is no frozen plan; {advice}")
     if committed == frozen:
         click.echo(f"{path} is up to date")
         return 0
@@ -53,8 +84,14 @@ def _checked(path: str, frozen: str) -> int:
     return STALE
 
 
-def _lines(plan: str) -> list[str]:
+def _is_plan(committed: str) -> bool:
+    """By two of its keys: a plan that another version wrote is out of date, not something else."""
     try:
-        return json.dumps(json.loads(plan), indent=1, sort_keys=True, ensure_ascii=False).splitlines()
-    except json.JSONDecodeError:
-        return plan.splitlines()
+        plan = json.loads(committed)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(plan, dict) and {"format_version", "playbook"} <= plan.keys()
+
+
+def _lines(plan: str) -> list[str]:
+    return json.dumps(json.loads(plan), indent=1, sort_keys=True, ensure_ascii=False).splitlines()

@@ -1,5 +1,6 @@
 """autopack run"""
 
+import os
 import re
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def command(
 
 def _options(plan: Plan, playbook: str, replay: str | None, record: str | None) -> launch.Options:
     """The cassette that was named; for models of builtin:replay the one beside the playbook. Raises NotStarted."""
-    kept = str(Path(record).resolve()) if record else None
+    kept = _recordable(record) if record else None
     if replay:
         return launch.Options(str(Path(replay).resolve()), kept, replay_all=True)
     if all(model.provider != launch.REPLAY for model in plan.models.values()):
@@ -81,3 +82,16 @@ def _options(plan: Plan, playbook: str, replay: str | None, record: str | None) 
         fact = f"models of this plan answer from a cassette, and there is no {beside}"
         raise launch.NotStarted(f"{fact}; write one, or name another with --replay")
     return launch.Options(str(beside), kept)
+
+
+def _recordable(record: str) -> str:
+    """A path that can be recorded to, said before there is a run. Raises NotStarted."""
+    path = Path(record)
+    if path.exists() and not path.is_file():
+        raise launch.NotStarted(f"--record {record}: this is no regular file; name another one")
+    where = path.resolve()
+    if not where.parent.is_dir():
+        raise launch.NotStarted(f"--record {record}: there is no folder {where.parent}; make it, or name another file")
+    if not os.access(where if where.exists() else where.parent, os.W_OK):
+        raise launch.NotStarted(f"--record {record}: it may not be written; name another file")
+    return str(where)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from autopack.drive import Interrupted
+from autopack.journal.errors import JournalError
 from autopack.plan.model import Plan
 from autopack.run.state import RunState
 from autopack.runners.cassette import CassetteError
@@ -47,12 +48,21 @@ def driven(place: launch.Place, run_id: str, drive: Drive, *, as_json: bool) -> 
     except GitError as error:
         click.echo(f"autopack: {error}", err=True)
         return exits.ENVIRONMENT
-    except Interrupted:
-        click.echo(f"interrupted; go on with: autopack resume {run_id}", err=True)
+    except (Interrupted, KeyboardInterrupt):
+        click.echo(_interrupted(place, run_id), err=True)
         return exits.INTERRUPTED
     plan, run = launch.peek(place, run_id)
     show(place, plan, run, as_json=as_json)
     return exits.of_run(run.state)
+
+
+def _interrupted(place: launch.Place, run_id: str) -> str:
+    """A KeyboardInterrupt, from a second Ctrl-C or an early one, may have come before there was a run."""
+    try:
+        launch.peek(place, run_id)
+    except JournalError:
+        return "interrupted before the run began"
+    return f"interrupted; go on with: autopack resume {run_id}"
 
 
 def show(place: launch.Place, plan: Plan, run: RunState, *, as_json: bool) -> None:
