@@ -423,7 +423,7 @@ class Model:
     max_output_tokens: int
     price: Price | None
     token_cap: int | None
-    edit_format: str  # search_replace | whole_file
+    edit_format: str  # search_replace | whole_file | unified_diff | apply_patch
     timeout_s: int
     params: Mapping[str, Scalar]
 
