@@ -94,10 +94,10 @@ Edit format: one unified diff, in a fence of its own:
  another line exactly as it is
 ```
 
-Line numbers after `@@` are ignored: each hunk is found by its context, so give three lines before and after the change,
+Line numbers after `@@` are ignored: each hunk is found by its context, so give three lines before and after a change,
 and the name of the enclosing function or class after `@@`. Every line of a hunk starts with a space, `-` or `+`. A new
-file has `--- /dev/null`, a deleted one `+++ /dev/null`; to rename, write `diff --git a/old b/new`, `rename from old` and
-`rename to new` above the hunks.
+file has `--- /dev/null`, a deleted one `+++ /dev/null`; to rename, write `diff --git a/old b/new`, `rename from old`
+and `rename to new` above the hunks.
 """
     + FACTS,
     "apply_patch": """\

@@ -21,6 +21,7 @@ def run(
     codes: Sequence[str] = (),
     ignore: Sequence[str] = (),
     fail_on: str = "error",
+    env: str | None = None,
 ) -> int:
     """Check the paths (none: the whole project here; `-`: standard input), print findings, return the exit code.
 
@@ -31,7 +32,7 @@ def run(
         print(f"autopack validate: no format is called {form!r}; there are {', '.join(FORMATS)}", file=sys.stderr)
         return USAGE
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=_today())
+    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=_today(), env=env)
     problems = [p for p in found.problems if _wanted(p, codes, ignore)]
     sources = {path: document.text for path, document in found.documents.items()}
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ

@@ -14,7 +14,9 @@ from autopack.problem import Problem, order
 from autopack.problem.report import render
 from autopack.spec.load import load
 from autopack.spec.model import Spec
+from autopack.views.exits import FINDINGS, STALE
 
+LOCK_CODES = {"AP7002", "AP7003"}
 PROJECT_FILE = "autopack.yaml"
 
 
@@ -42,7 +44,7 @@ def project_root(start: Path) -> Path:
     return start
 
 
-def compiled(path: str, inputs: dict[str, str], jobs: int | None) -> Compiled:
+def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | None = None) -> Compiled:
     """The plan of a playbook, or the plan that a JSON file holds. Raises Unusable."""
     where = Path(path)
     if not where.exists():
@@ -51,14 +53,15 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None) -> Compiled:
         return Compiled(_frozen(where), None)
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
-    spec, problems = load(str(root), relative, inputs, today=time.strftime("%Y-%m-%d"))
+    spec, problems = load(str(root), relative, inputs, today=time.strftime("%Y-%m-%d"), env=env)
     plan = None
     if spec is not None:
         plan, more = compile_spec(spec, jobs=jobs)
         problems = [*problems, *more]
     _show(spec, root, problems)
     if spec is None or plan is None:
-        raise Unusable(1)
+        errors = {found.code for found in problems if found.severity == "error"}
+        raise Unusable(STALE if errors <= LOCK_CODES else FINDINGS)
     return Compiled(plan, spec)
 
 
