@@ -78,7 +78,7 @@ def pins(text: bytes) -> dict[str, Pin]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, Unreadable):
             raise
-        raise Unreadable("can't be read; write it anew with `autopack lock`") from error
+        raise Unreadable("can't be read; write it anew with `autopack lock --update`") from error
     return held
 
 

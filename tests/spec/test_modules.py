@@ -19,7 +19,7 @@ inputs: {service: {}, replicas: {type: integer, default: 2}}
 id: observability
 name: Watching {{ inputs.service }}
 phases:
-  - {id: metrics, category: docs, scope: {write: [docs/**]}, goal: "Count {{ inputs.service }} on {{ inputs.replicas }}."}
+  - {id: metrics, category: docs, scope: {write: [a]}, goal: "Count {{ inputs.service }} on {{ inputs.replicas }}."}
   - {id: alerts, needs: [metrics], goal: Alert., category: docs, scope: {write: [docs/**]}}
 """
 PHASE = """\

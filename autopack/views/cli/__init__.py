@@ -18,6 +18,7 @@ VERBS = {
     "init": "Write a project that validates; never overwrites.",
     "validate": "Check specs: every problem, at the exact token.",
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
+    "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
     "cancel": "Stop a run; what has landed stays.",
