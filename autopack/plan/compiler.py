@@ -151,7 +151,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
 
 
 def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    grants = [grant for grant in spec.ruleset.grants if phase.id in grant.phases]
+    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
     return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 

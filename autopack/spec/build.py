@@ -140,6 +140,7 @@ def _phase(phase: Whole) -> model.Phase:
         tags=_words(value.get("tags")),
         needs_at=phase.needs_at,
         via=phase.via,
+        fan_out=phase.fan_out,
     )
 
 

@@ -26,6 +26,7 @@ class Whole(NamedTuple):
     needs: tuple[str, ...] | None
     needs_at: tuple[At, ...] = ()
     phases: tuple["Whole", ...] = ()
+    fan_out: str | None = None
 
 
 class _Place(NamedTuple):
@@ -87,7 +88,7 @@ class _Expansion:
         found = []
         for branch in fanout.branches(entry, name):
             found.append(branch.id)
-            yield self._phase(place, branch)
+            yield self._phase(place, branch)._replace(fan_out=name if fanout.fans(entry) else None)
         self._stands_for[name] = tuple(found)
 
     def _phase(self, place: _Place, branch: fanout.Branch) -> Whole:
@@ -111,12 +112,13 @@ class _Expansion:
         entry = place.entry
         if not self._holds_template(place):
             return {key: item for key, item in entry.items() if key not in but}
-        found = {}
-        for key in entry:
-            if key not in but:
-                below = (*place.steps, key)
-                found[key], problems = template.filled_in(place.source.document, place.filling, below)
-                self.problems += [_by(place, each) for each in problems]
+        if not but:
+            return dict(self._filled(place, place.steps))
+        return {key: self._filled(place, (*place.steps, key)) for key in entry if key not in but}
+
+    def _filled(self, place: _Place, steps: Steps) -> Any:
+        found, problems = template.filled_in(place.source.document, place.filling, steps)
+        self.problems += [_by(place, each) for each in problems]
         return found
 
     def _holds_template(self, place: _Place) -> bool:

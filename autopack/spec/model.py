@@ -133,6 +133,7 @@ class Phase:
     tags: tuple[str, ...] = ()
     needs_at: tuple[At, ...] = ()  # where each need is written; a need of a fan-out is several
     via: tuple[At, ...] = ()  # the `uses` that led to the module it is written in, the outermost first
+    fan_out: str | None = None  # the id that stands for all branches, of a branch
 
     def need_at(self, need: str) -> At:
         """Where a need is written; the phase itself where it follows from its tier's."""

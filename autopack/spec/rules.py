@@ -243,6 +243,7 @@ def _fan_outs(written: _Written, names: Names) -> Found:
             continue
         for axis in fanout.axes(entry):
             yield from _same_slugs(written, steps, axis)
+            yield from _templates_in_ids(written, steps, axis)
         found, _ = _own_id(steps, entry, names.modules)
         yield from _long_ids(written, steps, entry, found)
 
@@ -257,6 +258,13 @@ def _same_slugs(written: _Written, steps: Steps, axis: Sequence[fanout.Value]) -
             label = written.label((*steps, *before.place), "first here")
             advice = "ids take letters, digits and `_`; the rest becomes `-`"
             yield written.at((*steps, *each.place), "AP3001", message, advice, label)
+
+
+def _templates_in_ids(written: _Written, steps: Steps, axis: Sequence[fanout.Value]) -> Found:
+    for each in axis:
+        if isinstance(each.value, str) and holds_template(each.value):
+            message = "templates are not filled in here: ids are known before any input is"
+            yield written.at((*steps, *each.place), "AP3028", message, "write the values out")
 
 
 def _long_ids(written: _Written, steps: Steps, entry: Row, found: Sequence[_Id]) -> Found:

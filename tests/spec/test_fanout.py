@@ -116,6 +116,23 @@ def test_a_plan_holds_every_branch(case: Case) -> None:
     ]
 
 
+def test_a_grant_for_a_fan_out_holds_for_each_branch_and_one_for_a_branch_for_it_alone(case: Case) -> None:
+    grant = "{phases: [%s], allow: [%s], owner: ann, reason: told, until: 2099-01-01}"
+    grants = f"[{grant % ('store', 'growth')}, {grant % ('store.b', 'binary')}]"
+    case.write("autopack.yaml", "autopack: project/v1\nname: shop\nruleset: r.yaml\nmodels: builtin:replay\n")
+    case.write("r.yaml", f"autopack: ruleset/v1\nname: house\ngrants: {grants}\n")
+    case.write("p.yaml", playbook(phase("store", "for_each: [a, b]")))
+    spec, problems = load(str(case.root), "p.yaml", today="2026-11-22")
+    assert problems == []
+    assert spec is not None
+    plan, _ = compile_spec(spec)
+    assert plan is not None
+    assert [(each.phase_id, each.allow) for each in plan.phases] == [
+        ("store.a", ("growth",)),
+        ("store.b", ("growth", "binary")),
+    ]
+
+
 # --- what is refused --------------------------------------------------------------------------------------
 
 
@@ -167,6 +184,10 @@ def test_a_branch_whose_id_is_too_long_is_told_at_its_value(expect: Expect) -> N
 
 def test_a_branch_that_git_takes_for_no_branch_is_told_at_its_value(expect: Expect) -> None:
     expect("AP3012", playbook(phase("a", "for_each: [x, ⟦lock⟧]")))
+
+
+def test_a_value_is_no_template_because_ids_are_known_before_inputs(expect: Expect) -> None:
+    expect("AP3028", playbook(phase("a", 'for_each: [x, ⟦"{{ inputs.s }}"⟧]'), top="inputs: {s: {default: y}}\n"))
 
 
 @pytest.mark.parametrize(
