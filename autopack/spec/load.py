@@ -1,9 +1,10 @@
 """From files to findings, and from files without one to a Spec: the only file of this room that reads files.
 
-A project's references are followed here: playbooks, ruleset and what it extends, CI, models. `builtin:NAME` stands for
-a file that ships with autopack; a path starts at the folder of the file that holds it. No network, no git, no keys, no
-clock: whoever asks says which day it is. What only a Spec needs is imported by the functions that make one, because
-this file is on the way of every `validate`.
+A project's references are followed here: playbooks and the modules they use, ruleset and what it extends, CI, models.
+`builtin:NAME` stands for a file that ships with autopack; a path starts at the folder of the file that holds it; a
+remote module is what the lock pins, read from a cache. No network, no git, no keys, no clock: whoever asks says which
+day it is. What only a Spec needs is imported by the functions that make one, because this file is on the way of every
+`validate`.
 """
 
 from __future__ import annotations
@@ -256,6 +257,8 @@ class _Library:
 
     def builtin(self, kind: str, name: str) -> _File:
         """Raises _Unusable."""
+        if kind not in _FOLDERS:
+            raise _Unusable(f"is no path to a {kind}; only {', '.join(_FOLDERS)} can be `{_BUILTIN}`")
         folder = os.path.join(shipped.folder("rulesets"), _FOLDERS[kind])
         place = os.path.join(folder, f"{name}.yaml")
         if "/" in name or not os.path.isfile(place):
@@ -580,7 +583,9 @@ class _Judge:
             profiles = (ci.value or {}).get("profiles")
         playbook = self.playbook_of(file)
         modules = self.source(file).modules if phases else {}
-        return rules.Names(ruleset, profiles, self._today, modules, self.source(playbook) if playbook else None)
+        source = self.source(playbook) if playbook else None
+        environments = government.settings.get("environments") or ()
+        return rules.Names(ruleset, profiles, self._today, modules, source, environments)
 
     # --- environments ---
 

@@ -40,6 +40,7 @@ class Names(NamedTuple):
     today: str = ""  # such as 2027-01-31; empty: nothing counts as expired
     modules: Mapping[str, Source | None] = {}  # of a playbook or a tier
     playbook: Source | None = None  # of a scenario
+    environments: Collection[str] = ()  # of the project
 
     def categories(self) -> list[str] | None:
         """Every category under both of its names."""
@@ -832,13 +833,20 @@ def _inputs_of_scenario(written: _Written, names: Names) -> Found:
             yield written.at(place, "AP3019", f'the input "{name}" {reason}', None, _declared(names.playbook, name))
 
 
+def _environment_of_scenario(written: _Written, names: Names) -> Found:
+    name = written.get("env")
+    if name is not None and name not in names.environments:
+        advice = did_you_mean(name, names.environments) or f"environments: {_some(names.environments) or 'none'}"
+        yield written.at(("env",), "AP3029", f'no environment "{name}" is declared', advice)
+
+
 _OF_PHASES = (_fan_outs, _uses, _references_of_playbook, _paths_of_playbook, _inputs)
 _RULES: Mapping[str, Sequence[Callable[[_Written, Names], Found]]] = {
     "project": (_branches, _protected_integration, _paths_of_project),
     "playbook": (_ids_of_playbook, _needs_of_tiers, _needs_of_phases, *_OF_PHASES),
     "tier": (_ids_of_playbook, _needs_of_phases, *_OF_PHASES),
     "phase": (_id_of_phase, *_OF_PHASES),
-    "scenario": (_phases_of_scenario, _inputs_of_scenario),
+    "scenario": (_phases_of_scenario, _inputs_of_scenario, _environment_of_scenario),
     "ruleset": (_auditor_attempts, _task_categories, _references_of_ruleset, _grants, _paths_of_ruleset),
     "ci": (_ids_of_ci, _profiles, _shells, _quarantine, _paths_of_ci),
     "models": (_references_of_models, _prices, _windows, _providers),

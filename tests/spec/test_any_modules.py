@@ -75,7 +75,7 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
     return files
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(damaged(), st.sampled_from([None, "nightly", "other"]))
 def test_a_project_with_modules_has_findings_and_no_traceback(files: dict[str, Any], env: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -28,6 +28,7 @@ expect:
 
 @pytest.fixture
 def written(case: Case) -> Case:
+    case.write("autopack.yaml", "autopack: project/v1\nname: shop\nplaybooks: []\nenvironments: {nightly: {}}\n")
     case.write("p.yaml", playbook(phase("store", "for_each: [pg, x]"), top="inputs: {service: {default: orders}}\n"))
     return case
 
@@ -55,7 +56,6 @@ def test_a_scenario_becomes_values_as_written(written: Case) -> None:
 
 
 def test_the_playbook_is_found_from_the_project_too(written: Case) -> None:
-    written.write("autopack.yaml", "autopack: project/v1\nname: shop\n")
     written.write("scenarios/s.yaml", HEAD + FULL)
     assert written.check("scenarios").problems == []
     found, _ = scenario(str(written.root), "scenarios/s.yaml")
@@ -71,6 +71,7 @@ def test_the_playbook_is_found_from_the_project_too(written: Case) -> None:
         ("AP3031", f"{ALL}expect: {{phases: {{⟦'*'⟧: COMPLETE}}}}\n"),
         ("AP3031", f"{ALL}expect: {{path: {{⟦nothing⟧: [GATE]}}}}\n"),
         ("AP3019", f"inputs: {{⟦servce⟧: a}}\n{ALL}expect: {{state: DONE_SUCCESS}}\n"),
+        ("AP3029", f"env: ⟦nihgtly⟧\n{ALL}expect: {{state: DONE_SUCCESS}}\n"),
         ("AP2005", f"{ALL}expect: {{state: ⟦DONE⟧}}\n"),
         ("AP2005", "answers: {store: {builder: [⟦okay⟧]}}\nexpect: {state: DONE_SUCCESS}\n"),
         ("AP2001", "answers: {store: {⟦bilder⟧: [ok]}}\nexpect: {state: DONE_SUCCESS}\n"),
@@ -83,7 +84,7 @@ def test_a_fault_of_a_scenario_is_told_at_its_token(written: Case, expect: Expec
     expect(code, HEAD + text)
 
 
-def test_a_playbook_that_is_not_there_is_told_once(expect: Expect) -> None:
+def test_a_playbook_that_is_not_there_is_told_once(written: Case, expect: Expect) -> None:
     text = HEAD.replace("p.yaml", "⟦gone.yaml⟧") + FULL
     expect("AP3007", text)
 
