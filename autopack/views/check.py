@@ -26,6 +26,7 @@ def run(
     ignore: Sequence[str] = (),
     fail_on: str = "error",
     remember: Sequence[str] | None = None,
+    env: str | None = None,
 ) -> int:
     """Check the paths (none: the whole project here; `-`: standard input), print findings, return the exit code.
 
@@ -37,7 +38,7 @@ def run(
         print(f"autopack validate: no format is called {form!r}; there are {', '.join(FORMATS)}", file=sys.stderr)
         return USAGE
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today())
+    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today(), env=env)
     problems = [p for p in found.problems if wanted(p, codes, ignore)]
     answer = told(found, problems, form, colour, fail_on, stdin=stdin)
     sys.stdout.write(answer.text)
@@ -60,9 +61,7 @@ def told(
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     names = _names(found, problems) if form in WITH_NAMES else {}
     sources = _sources(found, problems, stdin)
-    text = render(
-        problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names
-    )
+    text = render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return Answer(text, FINDINGS if any(problem.severity in grave for problem in problems) else 0)
 
