@@ -72,6 +72,7 @@ class Driver:
     observe: Callable[[RunState, ev.Event | None], None]
     cancel_wanted: Callable[[], str | None]
     summary: Callable[[RunState], Mapping[str, Any]]
+    place: str = ""
     poll_s: float = 0.5
     _running: dict[str, Effect] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
@@ -258,7 +259,8 @@ class Driver:
         return Ticket(effect_key, self._token(effect_key), at, cancelled, started)
 
     def _token(self, effect_key: str) -> str:
-        return f"{self.state.run_id}-{effect_key[:16]}"
+        """Of this run of this place only: another project may have a run of the same name and the same wishes."""
+        return f"{self.state.run_id}-{self.place}-{effect_key[:16]}"
 
     # --- after a crash ---
 

@@ -30,7 +30,7 @@ from autopack.spec.document import read  # noqa: E402
 from autopack.views import cli, exits  # noqa: E402
 
 MADE = "<!-- Made by docs/build.py; a change here is lost. -->"
-KINDS = ("project", "playbook", "ruleset", "ci", "models")
+KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 LAYERS = {
     "AP1": "Text",
     "AP2": "Schema",
@@ -334,8 +334,8 @@ def _properties(
     """
     told = {} if told is None else told
     for word in ("then", "else"):
-        yield from _below(schema, node[word], path, told) if word in node else ()
-    required = node.get("required", ())
+        yield from _below(schema, node[word], path, told) if isinstance(node.get(word), dict) else ()
+    required = node.get("required") or ("properties" in node and node.get("else", {}).get("required")) or ()
     for name, inner in node.get("properties", {}).items():
         here = f"{path}.{name}" if path else name
         yield here, _shared(inner, _followed(schema, inner), told), name in required

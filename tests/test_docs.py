@@ -219,7 +219,12 @@ def _anchors(page: Path) -> set[str]:
 
 GIVEN = {
     "add-endpoint": {"package": "shop", "resource": "order"},
+    "debt-cleanup": {"package": "shop"},
+    "dependency-upgrade": {"dependency": "sqlalchemy", "version": "2.0.36", "package": "shop"},
     "docs-refresh": {"examples": "false"},
+    "refactor-across-modules": {"package": "shop", "what": "rounding of amounts", "module": "rounding"},
+    "schema-migration": {"package": "shop", "table": "orders", "column": "currency", "default": "EUR for all"},
+    "security-fix": {"package": "shop", "module": "export", "weakness": "It follows links out of its folder."},
     "test-backfill": {"package": "shop", "module": "money", "cases": "7"},
 }
 

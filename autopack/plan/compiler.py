@@ -31,8 +31,12 @@ def compile(spec: Spec, *, jobs: int | None = None) -> tuple[Plan | None, list[P
     for step in PASSES:
         draft = step(draft)
         if draft.failed:
-            return None, list(draft.problems)
-    return seal(draft, jobs or PHASES_AT_ONCE), list(draft.problems)
+            return None, _problems(draft)
+    return seal(draft, jobs or PHASES_AT_ONCE), _problems(draft)
+
+
+def _problems(draft: Draft) -> list[Problem]:
+    return [draft.spec.told_with_uses(found) for found in draft.problems]
 
 
 def expand(draft: Draft) -> Draft:
@@ -148,7 +152,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
 
 
 def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    grants = [grant for grant in spec.ruleset.grants if phase.id in grant.phases]
+    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
     return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
@@ -206,7 +210,7 @@ def _step(step: CiStep) -> Step:
 
 def _protected(spec: Spec) -> tuple[str, ...]:
     """The ruleset's patterns and every file that governs this very run."""
-    own = [path for path in spec.documents if not path.startswith(("builtin:", "<"))]
+    own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
     return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
 
 
@@ -239,7 +243,6 @@ def _cycle(spec: Spec, by_id: Mapping[str, DraftPhase], path: tuple[str, ...]) -
     edges = []
     for who, need in pairwise(path):
         phase = by_id[who].spec
-        at = phase.at.to("needs", phase.needs.index(need)) if need in phase.needs else phase.at
-        edges.append(Label(spec.span(at), f"{who} needs {need}"))
+        edges.append(Label(spec.span(phase.need_at(need)), f"{who} needs {need}"))
     words = "phases need each other in a circle: " + " -> ".join(path)
     return problem("AP4001", words, edges[0].span, tuple(edges[1:]), help="remove one of these needs")

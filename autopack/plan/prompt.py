@@ -81,6 +81,44 @@ Use a longer fence when the content holds one. `DELETE: path` and `RENAME: old -
 delete and rename.
 """
     + FACTS,
+    "unified_diff": """\
+Edit format: one unified diff, in a fence of its own:
+
+```diff
+--- a/path/to/file.py
++++ b/path/to/file.py
+@@ def the_enclosing_function
+ a line exactly as it is in the file
+-a line to remove
++a line to put in its place
+ another line exactly as it is
+```
+
+Line numbers after `@@` are ignored: each hunk is found by its context, so give three lines before and after a change,
+and the name of the enclosing function or class after `@@`. Every line of a hunk starts with a space, `-` or `+`. A new
+file has `--- /dev/null`, a deleted one `+++ /dev/null`; to rename, write `diff --git a/old b/new`, `rename from old`
+and `rename to new` above the hunks.
+"""
+    + FACTS,
+    "apply_patch": """\
+Edit format: one patch between these markers, with no line numbers:
+
+*** Begin Patch
+*** Update File: path/to/file.py
+@@ def the_enclosing_function
+ a line exactly as it is in the file
+-a line to remove
++a line to put in its place
+ another line exactly as it is
+*** Add File: path/to/new.py
++every line of a new file
+*** Delete File: path/to/old.py
+*** End Patch
+
+Each change is found by its context: give three lines before and after it, and `@@` with the enclosing function or class
+where they are not unique. `*** Move to: new/path.py` directly below `*** Update File:` renames.
+"""
+    + FACTS,
 }
 
 

@@ -9,7 +9,12 @@ from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 
 TIERS = ("economy", "standard", "premium")
-OTHER: dict[str, EditFormat] = {"search_replace": "whole_file", "whole_file": "search_replace"}
+OTHER: dict[str, EditFormat] = {
+    "search_replace": "whole_file",
+    "whole_file": "search_replace",
+    "unified_diff": "search_replace",  # a diff that would not apply needs exact lines, not another diff
+    "apply_patch": "search_replace",
+}
 
 
 def route(draft: Draft) -> Draft:

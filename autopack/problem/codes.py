@@ -348,6 +348,26 @@ CODES: dict[str, Code] = {
         "error",
         "Input and output share the window; an answer can't fill all of it.",
     ),
+    "AP3028": Code(
+        "fan-out that can't be made",
+        "error",
+        "Each branch becomes a phase with an id of its own; without one there is no branch, tag or file to name.",
+    ),
+    "AP3029": Code(
+        "unknown environment",
+        "error",
+        "The overlay that was asked for would silently not apply, and the run would be governed by other rules.",
+    ),
+    "AP3030": Code(
+        "key that does not go with `uses`",
+        "error",
+        "A module decides its own content; what is said twice would silently win or silently lose.",
+    ),
+    "AP3031": Code(
+        "unknown phase in a scenario",
+        "error",
+        "Answers for a phase that doesn't exist are never given, and what is expected of it never comes true.",
+    ),
     # --- AP4xxx: graph ---
     "AP4001": Code(
         "needs that form a circle",
@@ -436,5 +456,15 @@ CODES: dict[str, Code] = {
         "several tiers in a single-tier run",
         "error",
         "run_scope: single_tier promises that a run handles exactly one tier.",
+    ),
+    "AP7002": Code(
+        "remote module without a pin",
+        "error",
+        "A branch or tag can mean something else tomorrow; what runs is pinned to a commit and to its content.",
+    ),
+    "AP7003": Code(
+        "remote module that was not fetched",
+        "error",
+        "The pin says what the module must hold, and nothing on this machine holds it.",
     ),
 }

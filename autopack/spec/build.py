@@ -1,11 +1,12 @@
 """Checked values -> the frozen model. Nothing is judged here: what comes in has passed every check of `load`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from autopack.spec import model, rules
 from autopack.spec.at import At
+from autopack.spec.expand import Whole
 from autopack.spec.extends import Merged
 
 Value = Mapping[str, Any]
@@ -63,13 +64,13 @@ def project(at: At, value: Value) -> model.Project:
 # --- playbook ---
 
 
-def playbook(at: At, value: Value) -> model.Playbook:
-    tiers = (_tier(at.to("tiers", index), tier) for index, tier in enumerate(value["tiers"]))
+def playbook(at: At, value: Value, tiers: Sequence[Whole]) -> model.Playbook:
+    """From the playbook's own keys, and its tiers as `expand` makes them."""
     declared = value.get("inputs", {})
     return model.Playbook(
         at=at,
         name=value["name"],
-        tiers=tuple(tiers),
+        tiers=tuple(map(_tier, tiers)),
         description=value.get("description"),
         inputs={name: _input(at.to("inputs", name), name, each) for name, each in declared.items()},
         context=_words(value.get("context")),
@@ -100,19 +101,20 @@ def _defaults(at: At, value: Value | None) -> model.PhaseDefaults | None:
     return None if value is None else model.PhaseDefaults(at=at, **value)
 
 
-def _tier(at: At, value: Value) -> model.Tier:
-    needs = value.get("needs")
+def _tier(tier: Whole) -> model.Tier:
     return model.Tier(
-        at=at,
-        id=value["id"],
-        phases=tuple(_phase(at.to("phases", index), each) for index, each in enumerate(value["phases"])),
-        name=value.get("name"),
-        description=value.get("description"),
-        needs=None if needs is None else tuple(needs),
+        at=tier.at,
+        id=tier.value["id"],
+        phases=tuple(map(_phase, tier.phases)),
+        name=tier.value.get("name"),
+        description=tier.value.get("description"),
+        needs=tier.needs,
+        via=tier.via,
     )
 
 
-def _phase(at: At, value: Value) -> model.Phase:
+def _phase(phase: Whole) -> model.Phase:
+    at, value = phase.at, phase.value
     allow, allow_protected = _allow(value.get("allow"))
     external = value.get("external")
     scope = value["scope"]
@@ -125,7 +127,7 @@ def _phase(at: At, value: Value) -> model.Phase:
         name=value.get("name"),
         complexity=value.get("complexity"),
         builder_mode=value.get("builder_mode"),
-        needs=_words(value.get("needs")),
+        needs=phase.needs or (),
         deliverables=_words(value.get("deliverables")),
         acceptance=_words(value.get("acceptance")),
         probes=tuple(tuple(probe) for probe in value.get("probes", ())),
@@ -136,6 +138,9 @@ def _phase(at: At, value: Value) -> model.Phase:
         allow_protected=allow_protected,
         external=None if external is None else model.External(at.to("external"), **external),
         tags=_words(value.get("tags")),
+        needs_at=phase.needs_at,
+        via=phase.via,
+        fan_out=phase.fan_out,
     )
 
 
@@ -360,3 +365,33 @@ def _provider(at: At, name: str, value: Value) -> model.Provider:
     keys = ("concurrency", "requests_per_minute", "tokens_per_minute", "weekly_tokens")
     counts = {key: _count(value.get(key)) for key in keys}
     return model.Provider(at=at, name=name, soft_limit=value.get("soft_limit"), **counts)
+
+
+# --- scenario ---
+
+
+def scenario(at: At, value: Value) -> model.Scenario:
+    expect = value["expect"]
+    return model.Scenario(
+        at=at,
+        name=value["name"],
+        playbook=value["playbook"],
+        inputs=value.get("inputs", {}),
+        env=value.get("env"),
+        answers={name: _answers(at.to("answers", name), each) for name, each in value["answers"].items()},
+        expect=model.Expected(
+            at=at.to("expect"),
+            state=expect.get("state"),
+            failure_reason=expect.get("failure_reason"),
+            phases=expect.get("phases", {}),
+            path={name: tuple(states) for name, states in expect.get("path", {}).items()},
+            builder_calls=expect.get("builder_calls", {}),
+            auditor_calls=expect.get("auditor_calls", {}),
+            ci_runs=expect.get("ci_runs", {}),
+            cost_usd_max=_money(expect.get("cost_usd_max")),
+        ),
+    )
+
+
+def _answers(at: At, value: Value) -> model.Answers:
+    return model.Answers(at, *(_words(value.get(key)) for key in ("builder", "ci", "auditor")))

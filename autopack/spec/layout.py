@@ -277,7 +277,7 @@ class _Layout:
 
 def _resolved(root: Node, form: Node) -> Node:
     found = schema.resolved(root, form) if isinstance(form, dict) else {}
-    if isinstance(found.get("else"), dict):  # a mapping where a word may stand as well
+    if isinstance(found.get("else"), dict) and "properties" not in found:  # a mapping where a word may stand as well
         found = schema.resolved(root, {**found["else"]})
     return found
 

@@ -1,9 +1,10 @@
 """From files to findings, and from files without one to a Spec: the only file of this room that reads files.
 
-A project's references are followed here: playbooks, ruleset and what it extends, CI, models. `builtin:NAME` stands for
-a file that ships with autopack; a path starts at the folder of the file that holds it. What an editor holds and has not
-saved wins over the file (`instead`). No network, no git, no keys, no clock: whoever asks says which day it is. What
-only a Spec needs is imported by the functions that make one, because this file is on the way of every `validate`.
+A project's references are followed here: playbooks and the modules they use, ruleset and what it extends, CI, models.
+`builtin:NAME` stands for a file that ships with autopack; a path starts at the folder of the file that holds it; a
+remote module is what the lock pins, read from a cache. What an editor holds and has not saved wins over the file
+(`instead`). No network, no git, no keys, no clock: whoever asks says which day it is. What only a Spec needs is
+imported by the functions that make one, because this file is on the way of every `validate`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autopack.problem import Problem, order, problem
+from autopack.problem import Label, Problem, Span, order, problem
 from autopack.spec import rules, schema, shipped
 from autopack.spec.at import At, Steps
 from autopack.spec.document import BYTES_MAX, Document, read
@@ -23,14 +24,18 @@ from autopack.spec.nearest import did_you_mean
 from autopack.spec.seen import SUFFIXES, Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
-    from autopack.spec.model import Project, Scalar, Spec
+    from autopack.spec.expand import Whole
+    from autopack.spec.lock import Pin
+    from autopack.spec.model import Project, Scalar, Scenario, Spec
 
 PROJECT = "autopack.yaml"
 WAIVER = "ignore"  # a word of every file with a waiver
+USED = "used here"
 STDIN = "<stdin>"
 
 _BUILTIN = "builtin:"
 _SHIPPED_DEFAULT = f"{_BUILTIN}default"  # the one ruleset that extends nothing
+_REMOTE = "git+"
 _FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
 _WILD = frozenset("*?[")
 
@@ -66,18 +71,20 @@ def check(
     *,
     stdin: bytes | None = None,
     today: str = "",
+    env: str | None = None,
     instead: Mapping[str, bytes] | None = None,
 ) -> Checked:
     """Everything wrong with the project in the folder `root`, or with the given files and folders ("-": stdin).
 
     A file is judged by the project in the nearest folder above it, or by the builtins where there is none. Paths are
-    shown relative to `root`. `today` (2027-01-31) decides what has expired. `instead` holds what to believe of files
-    in place of what is on disk, by absolute path.
+    shown relative to `root`. `today` (2027-01-31) decides what has expired, `env` names an overlay of the project.
+    `instead` holds what to believe of files in place of what is on disk, by absolute path.
     """
-    judge = _Judge(_Library(root, instead), today)
+    judge = _Judge(_Library(root, instead), today, env)
     with _uncollected():
         asked = _asked(judge, paths, stdin)
         problems = [found for file in asked.files for found in judge.problems(file)]
+        problems += judge.without_environment(asked.files)
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
@@ -86,7 +93,12 @@ def check(
         {path: file.document for path, file in files.items() if file.document is not None},
         order([*asked.problems, *left]),
         tuple(judged),
-        ("model reachability", *asked.passed_over, *(f"names from {path}, which has errors" for path in broken)),
+        (
+            "model reachability",
+            *asked.passed_over,
+            *judge.out_of_reach(),
+            *(f"names from {path}, which has errors" for path in broken),
+        ),
         tuple(order(silenced)),
         judge.library.seen,
     )
@@ -94,7 +106,7 @@ def check(
 
 def government(root: str, path: str, instead: Mapping[str, bytes] | None = None) -> Government:
     """What governs the file at `path`, relative to `root`; a ruleset, CI or models file stands for its own kind."""
-    judge = _Judge(_Library(root, instead), "")
+    judge = _Judge(_Library(root, instead), "", None)
     try:
         file: _File | None = judge.library.open(os.path.join(root, path))
     except _Unusable:
@@ -121,19 +133,22 @@ def load(
     inputs: Mapping[str, Scalar] | None = None,
     *,
     today: str = "",
+    env: str | None = None,
     instead: Mapping[str, bytes] | None = None,
 ) -> tuple[Spec | None, list[Problem]]:
     """The playbook with all that governs it, templates filled in, and every finding; no Spec where one is an error.
 
     Values of `inputs` may be text, as on a command line. `{{ run.id }}` stays in the texts as `template.RUN_ID`.
+    `env` names an overlay of the project. A remote module that isn't pinned and at hand is an error here.
     """
-    judge = _Judge(_Library(root, instead), today)
+    judge = _Judge(_Library(root, instead), today, env)
     try:
         file = judge.library.open(os.path.join(root, playbook))
     except _Unusable as error:
         return None, [problem("AP3007", f"{playbook} {error}", None)]
-    involved = [file, *judge.government(file).files()]
+    involved = [file, *judge.modules_below(file), *judge.government(file).files()]
     problems = [found for each in involved for found in judge.problems(each)]
+    problems += [*judge.without_environment([file]), *judge.remote_problems]
     problems, _ = _waived(involved, problems, today)
     if file.document is not None and file.kind not in (None, "playbook"):
         message = f"this is a file of kind {file.kind}, a playbook is asked for"
@@ -148,7 +163,7 @@ def load(
 
 def project_of(root: str) -> Project | None:
     """The project whose file is in the folder `root`, the defaults where there is none; None when it has errors."""
-    judge = _Judge(_Library(root), "")
+    judge = _Judge(_Library(root), "", None)
     place = os.path.join(root, PROJECT)
     if not os.path.lexists(place):
         return _project(_Government(judge.library, None), PROJECT, judge.library.root)
@@ -158,6 +173,35 @@ def project_of(root: str) -> Project | None:
         return None
     usable = file.kind == "project" and not _broken(judge.problems(file))
     return _project(judge.government(file), PROJECT, judge.library.root) if usable else None
+
+
+def scenario(root: str, path: str, *, today: str = "") -> tuple[Scenario | None, list[Problem]]:
+    """A scenario, its playbook as a path from `root`, and every finding in the scenario's own file."""
+    judge = _Judge(_Library(root), today, None)
+    try:
+        file = judge.library.open(os.path.join(root, path))
+    except _Unusable as error:
+        return None, [problem("AP3007", f"{path} {error}", None)]
+    problems, _ = _waived([file], judge.problems(file), today)
+    problems = order(problems)
+    if file.document is not None and file.kind not in (None, "scenario"):
+        message = f"this is a file of kind {file.kind}, a scenario is asked for"
+        problems.append(problem("AP3008", message, file.document.span(("autopack",))))
+    playbook = judge.playbook_of(file)
+    if _broken(problems) or playbook is None:
+        return None, problems
+    from autopack.spec import build  # noqa: PLC0415 - see the module
+
+    return build.scenario(At(file.path), {**file.value, "playbook": playbook.path}), problems
+
+
+def remotes(root: str) -> tuple[list[str], list[Problem]]:
+    """Every remote module that the project's playbooks use, also through others that are at hand, and what hinders."""
+    judge = _Judge(_Library(root), "", None)
+    asked = _asked(judge, None, None)
+    problems = [found for file in asked.files for found in judge.problems(file)]
+    problems, _ = _waived(asked.files, problems, "")
+    return sorted(judge.remotes), order([*asked.problems, *problems])
 
 
 @contextmanager
@@ -192,6 +236,16 @@ def _broken(problems: Iterable[Problem]) -> bool:
 
 class _Unusable(Exception):
     """Why a file can't be read, in words that follow its name."""
+
+
+class _OutOfReach(Exception):
+    """A remote module that nobody has looked at: a code, the fact and the next action."""
+
+    def __init__(self, code: str, fact: str, action: str) -> None:
+        super().__init__(fact)
+        self.code = code
+        self.fact = fact
+        self.action = action
 
 
 class _File:
@@ -251,6 +305,7 @@ class _Library:
 
     def there(self, place: str) -> bool:
         """Whether a file is there, which is remembered where it is not: where it is, it is read."""
+        place = os.path.abspath(place)
         found = place in self.instead or os.path.isfile(place)
         if not found:
             self.seen.absent(place)
@@ -267,8 +322,27 @@ class _Library:
         self.files[path] = _File(path, place, document, value, problems)
         return self.files[path]
 
+    def remote(self, named: str, pins: Mapping[str, Pin]) -> _File:
+        """What the lock pins, from the cache. Raises _Unusable, _OutOfReach."""
+        from autopack.spec.lock import sha256  # noqa: PLC0415 - most projects take nothing from elsewhere
+
+        if named in self.files:
+            return self.files[named]
+        pin = pins.get(named)
+        if pin is None:
+            raise _OutOfReach("AP7002", f'"{named}" is not pinned', "pin it with `autopack lock`, and commit the lock")
+        try:
+            content = _bytes(cached(pin.sha256))
+        except _Unusable:
+            content = b""
+        if sha256(content) != pin.sha256:
+            raise _OutOfReach("AP7003", f'"{named}" is pinned and was not fetched', "fetch it with `autopack lock`")
+        return self.add(named, "", content)
+
     def builtin(self, kind: str, name: str) -> _File:
         """Raises _Unusable."""
+        if kind not in _FOLDERS:
+            raise _Unusable(f"is no path to a {kind}; only {', '.join(_FOLDERS)} can be `{_BUILTIN}`")
         folder = os.path.join(shipped.folder("rulesets"), _FOLDERS[kind])
         place = os.path.join(folder, f"{name}.yaml")
         if "/" in name or not os.path.isfile(place):
@@ -293,6 +367,12 @@ def _bytes(place: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else None
         raise _Unusable(f"cannot be read: {(reason or str(error)).lower()}") from error
+
+
+def cached(digest: str) -> str:
+    """Where a fetched module is kept, by its content."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "autopack", "modules", f"{digest}.yaml")
 
 
 # --- which files ------------------------------------------------------------------------------------------
@@ -335,7 +415,9 @@ def _ask_for_project(judge: _Judge, asked: _Asked) -> None:
     _ask_for_file(judge.library, place, PROJECT, asked)
     for file in list(asked.files):
         government = judge.government(file)
-        found = (*government.playbooks(), *government.files())
+        playbooks = government.playbooks()
+        modules = (module for playbook in playbooks for module in judge.modules_below(playbook))
+        found = (*playbooks, *modules, *government.files(), *government.of_environments())
         asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(_BUILTIN))
 
 
@@ -407,22 +489,42 @@ class _Government:
     Without a project it is made of the builtins.
     """
 
-    def __init__(self, library: _Library, project: _File | None) -> None:
+    def __init__(self, library: _Library, project: _File | None, env: str | None = None) -> None:
         self._library = library
         self.project = project
         self.settings: dict[str, Any] = schema.filled("project", (project and project.value) or {})
         if project is not None and project.value is None:  # there is one, and nobody knows what it names
             self.settings = dict.fromkeys(self.settings)
+        self._environments: Mapping[str, Any] = self.settings.get("environments") or {}
+        self._env = env if self._environments.get(env or "") else None
+        self.settings.update(self._environments[self._env] if self._env else {})
         self.problems: dict[str, list[Problem]] = {}  # by the path of the file that holds the reference
         self._named: dict[str, _File | None] = {}
+        self._overlaid: dict[tuple[str, str], _File | None] = {}
         self._chains: dict[str, _Chain] = {}
         self._playbooks: list[_File] | None = None
 
     def named(self, kind: str) -> _File | None:
         """The file behind `ruleset`, `ci` or `models`; None where there is none of that kind."""
         if kind not in self._named:
-            self._named[kind] = self._follow(self.project, (kind,), kind, self.settings.get(kind))
+            steps = (
+                ("environments", self._env, kind) if self._env and kind in self._environments[self._env] else (kind,)
+            )
+            self._named[kind] = self._follow(self.project, steps, kind, self.settings.get(kind))
         return self._named[kind]
+
+    def of_environments(self) -> list[_File]:
+        """What the overlays name that aren't chosen, once each."""
+        return [file for kind in _FOLDERS for file in self._of_overlays(kind) if file is not None]
+
+    def _of_overlays(self, kind: str) -> Iterator[_File | None]:
+        for name, overlay in self._environments.items():
+            if name == self._env or not overlay or kind not in overlay:
+                continue
+            if (name, kind) not in self._overlaid:
+                steps: Steps = ("environments", name, kind)
+                self._overlaid[name, kind] = self._follow(self.project, steps, kind, overlay[kind])
+            yield self._overlaid[name, kind]
 
     def policy(self, ruleset: _File | None) -> _Chain | None:
         """A ruleset with all that it extends."""
@@ -537,30 +639,41 @@ def _matching(library: _Library, folder: str, pattern: str) -> list[str]:
 class _Judge:
     """Finds everything wrong with a file, by the project that governs it."""
 
-    def __init__(self, library: _Library, today: str) -> None:
+    def __init__(self, library: _Library, today: str, env: str | None) -> None:
         self.library = library
+        self.remotes: set[str] = set()
+        self.remote_problems: list[Problem] = []  # of remote modules that aren't at hand
         self._today = today
+        self._env = env
         self._governments: dict[str, _Government] = {}
+        self._modules: dict[str, dict[str, _File | None]] = {}
+        self._problems: dict[str, list[Problem]] = {}  # at `uses` and the like, by the path of the file that says so
+        self._used: dict[str, Span] = {}  # the first `uses` that led to a module, by the module's path
+        self._pins: dict[str, dict[str, Pin]] = {}  # by folder
 
     def government(self, file: _File) -> _Government:
         project = file if file.kind == "project" else self._project_above(file)
         path = project.path if project else ""
         if path not in self._governments:
-            self._governments[path] = _Government(self.library, project)
+            self._governments[path] = _Government(self.library, project, self._env)
         return self._governments[path]
 
     def problems(self, file: _File) -> list[Problem]:
+        found = [*file.problems, *self._judged(file), *self._problems.get(file.path, ())]
+        used = self._used.get(file.path)
+        return [each._replace(labels=(*each.labels, Label(used, USED))) for each in found] if used else found
+
+    def _judged(self, file: _File) -> list[Problem]:
         if file.document is None or file.value is None:
-            return file.problems
+            return []
         government = self.government(file)
         if file.kind == "project":
             government.files()
+            government.of_environments()
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
-        declared = file.value.get("inputs", ()) if file.kind == "playbook" else ()
         return [
-            *file.problems,
-            *_templates(file.document, file.value, declared),
+            *_templates(file.document, file.value, file.value.get("inputs", ())),
             *rules.check(file.document, value, names),
             *government.problems.get(file.path, ()),
         ]
@@ -569,12 +682,143 @@ class _Judge:
         """What other files declare, as far as a file of this kind may refer to it."""
         government = self.government(file)
         ruleset = profiles = None
-        if file.kind in ("playbook", "ruleset", "models"):
+        phases = file.kind in _WITH_PHASES
+        if phases or file.kind in ("ruleset", "models"):
             policy = government.policy(file if file.kind == "ruleset" else government.named("ruleset"))
             ruleset = policy.value() if policy else None
-        if file.kind in ("playbook", "ruleset") and (ci := government.named("ci")) is not None:
+        if (phases or file.kind == "ruleset") and (ci := government.named("ci")) is not None:
             profiles = (ci.value or {}).get("profiles")
-        return rules.Names(ruleset, profiles, self._today)
+        playbook = self.playbook_of(file)
+        modules = self.source(file).modules if phases else {}
+        source = self.source(playbook) if playbook else None
+        environments = government.settings.get("environments", ())
+        return rules.Names(ruleset, profiles, self._today, modules, source, environments)
+
+    # --- environments ---
+
+    def without_environment(self, files: Sequence[_File]) -> list[Problem]:
+        """That no overlay has the name that was asked for, once for each project the files belong to."""
+        if self._env is None:
+            return []
+        projects = dict.fromkeys(government.project for government in map(self.government, files))
+        return [found for project in projects for found in self._no_environment(project)]
+
+    def _no_environment(self, project: _File | None) -> list[Problem]:
+        if project is not None and project.value is None:  # nobody knows what it declares
+            return []
+        declared = project.value.get("environments", {}) if project else {}
+        if declared is None or self._env in declared or self._env is None:
+            return []
+        advice = did_you_mean(self._env, declared) or f"environments: {', '.join(declared) or 'none'}"
+        span = None
+        if project is not None and project.document is not None:
+            has = project.document.has(("environments",))
+            span = project.document.key_span(("environments",) if has else ("autopack",))
+        return [problem("AP3029", f'no environment "{self._env}" is declared', span, (), advice)]
+
+    # --- scenarios ---
+
+    def playbook_of(self, file: _File) -> _File | None:
+        """What a scenario rehearses, where it is there and is a playbook that can be judged."""
+        if file.kind != "scenario" or not file.value or file.value.get("playbook") is None:
+            return None
+        if (found := self._referred(file).get("playbook")) is None or found.value is None:
+            return None
+        return found
+
+    def _referred(self, file: _File) -> dict[str, _File | None]:
+        if file.path not in self._modules:
+            found = self._follow(file, ("playbook",), "playbook", file.value["playbook"])
+            self._modules[file.path] = {"playbook": found}
+        return self._modules[file.path]
+
+    # --- modules ---
+
+    def source(self, file: _File) -> rules.Source:
+        """A playbook or module with the modules it uses, as far as they can be judged."""
+        assert file.document is not None
+        below = {
+            named: None if module is None or module.value is None else self.source(module)
+            for named, module in self.modules(file).items()
+        }
+        return rules.Source(file.document, file.value, below)
+
+    def modules_below(self, file: _File) -> list[_File]:
+        """Every module that a playbook uses, also through another one, once."""
+        found: dict[str, _File] = {}
+        for module in filter(None, self.modules(file).values()):
+            found[module.path] = module
+            found.update({below.path: below for below in self.modules_below(module)})
+        return list(found.values())
+
+    def modules(self, file: _File) -> dict[str, _File | None]:
+        """The files behind each `uses` of a file; None where there is none, or none of its kind, or out of reach."""
+        if file.path not in self._modules:
+            found = self._modules[file.path] = {}
+            for steps, kind, named in _all_uses(file):
+                if named not in found:
+                    found[named] = self._follow(file, (*steps, "uses"), kind, named)
+        return self._modules[file.path]
+
+    def _follow(self, holder: _File, steps: Steps, kind: str, named: str) -> _File | None:
+        assert holder.document is not None
+        span = holder.document.span(steps)
+        try:
+            file = self._open(holder, named)
+        except _Unusable as error:
+            self._problems.setdefault(holder.path, []).append(problem("AP3007", f'"{named}" {error}', span))
+            return None
+        except _OutOfReach as error:
+            self.remote_problems.append(problem(error.code, error.fact, span, (), error.action))
+            return None
+        if file.kind not in (None, kind):
+            message = f'"{named}" is a file of kind {file.kind}, not {kind}'
+            self._problems.setdefault(holder.path, []).append(problem("AP3008", message, span))
+            return None
+        if kind != "playbook":
+            self._used.setdefault(file.path, span)
+        return file
+
+    def _open(self, holder: _File, named: str) -> _File:
+        """From the holder's folder or, where there is nothing, from the project's. Raises _Unusable, _OutOfReach."""
+        if _REMOTE in (holder.path[: len(_REMOTE)], named[: len(_REMOTE)]):
+            return self._remote(holder, named)
+        project = self.government(holder).project
+        near = os.path.join(_folder(self.library, holder), named)
+        far = os.path.join(_folder(self.library, project), named)
+        return self.library.open(near if self.library.there(near) or not self.library.there(far) else far)
+
+    def _remote(self, holder: _File, named: str) -> _File:
+        from autopack.spec.lock import Unreadable, remote  # noqa: PLC0415 - as said above
+
+        self.library.seen.whole = False  # the lock and the cache of modules are not among what is remembered
+        try:
+            if not named.startswith(_REMOTE):
+                named = str(remote(holder.path).beside(named))
+            self.remotes.add(str(remote(named)))
+            return self.library.remote(named, self._pinned(holder))
+        except Unreadable as error:
+            raise _Unusable(str(error)) from error
+
+    def _pinned(self, holder: _File) -> dict[str, Pin]:
+        """What the lock beside the project says. Raises _Unusable for a lock that says nothing certain."""
+        from autopack.spec.lock import LOCK, Unreadable, pins  # noqa: PLC0415 - as said above
+
+        folder = _folder(self.library, self.government(holder).project)
+        if folder not in self._pins:
+            place = os.path.join(folder, LOCK)
+            try:
+                self._pins[folder] = pins(self.library.content(place)) if os.path.lexists(place) else {}
+            except Unreadable as error:
+                raise _Unusable(f"can't be pinned: {LOCK} {error}") from error
+        return self._pins[folder]
+
+    def out_of_reach(self) -> list[str]:
+        """The remote modules that a check did not see, and what would show them."""
+        told = {found.message: found for found in self.remote_problems}
+        return [f"remote module {message}: {found.help}" for message, found in sorted(told.items())]
+
+    # --- projects ---
 
     def _project_above(self, file: _File) -> _File | None:
         """The project in the nearest folder above, not looking above the root for what is inside it."""
@@ -596,6 +840,27 @@ class _Judge:
         return file if file.kind in (None, "project") else None
 
 
+_WITH_PHASES = ("playbook", "tier", "phase")
+
+
+def _all_uses(file: _File) -> Iterator[tuple[Steps, str, str]]:
+    """Each `uses` with its place and the kind of module that belongs there."""
+    value = file.value or {}
+    if file.kind == "tier":
+        yield from _uses_in((), value.get("phases"), "phase", "phases")
+    if file.kind != "playbook":
+        return
+    yield from _uses_in((), value.get("tiers"), "tier", "tiers")
+    for index, tier in enumerate(value.get("tiers") or ()):
+        yield from _uses_in(("tiers", index), (tier or {}).get("phases"), "phase", "phases")
+
+
+def _uses_in(steps: Steps, entries: Any, kind: str, key: str) -> Iterator[tuple[Steps, str, str]]:
+    for index, entry in enumerate(entries or ()):
+        if entry is not None and entry.get("uses") is not None:
+            yield (*steps, key, index), kind, entry["uses"]
+
+
 def _templates(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
     if not schema.holds_template(document.text):
         return []
@@ -613,7 +878,7 @@ def _inputs(file: _File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar]
     problems = [_stranger(file, name, declared) for name in given if name not in declared]
     values: dict[str, Scalar] = {}
     for name, each in declared.items():
-        value = _converted(each.get("type", "string"), given[name]) if name in given else each.get("default")
+        value = rules.converted(each.get("type", "string"), given[name]) if name in given else each.get("default")
         if value is None:
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := rules.misfit(each, value):
@@ -621,18 +886,6 @@ def _inputs(file: _File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar]
         else:
             values[name] = value
     return values, problems
-
-
-def _converted(kind: str, value: Scalar) -> Scalar:
-    """Text from a command line as the declared type; left alone where it doesn't read so."""
-    if not isinstance(value, str) or kind == "string":
-        return value
-    if kind == "boolean":
-        return {"true": True, "false": False}.get(value, value)
-    try:
-        return int(value) if kind == "integer" else float(value)
-    except ValueError:
-        return value
 
 
 def _stranger(file: _File, name: str, declared: Mapping[str, Any]) -> Problem:
@@ -650,7 +903,7 @@ def _about_input(file: _File, name: str | None, message: str, advice: str | None
 
 def _spec(judge: _Judge, file: _File, inputs: dict[str, Scalar]) -> tuple[Spec, list[Problem]]:
     """All of it as frozen values, and what is wrong with the texts once they are filled in. Every file is valid."""
-    from autopack.spec import build, extends, template  # noqa: PLC0415 - see the module
+    from autopack.spec import build, expand, extends, template  # noqa: PLC0415 - see the module
     from autopack.spec.model import Spec  # noqa: PLC0415
 
     government = judge.government(file)
@@ -663,20 +916,27 @@ def _spec(judge: _Judge, file: _File, inputs: dict[str, Scalar]) -> tuple[Spec, 
     assert ci.document is not None
     assert models is not None
     project = _project(government, file.path, judge.library.root)
-    playbook, late = template.filled_in(file.document, inputs, project.name)
-    ci_value, late_ci = template.filled_in(ci.document, {}, project.name)
-    late = [*late, *late_ci, *rules.check(file.document, playbook, judge.names(file))]
+    playbook, tiers, late = expand.expanded(judge.source(file), template.Filling(inputs, project.name))
+    ci_value, late_ci = template.filled_in(ci.document, template.Filling({}, project.name))
     spec = Spec(
         root=_folder(judge.library, government.project),
         project=project,
-        playbook=build.playbook(At(file.path), playbook),
+        playbook=build.playbook(At(file.path), playbook, tiers),
         ruleset=build.ruleset(At(ruleset.path), extends.merged(policy.links())),
         ci=build.ci(At(ci.path), schema.filled("ci", ci_value)),
         models=build.models(At(models.path), schema.filled("models", models.value)),
         documents={path: each.document for path, each in judge.library.files.items() if each.document is not None},
         inputs=inputs,
+        modules=_first_uses(tiers),
     )
-    return spec, late
+    return spec, [*late, *late_ci]
+
+
+def _first_uses(tiers: Sequence[Whole]) -> dict[str, At]:
+    found: dict[str, At] = {}
+    for each in (whole for tier in tiers for whole in (tier, *tier.phases) if whole.via):
+        found.setdefault(each.at.path, each.via[-1])
+    return found
 
 
 def _project(government: _Government, playbook: str, root: str) -> Project:

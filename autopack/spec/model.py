@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from autopack.problem import Span
+from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
 from autopack.spec.rules import provider
@@ -107,7 +107,10 @@ class PhaseDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase as written. `allow` holds the plain words, `allow_protected` the paths of `protected_paths: [...]`."""
+    """One phase as written. `allow` holds the plain words, `allow_protected` the paths of `protected_paths: [...]`.
+
+    Of a fan-out each branch is one; its `id` is the branch's, its `at` what all of them share.
+    """
 
     at: At
     id: str
@@ -128,6 +131,13 @@ class Phase:
     allow_protected: tuple[str, ...] = ()
     external: External | None = None
     tags: tuple[str, ...] = ()
+    needs_at: tuple[At, ...] = ()  # where each need is written; a need of a fan-out is several
+    via: tuple[At, ...] = ()  # the `uses` that led to the module it is written in, the outermost first
+    fan_out: str | None = None  # the id that stands for all branches, of a branch
+
+    def need_at(self, need: str) -> At:
+        """Where a need is written; the phase itself where it follows from its tier's."""
+        return self.needs_at[self.needs.index(need)] if need in self.needs else self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,7 @@ class Tier:
     name: str | None = None
     description: str | None = None
     needs: tuple[str, ...] | None = None
+    via: tuple[At, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +434,7 @@ class Model:
     max_output_tokens: int
     price: Price | None
     token_cap: int | None
-    edit_format: str  # search_replace | whole_file
+    edit_format: str  # search_replace | whole_file | unified_diff | apply_patch
     timeout_s: int
     params: Mapping[str, Scalar]
 
@@ -473,6 +484,47 @@ class Models:
     providers: Mapping[str, Provider]
 
 
+# --- scenario ---
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a phase gets, in order; the last one repeats. Empty: nothing is said, so `*` or success holds."""
+
+    at: At
+    builder: tuple[str, ...]
+    ci: tuple[str, ...]
+    auditor: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be true at the end, by phase id; None or absent: not checked."""
+
+    at: At
+    state: str | None
+    failure_reason: str | None
+    phases: Mapping[str, str]
+    path: Mapping[str, tuple[str, ...]]
+    builder_calls: Mapping[str, int]
+    auditor_calls: Mapping[str, int]
+    ci_runs: Mapping[str, int]
+    cost_usd_max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`playbook` as it is written; `answers` may hold "*" for every phase that isn't named."""
+
+    at: At
+    name: str
+    playbook: str
+    inputs: Mapping[str, Scalar]
+    env: str | None
+    answers: Mapping[str, Answers]
+    expect: Expected
+
+
 # --- all of it ---
 
 
@@ -492,6 +544,14 @@ class Spec:
     models: Models
     documents: Mapping[str, Document]
     inputs: Mapping[str, Scalar]
+    modules: Mapping[str, At] = field(default_factory=dict)  # the first `uses` that led to each, by path
+
+    def told_with_uses(self, found: Problem) -> Problem:
+        """A finding inside a module with the place that pulled the module in."""
+        at = self.modules.get(found.span.path) if found.span else None
+        if at is None:
+            return found
+        return found._replace(labels=(*found.labels, Label(self.span(at), "used here")))
 
     def span(self, at: At, *more: Step) -> Span:
         """Where a value stands; the nearest mapping or list around it, where it was not written at all."""

@@ -11,13 +11,25 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, problem
+from autopack.spec import fanout
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
-from autopack.spec.nearest import did_you_mean, replacement
+from autopack.spec.nearest import did_you_mean, nearest, replacement
 from autopack.spec.schema import holds_template
 
 Row = Mapping[str, Any]
 Found = Iterator[Problem]
+
+
+class Source(NamedTuple):
+    """A playbook or module as far as it can be judged, with the modules it uses by what `uses` says.
+
+    A module is None where it can't be known.
+    """
+
+    document: Document
+    value: Any
+    modules: Mapping[str, "Source | None"]
 
 
 class Names(NamedTuple):
@@ -26,6 +38,9 @@ class Names(NamedTuple):
     ruleset: Row | None = None  # the value after `extends`
     profiles: Collection[str] | None = None  # of the CI file
     today: str = ""  # such as 2027-01-31; empty: nothing counts as expired
+    modules: Mapping[str, Source | None] = {}  # of a playbook or a tier
+    playbook: Source | None = None  # of a scenario
+    environments: Collection[str] | None = None  # of the project
 
     def categories(self) -> list[str] | None:
         """Every category under both of its names; None where one of them is unknown."""
@@ -82,17 +97,25 @@ class _Written:
             if item is not None:
                 yield (*steps, key), item
 
+    def tiers(self) -> Iterator[tuple[Steps, Any]]:
+        """Of a playbook those it lists; a tier is its own, and nothing else has any."""
+        if self.document.kind == "tier":
+            yield (), self.value
+        yield from self.items("tiers")
+
     def phases(self) -> Iterator[tuple[Steps, Any]]:
-        for place, _ in self.items("tiers"):
+        if self.document.kind == "phase":
+            yield (), self.value
+        for place, _ in self.tiers():
             yield from self.items(*place, "phases")
 
     def refused(self, *steps: Step) -> int:
         """How many items of a list the schema refused: of a list that it refused as a whole, any number."""
-        found = self.get(*steps)
+        found = self.get(*steps[:-1]).get(steps[-1], ())
         return _ANY if found is None else sum(item is None for item in found)
 
     def refused_phases(self) -> int:
-        return self.refused("tiers") * _ANY + sum(self.refused(*place, "phases") for place, _ in self.items("tiers"))
+        return self.refused("tiers") * _ANY + sum(self.refused(*place, "phases") for place, _ in self.tiers())
 
 
 def _present(items: Sequence[Any] | None) -> Iterator[tuple[int, Any]]:
@@ -103,91 +126,271 @@ def _present(items: Sequence[Any] | None) -> Iterator[tuple[int, Any]]:
 # --- ids --------------------------------------------------------------------------------------------------
 
 
-def _ids_of_playbook(written: _Written, _names: Names) -> Found:
-    yield from _ids(written, "tier", written.items("tiers"))
-    yield from _ids(written, "phase", written.phases())
+class _Id(NamedTuple):
+    """An id and where this file says it; `of_module` is where a module spells it."""
+
+    name: str
+    place: Steps
+    of_module: Label | None = None
+
+
+class _Node(NamedTuple):
+    """A tier or phase under all of its names; `rank` is the number of its tier.
+
+    There are no names where the schema refused the id, and none are certain where a module can't be known.
+    """
+
+    steps: Steps
+    rank: int
+    names: tuple[_Id, ...]
+    needs: Sequence[str | None] = ()
+    unknown: bool = False
+
+
+def _tiers(written: _Written, names: Names) -> Iterator[_Node]:
+    for steps, entry in written.tiers():
+        found, unknown = _own_id(steps, entry, names.modules)
+        yield _Node(steps, _rank(steps), found, entry.get("needs") or (), unknown)
+
+
+def _phases(written: _Written, names: Names) -> Iterator[_Node]:
+    for steps, tier in written.tiers():
+        if "uses" in tier:
+            yield from _phases_of_module(steps, names.modules.get(tier["uses"]))
+        for place, entry in written.items(*steps, "phases"):
+            found, unknown = _own_id(place, entry, names.modules)
+            unknown = unknown or (fanout.fans(entry) and not (found and fanout.certain(entry)))
+            found = (*found, *_branch_ids(found, place, entry))
+            yield _Node(place, _rank(steps), found, entry.get("needs") or (), unknown)
+
+
+def _rank(steps: Steps) -> int:
+    return int(steps[1]) if steps else 0
+
+
+def _own_id(steps: Steps, entry: Row, modules: Mapping[str, Source | None]) -> tuple[tuple[_Id, ...], bool]:
+    """The id that is written, else the module's; and whether it may be any because the module isn't known."""
+    if entry.get("id") is not None:
+        return (_Id(entry["id"], (*steps, "id")),), False
+    if entry.get("uses") is None:
+        return (), False
+    module = modules.get(entry["uses"])
+    name = module.value.get("id") if module else None
+    if module is None or name is None:
+        return (), True
+    return (_Id(name, (*steps, "uses"), Label(module.document.span(("id",)), "its id in the module")),), False
+
+
+def _branch_ids(found: Sequence[_Id], steps: Steps, entry: Row) -> Iterator[_Id]:
+    if found and fanout.fans(entry):
+        for branch in fanout.branches(entry, found[0].name):
+            yield _Id(branch.id, (*steps, *branch.place), found[0].of_module)
+
+
+def _phases_of_module(steps: Steps, module: Source | None) -> Iterator[_Node]:
+    """Of a tier that a playbook takes in, each phase, as if it were written at the `uses`."""
+    if module is None:
+        yield _Node(steps, _rank(steps), (), (), unknown=True)
+        return
+    seen: set[str] = set()
+    inner = _Written(module.document, module.value)
+    if inner.refused_phases():
+        yield _Node(steps, _rank(steps), (), (), unknown=True)
+    for node in _phases(inner, Names(modules=module.modules)):
+        fresh = [each for each in node.names if each.name.casefold() not in seen]
+        seen.update(each.name.casefold() for each in fresh)
+        ids = (_Id(name, (*steps, "uses"), inner.label(place, "in this module")) for name, place, _ in fresh)
+        yield _Node((*steps, "uses"), _rank(steps), tuple(ids), (), node.unknown)
+
+
+def _ids_of_playbook(written: _Written, names: Names) -> Found:
+    for what, nodes in (("tier", _tiers(written, names)), ("phase", _phases(written, names))):
+        yield from _ids(written, what, (each for node in nodes for each in node.names))
+
+
+def _id_of_phase(written: _Written, _names: Names) -> Found:
+    yield from _ids(written, "phase", iter([_Id(written.value["id"], ("id",))] if written.get("id") else ()))
 
 
 def _ids_of_ci(written: _Written, _names: Names) -> Found:
-    yield from _ids(written, "step", written.items("setup"))
+    yield from _ids(written, "step", _ids_of(written.items("setup")))
     for steps, _ in written.items("profiles"):
-        yield from _ids(written, "step", written.items(*steps, "steps"))
+        yield from _ids(written, "step", _ids_of(written.items(*steps, "steps")))
 
 
-def _ids(written: _Written, what: str, entries: Iterator[tuple[Steps, Any]]) -> Found:
-    """`..` and the like, and each id but the first of those that are the same."""
-    first: dict[str, Steps] = {}
-    for steps, entry in entries:
-        name: str | None = entry.get("id")
-        if name is None:
-            continue
-        place = (*steps, "id")
-        if (before := first.setdefault(name.casefold(), place)) != place:
-            label = written.label(before, "first here")
-            advice = "give it an id of its own; upper and lower case count as the same"
-            yield written.at(place, "AP3001", f'a second {what} with the id "{name}"', advice, label)
-        elif ".." in name or name.endswith(".") or name.casefold().endswith(".lock"):
+def _ids_of(entries: Iterator[tuple[Steps, Any]]) -> Iterator[_Id]:
+    return (_Id(entry["id"], (*steps, "id")) for steps, entry in entries if entry.get("id") is not None)
+
+
+def _ids(written: _Written, what: str, ids: Iterator[_Id]) -> Found:
+    """`..` and the like, and each id but the first of those that are the same: one finding a place."""
+    first: dict[str, _Id] = {}
+    told: set[Steps] = set()
+    for each in ids:
+        name, place, of_module = each
+        if (before := first.setdefault(name.casefold(), each)) is not each:
+            if place not in told:
+                told.add(place)
+                labels = [written.label(before.place, "first here"), *([of_module] if of_module else ())]
+                advice = "give it an id of its own; upper and lower case count as the same"
+                yield written.at(place, "AP3001", f'a second {what} with the id "{name}"', advice, *labels)
+        elif of_module is None and (".." in name or name.endswith(".") or name.casefold().endswith(".lock")):
             message = f'git takes no branch or tag with "{name}" in its name'
             yield written.at(place, "AP3012", message, "no `..`, no `.` or `.lock` at the end")
+
+
+# --- fan-outs ---------------------------------------------------------------------------------------------
+
+
+def _fan_outs(written: _Written, names: Names) -> Found:
+    """Whether ids come out of them; that each comes out once in the playbook is judged with the other ids."""
+    for steps, entry in written.phases():
+        if not fanout.fans(entry):
+            continue
+        if None not in (entry.get("for_each"), entry.get("matrix")):
+            label = Label(written.document.key_span((*steps, "for_each")), "the other one")
+            message = "a phase fans out over `for_each` or over `matrix`, not over both"
+            yield written.at_key((*steps, "matrix"), "AP3028", message, "make `for_each` an axis of the matrix", label)
+            continue
+        key = "for_each" if entry.get("for_each") is not None else "matrix"
+        if (size := fanout.size(entry)) > fanout.BRANCHES_MAX:
+            message = f"this fan-out makes {size:,} phases, at most {fanout.BRANCHES_MAX:,} are taken"
+            yield written.at_key((*steps, key), "AP3028", message, "split the work otherwise")
+            continue
+        for axis in fanout.axes(entry):
+            yield from _same_slugs(written, steps, axis)
+            yield from _templates_in_ids(written, steps, axis)
+        found, _ = _own_id(steps, entry, names.modules)
+        yield from _long_ids(written, steps, entry, found)
+
+
+def _same_slugs(written: _Written, steps: Steps, axis: Sequence[fanout.Value]) -> Found:
+    """Equal values are the schema's to tell."""
+    first: dict[str, fanout.Value] = {}
+    for each in axis:
+        before = first.setdefault(each.slug.casefold(), each)
+        if before.value != each.value or before.value.__class__ is not each.value.__class__:
+            message = f'a second value that becomes "{each.slug}" in an id'
+            label = written.label((*steps, *before.place), "first here")
+            advice = "ids take letters, digits and `_`; the rest becomes `-`"
+            yield written.at((*steps, *each.place), "AP3001", message, advice, label)
+
+
+def _templates_in_ids(written: _Written, steps: Steps, axis: Sequence[fanout.Value]) -> Found:
+    for each in axis:
+        if isinstance(each.value, str) and holds_template(each.value):
+            message = "templates are not filled in here: ids are known before any input is"
+            yield written.at((*steps, *each.place), "AP3028", message, "write the values out")
+
+
+def _long_ids(written: _Written, steps: Steps, entry: Row, found: Sequence[_Id]) -> Found:
+    longest = max((each for each in _branch_ids(found, steps, entry)), key=lambda each: len(each.name), default=None)
+    if longest is not None and len(longest.name) > fanout.ID_CHARS_MAX:
+        message = f'the id "{longest.name}" has {len(longest.name)} characters, at most {fanout.ID_CHARS_MAX} are taken'
+        yield written.at(longest.place, "AP3028", message, "use shorter values or a shorter id")
+
+
+# --- modules ----------------------------------------------------------------------------------------------
+
+_BESIDE_USES = {
+    "tier": ("id", "uses", "with", "name", "description", "needs", "meta"),
+    "phase": ("id", "uses", "with", "name", "needs", "for_each", "matrix", "tags", "meta"),
+}
+
+
+def _uses(written: _Written, names: Names) -> Found:
+    kinds = (("tier", written.items("tiers")), ("phase", written.phases()))
+    for kind, (steps, entry) in ((kind, each) for kind, entries in kinds for each in entries):
+        if "uses" not in entry:
+            if entry.get("with") is not None:
+                message = f'"with" gives values to a module, and this {kind} uses none'
+                yield written.at_key((*steps, "with"), "AP3030", message, "add `uses:`, or remove it")
+            continue
+        if entry["uses"] is None:
+            continue
+        for key in entry:
+            if key not in _BESIDE_USES[kind] and entry[key] is not None:
+                message = f'the module decides "{key}", so it has no place beside `uses`'
+                advice = f"beside `uses` stand: {', '.join(_BESIDE_USES[kind])}"
+                yield written.at_key(
+                    (*steps, key), "AP3030", message, advice, written.label((*steps, "uses"), "the module")
+                )
+        if (module := names.modules.get(entry["uses"])) is not None:
+            yield from _with(written, steps, entry.get("with", {}), module)
+
+
+def _with(written: _Written, steps: Steps, given: Row | None, module: Source) -> Found:
+    """Unknown names, values that don't fit, and what is missing. A template's value is judged once it has one."""
+    declared = module.value.get("inputs", {})
+    if given is None or declared is None:
+        return
+    for name, value in given.items():
+        place = (*steps, "with", name)
+        if name not in declared:
+            advice = did_you_mean(name, declared) or f"inputs of the module: {', '.join(declared) or 'none'}"
+            yield written.at_key(place, "AP3019", f'the module has no input "{name}"', advice)
+        elif declared[name] is None or value is None or (isinstance(value, str) and holds_template(value)):
+            continue
+        elif reason := misfit(declared[name], value):
+            yield written.at(place, "AP3019", f'the input "{name}" {reason}', None, _declared(module, name))
+    misspelt = {nearest(name, declared) for name in given if name not in declared}
+    for name, each in declared.items():
+        if name not in given and name not in misspelt and each is not None and "default" not in each:
+            message = f'the module needs the input "{name}"'
+            yield written.at(
+                (*steps, "uses"), "AP3019", message, f"add `with: {{{name}: ...}}`", _declared(module, name)
+            )
+
+
+def _declared(module: Source, name: str) -> Label:
+    return Label(module.document.key_span(("inputs", name)), "declared here")
 
 
 # --- needs ------------------------------------------------------------------------------------------------
 
 
-class _Needing:
-    """A tier or phase; `rank` is the number of its tier. The name is None where the schema refused it."""
-
-    __slots__ = ("name", "needs", "rank", "steps")
-
-    def __init__(self, steps: Steps, entry: Row) -> None:
-        self.name: str | None = entry.get("id")
-        self.rank = int(steps[1])
-        self.steps = steps
-        self.needs: Sequence[str | None] = entry.get("needs") or ()
+def _needs_of_tiers(written: _Written, names: Names) -> Found:
+    yield from _needs(written, "tier", list(_tiers(written, names)), written.refused("tiers"))
 
 
-def _needs_of_tiers(written: _Written, _names: Names) -> Found:
-    tiers = [_Needing(steps, tier) for steps, tier in written.items("tiers")]
-    yield from _needs(written, "tier", tiers, written.refused("tiers"))
+def _needs_of_phases(written: _Written, names: Names) -> Found:
+    yield from _needs(written, "phase", list(_phases(written, names)), written.refused_phases())
 
 
-def _needs_of_phases(written: _Written, _names: Names) -> Found:
-    phases = [_Needing(steps, phase) for steps, phase in written.phases()]
-    yield from _needs(written, "phase", phases, written.refused_phases())
-
-
-def _needs(written: _Written, what: str, entries: Sequence[_Needing], refused: int) -> Found:
+def _needs(written: _Written, what: str, nodes: Sequence[_Node], refused: int) -> Found:
     """Unknown, own and later ones. A need that names a duplicate id may mean any of them, so it is left alone.
 
-    `refused` entries are not among `entries`, and may be the ones that are needed.
+    `refused` entries are not among `nodes`, and may be the ones that are needed.
     """
-    known: dict[str, _Needing] = {}
+    known: dict[str, _Node] = {}
     forms: set[str] = set()
     repeated: list[str] = []
-    for name, entry in ((entry.name, entry) for entry in entries if entry.name is not None):
-        known.setdefault(name, entry)
+    for name, owner in ((each.name, node) for node in nodes for each in node.names):
+        known.setdefault(name, owner)
         if (form := name.casefold()) in forms:
             repeated.append(form)
         forms.add(form)
     dangling: list[tuple[str, Steps]] = []
-    for entry in entries:
-        for index, need in _present(entry.needs):
-            place = (*entry.steps, "needs", index)
+    for node in nodes:
+        for index, need in _present(node.needs):
+            place = (*node.steps, "needs", index)
             if need not in known:
                 dangling.append((need, place))
             elif need.casefold() not in repeated:
-                yield from _order(written, what, entry, known[need], place)
-    nameless = sum(entry.name is None for entry in entries)
+                yield from _order(written, what, node, known[need], place)
+    if any(node.unknown for node in nodes):  # what is needed may be in there
+        return
+    nameless = sum(not node.names for node in nodes)
     yield from _dangling(written, what, dangling, list(known), len(repeated) + nameless + refused)
 
 
-def _order(written: _Written, what: str, entry: _Needing, needed: _Needing, place: Steps) -> Found:
-    if needed is entry:
-        message = f'the {what} "{entry.name}" needs itself'
+def _order(written: _Written, what: str, node: _Node, needed: _Node, place: Steps) -> Found:
+    if needed is node:
+        message = f'the {what} "{node.names[0].name}" needs itself'
         yield written.at(place, "AP3003", message, "remove it from its needs")
-    elif needed.rank > entry.rank:
-        label = written.label((*needed.steps, "id"), f"this {what} comes later")
-        message = f'"{needed.name}" comes later than the {what} that needs it'
+    elif needed.rank > node.rank:
+        label = written.label(needed.names[0].place, f"this {what} comes later")
+        message = f'"{written.get(*place)}" comes later than the {what} that needs it'
         yield written.at(place, "AP3004", message, "tiers run in the order they are written", label)
 
 
@@ -282,15 +485,30 @@ def _paths_of_playbook(written: _Written, _names: Names) -> Found:
     for steps, path in written.items("context"):
         yield from _path(written, steps, path)
     for steps, phase in written.phases():
-        faults = [
-            found
-            for place, path in _paths_of_phase(phase)
-            if not _ordinary(path)
-            for found in _path(written, (*steps, *place), path)
-        ]
-        yield from faults or _deliverables(written, steps, phase)
+        yield from _paths_in_phase(written, steps, phase)
         if phase.get("allow"):
             yield from _allowed_paths(written, (*steps, "allow"))
+
+
+def _paths_in_phase(written: _Written, steps: Steps, phase: Row) -> Found:
+    faults = [
+        found
+        for place, path in _paths_of_phase(phase)
+        if not _ordinary(path)
+        for found in _path(written, (*steps, *place), path)
+    ]
+    yield from faults or _deliverables(written, steps, phase)
+
+
+def late(document: Document, steps: Steps, phase: Row) -> list[Problem]:
+    """What only shows once the templates of a phase are filled in: where its paths lead."""
+    return list(_paths_in_phase(_Written(document, None), steps, phase))
+
+
+def late_context(document: Document, context: Sequence[str]) -> list[Problem]:
+    """The same of the files that a playbook shows to every Builder."""
+    written = _Written(document, None)
+    return [found for index, path in enumerate(context) for found in _path(written, ("context", index), path)]
 
 
 def _paths_of_phase(phase: Row) -> Iterator[tuple[Steps, str]]:
@@ -594,16 +812,69 @@ def misfit(declared: Row, value: object) -> str | None:
     return None
 
 
+def converted(kind: str, value: Any) -> Any:
+    """Text from a command line or a template as the declared type; left alone where it doesn't read so."""
+    if not isinstance(value, str) or kind == "string":
+        return value
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(value, value)
+    try:
+        return int(value) if kind == "integer" else float(value)
+    except ValueError:
+        return value
+
+
+# --- scenario ---------------------------------------------------------------------------------------------
+
+_BY_PHASE = (
+    ("answers",),
+    *(("expect", key) for key in ("phases", "path", "builder_calls", "auditor_calls", "ci_runs")),
+)
+
+
+def _phases_of_scenario(written: _Written, names: Names) -> Found:
+    if names.playbook is None:
+        return
+    playbook = _Written(names.playbook.document, names.playbook.value)
+    nodes = list(_phases(playbook, Names(modules=names.playbook.modules)))
+    known = [each.name for node in nodes for each in node.names]
+    if playbook.refused_phases() or any(node.unknown or not node.names for node in nodes):
+        return
+    for steps in (place for way in _BY_PHASE for place, _ in written.items(*way)):
+        name = str(steps[-1])
+        if name not in known and (name != "*" or steps[0] != "answers"):
+            advice = did_you_mean(name, known) or f"ids of phases: {_some(known)}"
+            yield written.at_key(steps, "AP3031", f'the playbook has no phase "{name}"', advice)
+
+
+def _inputs_of_scenario(written: _Written, names: Names) -> Found:
+    declared = names.playbook.value.get("inputs", {}) if names.playbook else None
+    if declared is None or names.playbook is None:
+        return
+    given = written.get("inputs") or {}
+    for name, value in given.items():
+        place = ("inputs", name)
+        if name not in declared:
+            advice = did_you_mean(name, declared) or f"inputs of the playbook: {', '.join(declared) or 'none'}"
+            yield written.at_key(place, "AP3019", f'the playbook has no input "{name}"', advice)
+        elif value is not None and declared[name] is not None and (reason := misfit(declared[name], value)):
+            yield written.at(place, "AP3019", f'the input "{name}" {reason}', None, _declared(names.playbook, name))
+
+
+def _environment_of_scenario(written: _Written, names: Names) -> Found:
+    name = written.get("env")
+    if name is not None and names.environments is not None and name not in names.environments:
+        advice = did_you_mean(name, names.environments) or f"environments: {_some(names.environments) or 'none'}"
+        yield written.at(("env",), "AP3029", f'no environment "{name}" is declared', advice)
+
+
+_OF_PHASES = (_fan_outs, _uses, _references_of_playbook, _paths_of_playbook, _inputs)
 _RULES: Mapping[str, Sequence[Callable[[_Written, Names], Found]]] = {
     "project": (_branches, _protected_integration, _paths_of_project),
-    "playbook": (
-        _ids_of_playbook,
-        _needs_of_tiers,
-        _needs_of_phases,
-        _references_of_playbook,
-        _paths_of_playbook,
-        _inputs,
-    ),
+    "playbook": (_ids_of_playbook, _needs_of_tiers, _needs_of_phases, *_OF_PHASES),
+    "tier": (_ids_of_playbook, _needs_of_phases, *_OF_PHASES),
+    "phase": (_id_of_phase, *_OF_PHASES),
+    "scenario": (_phases_of_scenario, _inputs_of_scenario, _environment_of_scenario),
     "ruleset": (_auditor_attempts, _task_categories, _references_of_ruleset, _grants, _paths_of_ruleset),
     "ci": (_ids_of_ci, _profiles, _shells, _quarantine, _paths_of_ci),
     "models": (_references_of_models, _prices, _windows, _providers),

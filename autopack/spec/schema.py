@@ -17,7 +17,7 @@ from autopack.spec.document import BREAK, Document
 from autopack.spec.gate import Gate, Node, Test, target
 from autopack.spec.nearest import clear, nearest
 
-KINDS = ("project", "playbook", "ruleset", "ci", "models")
+KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 
 
 def path(kind: str) -> str:
@@ -52,8 +52,6 @@ def check(document: Document) -> tuple[Any, list[Problem]]:
     """
     if document.kind is None:
         return None, []
-    if document.kind not in KINDS:
-        return None, [_kind_for_later(document)]
     if passes(document.kind)(document.value):
         return document.value, []
     wording = _Wording(document)
@@ -67,10 +65,22 @@ def filled(kind: str, value: Any) -> Any:
     return _filled(root, root, value)
 
 
-def templates(kind: str, value: Any) -> Iterator[tuple[Steps, str]]:
-    """The strings of a valid value in which templates are filled in."""
+def templates(kind: str, value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """The strings of a valid value, from a place in it on, in which templates are filled in."""
     root = schema(kind)
-    return _templates(root, root, value, ())
+    for step in steps:
+        value = value[step]
+    return _templates(root, node(kind, steps), value, steps)
+
+
+def node(kind: str, steps: Steps) -> Node:
+    """What the schema of a kind says about a place: {} where any value may stand."""
+    root = schema(kind)
+    found = root
+    for step in steps:
+        here = resolved(root, found)
+        found = below(here, step) if isinstance(step, str) else here.get("items", {})
+    return resolved(root, found)
 
 
 def _without(value: Any, refused: set[Steps], unknown: Mapping[Steps, set[str]], steps: Steps = ()) -> Any:
@@ -107,7 +117,7 @@ def _filled(root: Node, node: Node, value: Any) -> Any:
         return [_filled(root, node.get("items", {}), item) for item in value]
     if not isinstance(value, dict):
         return value
-    if isinstance(node.get("else"), dict):  # a mapping where a word may stand as well
+    if isinstance(node.get("else"), dict) and "properties" not in node:  # a mapping where a word may stand as well
         node = resolved(root, {**node["else"]})
     declared = {key: resolved(root, each) for key, each in node.get("properties", {}).items() if key not in value}
     absent = {key: each["default"] for key, each in declared.items() if "default" in each}
@@ -125,11 +135,6 @@ def _templates(root: Node, node: Node, value: Any, steps: Steps) -> Iterator[tup
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _templates(root, below(node, key), item, (*steps, key))
-
-
-def _kind_for_later(document: Document) -> Problem:
-    message = f'files of kind "{document.kind}" do not work in this version of autopack yet'
-    return problem("AP2010", message, document.span(("autopack",)), (), f"kinds that do: {', '.join(KINDS)}")
 
 
 # --- wording ----------------------------------------------------------------------------------------------
@@ -235,18 +240,22 @@ class _Wording:
             yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}", fixes)
 
     def missing_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
-        node, instance = error.schema, error.instance
+        here, instance = error.schema, error.instance
+        if "properties" not in here:  # a choice says no more than what is needed
+            here = node(self.kind, steps)
         if not self.once(steps, "required"):
             return
-        self.unknown.setdefault(steps, set()).update(name for name in node["required"] if name not in instance)
-        if any(key in instance for key in node.get("x-later", ())):
+        self.unknown.setdefault(steps, set()).update(name for name in error.schema["required"] if name not in instance)
+        if any(key in instance for key in here.get("x-later", ())):
             return
-        allowed = node.get("properties", {})
+        allowed = here.get("properties", {})
         absent = [name for name in allowed if name not in instance]
         meant = {nearest(key, absent) for key in instance if key not in allowed}
-        for name in node["required"]:
+        if "uses" in meant:  # then a module was to say the rest
+            return
+        for name in error.schema["required"]:
             if name not in instance and name not in meant and name != "autopack":
-                message = f'"{name}" is missing in {_place(node, steps)}'
+                message = f'"{name}" is missing in {_place(here, steps)}'
                 about = resolved(self.root, allowed[name])["description"]
                 yield problem("AP2002", message, self.span(steps), (), f"add `{name}:` - {about}")
 

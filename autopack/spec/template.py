@@ -8,7 +8,7 @@ every fault is found before anything is filled in, and at its exact place.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -28,7 +28,13 @@ _TAGS = frozenset({"if", "elif", "else", "endif"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
-_FIXED = {"project": ("name",), "run": ("id",)}
+_FIXED: Mapping[str, Collection[str]] = {"project": ("name",), "run": ("id",)}
+_OF_FAN_OUTS = {"item": "`for_each`", "matrix": "`matrix`"}
+_PHASES = {"playbook": 4, "tier": 2}  # how many steps lead to a phase
+
+Known = Mapping[str, Collection[str] | None]
+"""The names a template may use, each with those after its dot; None where nobody knows them."""
+_WHOLE: Collection[str] = frozenset({""})  # of a name that is a value by itself
 
 
 class _Token(NamedTuple):
@@ -47,7 +53,7 @@ class _Fault(NamedTuple):
 def check(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
     """Everything wrong with the templates of a value of the document.
 
-    `inputs` are the names its playbook declares, None where nobody knows them.
+    `inputs` are the names its file declares, None where nobody knows them.
     """
     if document.kind not in schema.KINDS or not schema.holds_template(document.text):
         return []
@@ -55,7 +61,7 @@ def check(document: Document, value: Any, inputs: Collection[str] | None) -> lis
         _finding(document, steps, text, fault)
         for steps, text in schema.templates(document.kind, value)
         if schema.holds_template(text)
-        for fault in _faults(text, inputs)
+        for fault in _faults(text, {"inputs": inputs, **_FIXED, **_names_of_fan_out(document.kind, value, steps)})
     ]
 
 
@@ -66,19 +72,40 @@ def _finding(document: Document, steps: Steps, text: str, fault: _Fault) -> Prob
     return problem(fault.code, fault.message, span, (), fault.help, fixes)
 
 
-def filled_in(document: Document, inputs: Mapping[str, object], project: str) -> tuple[Any, list[Problem]]:
-    """The document's value with its templates filled in, `run.id` excepted; a text that fails stays as it is."""
-    if document.kind not in schema.KINDS or not schema.holds_template(document.text):
-        return document.value, []
+def _names_of_fan_out(kind: str, value: Any, steps: Steps) -> Known:
+    """What the fan-out around a text adds."""
+    length = _PHASES.get(kind, 0)
+    if not length or len(steps) <= length or steps[length - 2] != "phases":
+        return {}
+    for step in steps[:length]:
+        value = value[step]
+    if "for_each" in value:
+        return {"item": _WHOLE}
+    return {"matrix": value["matrix"]} if "matrix" in value else {}
+
+
+class Filling(NamedTuple):
+    """What templates are filled in with: `more` holds `item` or `matrix`."""
+
+    inputs: Mapping[str, object]
+    project: str
+    more: Mapping[str, Any] = {}
+
+
+def filled_in(document: Document, filling: Filling, steps: Steps = ()) -> tuple[Any, list[Problem]]:
+    """What stands at a place with its templates filled in, `run.id` excepted; a text that fails stays as it is."""
+    value = document.value
+    for step in steps:
+        value = value[step]
     texts: dict[Steps, str] = {}
     problems: list[Problem] = []
-    for steps, text in schema.templates(document.kind, document.value):
+    for place, text in schema.templates(document.kind or "", document.value, steps):
         if schema.holds_template(text):
             try:
-                texts[steps] = _render(text, inputs, project)
+                texts[place] = _render(text, filling)
             except _Unfillable as error:
-                problems.append(problem("AP3021", str(error), document.span(steps)))
-    return _replaced(document.value, texts, ()), problems
+                problems.append(problem("AP3021", str(error), document.span(place)))
+    return (_replaced(value, texts, steps) if texts else value), problems
 
 
 class _Unfillable(ValueError):
@@ -96,7 +123,7 @@ def _replaced(value: Any, texts: Mapping[Steps, str], steps: Steps) -> Any:
 # --- what a template may say ------------------------------------------------------------------------------
 
 
-def _faults(text: str, inputs: Collection[str] | None) -> list[_Fault]:
+def _faults(text: str, known: Known) -> list[_Fault]:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
 
     environment = _environment()
@@ -111,7 +138,7 @@ def _faults(text: str, inputs: Collection[str] | None) -> list[_Fault]:
     tags = [fault for fault in found if fault is not None]
     if tags:  # what names mean inside them can't be known
         return tags
-    return list(_faults_of_names(tokens, inputs))
+    return list(_faults_of_names(tokens, known))
 
 
 def _too_much(tokens: list[_Token]) -> _Fault | None:
@@ -130,11 +157,11 @@ def _too_much(tokens: list[_Token]) -> _Fault | None:
     return None
 
 
-def _faults_of_names(tokens: list[_Token], inputs: Collection[str] | None) -> Iterator[_Fault]:
+def _faults_of_names(tokens: list[_Token], known: Known) -> Iterator[_Fault]:
     """All of them; after what is not allowed, nothing more up to the closing braces: it would be about its parts."""
     silent = False
     for index, token in enumerate(tokens):
-        fault = None if silent else _fault(tokens, index, inputs)
+        fault = None if silent else _fault(tokens, index, known)
         if fault is not None:
             yield fault
         refused = fault is not None and fault.code == "AP3022"
@@ -158,7 +185,7 @@ def _fault_of_tag(tokens: list[_Token], index: int) -> _Fault | None:
     return _Fault("AP3022", f'a template has no "{token.text}"', token, "tags it has: if, elif, else, endif")
 
 
-def _fault(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> _Fault | None:
+def _fault(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
     token = tokens[index]
     before = tokens[index - 1] if index else _Token("", "", 0)
     if token.kind == "operator":
@@ -174,7 +201,7 @@ def _fault(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> 
         return None
     if token.text == "is":
         return _Fault("AP3022", 'a template has no "is"', token, "compare with == or !=")
-    return _fault_of_name(tokens, index, inputs)
+    return _fault_of_name(tokens, index, known)
 
 
 def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
@@ -189,31 +216,40 @@ def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
     return None
 
 
-def _fault_of_name(tokens: list[_Token], index: int, inputs: Collection[str] | None) -> _Fault | None:
+def _fault_of_name(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
     root, after = tokens[index], [*tokens[index + 1 : index + 3], _Token("", "", 0), _Token("", "", 0)]
-    known: Mapping[str, Collection[str]] = {"inputs": inputs or (), **_FIXED}
     if root.text not in known:
-        advice = did_you_mean(root.text, known) or _advice_for_stranger(root.text, inputs or ())
-        return _Fault("AP3020", f'unknown name "{root.text}"', root, advice)
+        advice = _advice_for_fan_out(root.text) or did_you_mean(root.text, known)
+        return _Fault("AP3020", f'unknown name "{root.text}"', root, advice or _advice_for_stranger(root.text, known))
+    parts = known[root.text]
+    if parts is _WHOLE:
+        whole = after[0].text != "."
+        return None if whole else _Fault("AP3022", "the values of a template have no parts", after[0])
     if after[0].text != "." or after[1].kind != "name":
-        example = next(iter(known[root.text]), "name")
+        example = next(iter(parts or ()), "name")
         return _Fault("AP3020", f'"{root.text}" is no text', root, f"write `{root.text}.{example}`")
     leaf = after[1]
-    if root.text == "inputs" and inputs is None:
+    if parts is None:
         return None
-    if leaf.text not in known[root.text]:
-        names = ", ".join(known[root.text]) or "none"
-        advice = did_you_mean(leaf.text, known[root.text]) or f"names after `{root.text}.`: {names}"
+    if leaf.text not in parts:
+        names = ", ".join(parts) or "none"
+        advice = did_you_mean(leaf.text, parts) or f"names after `{root.text}.`: {names}"
         return _Fault("AP3020", f'unknown name "{root.text}.{leaf.text}"', leaf, advice)
     if root.text == "run" and not (tokens[index - 1].kind == "variable_begin" and _ends(tokens, index + 3)):
         return _Fault("AP3022", "the run's id is filled in last, so nothing can be made of it", root, f"write {RUN_ID}")
     return None
 
 
-def _advice_for_stranger(name: str, inputs: Collection[str]) -> str:
-    if name in inputs:
-        return f"write `inputs.{name}`"
-    return "names it has: inputs, project.name, run.id"
+def _advice_for_fan_out(name: str) -> str | None:
+    return f"only a phase with {_OF_FAN_OUTS[name]} has `{name}`" if name in _OF_FAN_OUTS else None
+
+
+def _advice_for_stranger(name: str, known: Known) -> str:
+    for root in ("inputs", "matrix"):
+        if name in (known.get(root) or ()):
+            return f"write `{root}.{name}`"
+    more = "".join(f", {each}" for each in _OF_FAN_OUTS if each in known)
+    return f"names it has: inputs, project.name, run.id{more}"
 
 
 def _ends(tokens: list[_Token], index: int) -> bool:
@@ -250,19 +286,28 @@ class _RunId:
     id = RUN_ID
 
 
-def _render(text: str, inputs: Mapping[str, object], project: str) -> str:
+def _render(text: str, filling: Filling) -> str:
     from types import SimpleNamespace  # noqa: PLC0415 - as the next
 
     from jinja2 import TemplateError  # noqa: PLC0415 - see the module
 
-    names = {"inputs": SimpleNamespace(**inputs), "project": SimpleNamespace(name=project), "run": _RunId}
+    names: dict[str, Any] = {"inputs": SimpleNamespace(**filling.inputs), "run": _RunId}
+    names["project"] = SimpleNamespace(name=filling.project)
+    for name, value in filling.more.items():
+        names[name] = SimpleNamespace(**value) if isinstance(value, dict) else value
     try:
-        done: str = _environment().from_string(text).render(names)
+        done: str = _compiled(text).render(names)
     except (TemplateError, TypeError) as error:
         raise _Unfillable(f"this template has no value: {error}") from error
     if len(done) > CHARS_MAX:
         raise _Unfillable(f"filled in, this text has {len(done):,} characters, at most {CHARS_MAX:,} are taken")
     return done
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Any:
+    """Once for all branches of a fan-out: compiling takes a hundred times longer than filling in."""
+    return _environment().from_string(text)
 
 
 @cache

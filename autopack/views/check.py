@@ -28,6 +28,7 @@ def run(
     ignore: Sequence[str] = (),
     fail_on: str = "error",
     remember: Sequence[str] | None = None,
+    env: str | None = None,
 ) -> int:
     """Check the paths (none: the whole project here; `-`: standard input), print findings, return the exit code.
 
@@ -44,7 +45,7 @@ def run(
             print(f"autopack validate: no code is or begins with {word!r}; {advice}", file=sys.stderr)
             return USAGE
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today())
+    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today(), env=env)
     problems = [p for p in found.problems if wanted(p, codes, ignore)]
     answer = told(found, problems, form, colour, fail_on, stdin=stdin)
     sys.stdout.write(answer.text)

@@ -15,7 +15,9 @@ from autopack.spec.load import load
 from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
 from autopack.views.cached import today
+from autopack.views.exits import FINDINGS, STALE
 
+LOCK_CODES = {"AP7002", "AP7003"}
 PROJECT_FILE = "autopack.yaml"
 BY_THE_COMPILER = ("AP4", "AP6", "AP7")  # layers a check of files leaves to it: here a silent waiver is an unused one
 
@@ -44,7 +46,7 @@ def project_root(start: Path) -> Path:
     return start
 
 
-def compiled(path: str, inputs: dict[str, str], jobs: int | None) -> Compiled:
+def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | None = None) -> Compiled:
     """The plan of a playbook, or the plan that a JSON file holds. Raises Unusable."""
     where = Path(path)
     if not where.exists():
@@ -53,14 +55,15 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None) -> Compiled:
         return Compiled(_frozen(where), None)
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
-    spec, problems = load(str(root), relative, inputs, today=today())
+    spec, problems = load(str(root), relative, inputs, today=today(), env=env)
     plan = None
     if spec is not None:
         plan, more = compile_spec(spec, jobs=jobs)
         problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
     _show(spec, root, problems)
     if spec is None or plan is None:
-        raise Unusable(1)
+        errors = {found.code for found in problems if found.severity == "error"}
+        raise Unusable(STALE if errors <= LOCK_CODES else FINDINGS)
     return Compiled(plan, spec)
 
 

@@ -29,9 +29,9 @@ class Fixed(NamedTuple):
     left: Checked
 
 
-def fixed(root: str, paths: Sequence[str] | None, today: str, wanted: Wanted) -> Fixed:
+def fixed(root: str, paths: Sequence[str] | None, today: str, wanted: Wanted, env: str | None = None) -> Fixed:
     """Nothing is written; raises OSError where a file can't be read again."""
-    fixer = _Fixer(root, paths, today)
+    fixer = _Fixer(root, paths, today, env)
     for _ in range(ROUNDS_MAX):
         if not fixer.round(wanted):
             break
@@ -39,10 +39,11 @@ def fixed(root: str, paths: Sequence[str] | None, today: str, wanted: Wanted) ->
 
 
 class _Fixer:
-    def __init__(self, root: str, paths: Sequence[str] | None, today: str) -> None:
+    def __init__(self, root: str, paths: Sequence[str] | None, today: str, env: str | None) -> None:
         self.root = root
         self.paths = paths
         self.today = today
+        self.env = env
         self.original: Texts = {}
         self.texts: Texts = {}
         self.settled: list[Problem] = []
@@ -70,7 +71,7 @@ class _Fixer:
         ]
 
     def _checked(self, texts: Mapping[str, bytes]) -> Checked:
-        return check(self.root, self.paths, today=self.today, instead=texts)
+        return check(self.root, self.paths, today=self.today, env=self.env, instead=texts)
 
     def _ours(self, found: Problem) -> bool:
         """Only files that were asked about are changed."""

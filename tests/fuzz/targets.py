@@ -55,7 +55,7 @@ def fills_in(text: str) -> str | None:
     problems = template.check(document, document.value, INPUTS)
     if problems:
         return None
-    value, late = template.filled_in(document, INPUTS, "shop")
+    value, late = template.filled_in(document, template.Filling(INPUTS, "shop"))
     filled: str = value["tiers"][0]["phases"][0]["goal"]
     assert late or len(filled) <= template.CHARS_MAX
     return filled

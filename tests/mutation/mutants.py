@@ -42,6 +42,7 @@ REFERENCES: dict[str, dict[str, Reference]] = {
         "ruleset": Reference("AP3007", suggests=False),
         "ci": Reference("AP3007", suggests=False),
         "models": Reference("AP3007", suggests=False),
+        **{f"environments.*.{kind}": Reference("AP3007", suggests=False) for kind in ("ruleset", "ci", "models")},
     },
     "playbook": {
         "defaults.ci": Reference("AP3005"),
@@ -49,6 +50,28 @@ REFERENCES: dict[str, dict[str, Reference]] = {
         "tiers[].phases[].needs[]": Reference("AP3002"),
         "tiers[].phases[].category": Reference("AP5001"),
         "tiers[].phases[].ci": Reference("AP3005"),
+        "tiers[].uses": Reference("AP3007", suggests=False),
+        "tiers[].with.*": Reference("AP3019", at_key=True),
+        "tiers[].phases[].uses": Reference("AP3007", suggests=False),
+        "tiers[].phases[].with.*": Reference("AP3019", at_key=True),
+    },
+    "tier": {
+        "phases[].needs[]": Reference("AP3002"),
+        "phases[].category": Reference("AP5001"),
+        "phases[].ci": Reference("AP3005"),
+        "phases[].uses": Reference("AP3007", suggests=False),
+        "phases[].with.*": Reference("AP3019", at_key=True),
+    },
+    "phase": {"category": Reference("AP5001"), "ci": Reference("AP3005")},
+    "scenario": {
+        "playbook": Reference("AP3007", suggests=False),
+        "inputs.*": Reference("AP3019", at_key=True),
+        "env": Reference("AP3029"),
+        "answers.*": Reference("AP3031", at_key=True),
+        **{
+            f"expect.{key}.*": Reference("AP3031", at_key=True)
+            for key in ("phases", "path", "builder_calls", "auditor_calls", "ci_runs")
+        },
     },
     "ruleset": {
         "extends": Reference("AP3007", suggests=False),
@@ -77,7 +100,7 @@ REFERENCES: dict[str, dict[str, Reference]] = {
 FREE = frozenset({
     *("auditor_profile", "task_category", "repository", "store", "base_branch", "integration_branch"),
     *("protected_branches", "default", "enum", "params", "junit", "path", "protected_paths", "api_base"),
-    *("run", "set", "probes", "write", "read", "deliverables", "context", "litellm"),
+    *("run", "set", "probes", "write", "read", "deliverables", "context", "litellm", "failure_reason"),
 })  # fmt: skip
 
 
@@ -234,7 +257,7 @@ def templates(site: Site) -> Iterator[Made]:
     if not site.node.get("x-template"):
         return
     names = [("project.", "nmae", "name"), ("", "projcet", "project")]
-    if site.kind == "playbook":
+    if site.kind in ("playbook", "tier", "phase"):
         names.append(("inputs.", "servcie", "service"))
     for before, wrong, right in names:
         text = f"ä{{{{ {before}{wrong}{'' if before else '.name'} }}}}"

@@ -71,8 +71,9 @@ def chosen(kind: str, node: Node, value: Any) -> Node:
     node = resolved(kind, node)
     if "if" not in node:
         return node
-    branch = "then" if schema.gate(kind).test(node["if"])(value) else "else"
-    return {**{key: node[key] for key in node if key not in ("if", "then", "else")}, **resolved(kind, node[branch])}
+    branch = node["then" if schema.gate(kind).test(node["if"])(value) else "else"]
+    rest = {key: node[key] for key in node if key not in ("if", "then", "else")}
+    return rest if branch is True else {**rest, **resolved(kind, branch)}
 
 
 def sites(kind: str, document: dict[str, Any]) -> list[Site]:
@@ -95,9 +96,9 @@ def _inside(kind: str, document: dict[str, Any], steps: Steps, name: str, node: 
                     yield from _here(kind, document, (*steps, key), f"{name}.*", other, node, by_name=False)
     elif isinstance(value, list) and isinstance(node.get("items"), dict):
         for index, item in enumerate(value):
-            shape = (
-                "" if isinstance(item, str) else type(item).__name__ if "if" in resolved(kind, node["items"]) else ""
-            )
+            one_of = resolved(kind, node["items"])  # a choice by keys has one shape
+            by_type = "if" in one_of and "properties" not in one_of and not isinstance(item, str)
+            shape = type(item).__name__ if by_type else ""
             yield from _here(kind, document, (*steps, index), f"{name}[{shape}]", node["items"], node, by_name=False)
 
 

@@ -23,10 +23,14 @@ TODAY = "2026-11-22"
 FILES = {
     "project": "autopack.yaml",
     "playbook": "playbooks/rate-limiting.yaml",
+    "tier": "tiers/observability.yaml",
+    "phase": "phases/changelog.yaml",
     "ruleset": "policy/house.yaml",
     "ci": "ci.yaml",
     "models": "models.yaml",
+    "scenario": "rehearsals/rejected.yaml",
 }
+NOT_OF_THE_PROJECT = ("scenario",)  # no other file names it, so it is asked for by its own name
 
 
 class Score(NamedTuple):
@@ -102,7 +106,8 @@ def findings(folder: Path, kind: str, written: Written) -> list[Problem]:
     file = folder / FILES.get(kind, f"mutants/{kind}.yaml")
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(written.text.encode())
-    return check(str(folder), None if kind in FILES else [str(file)], today=TODAY).problems
+    whole = kind in FILES and kind not in NOT_OF_THE_PROJECT
+    return check(str(folder), None if whole else [str(file)], today=TODAY).problems
 
 
 def restore(folder: Path, kind: str) -> None:

@@ -161,6 +161,12 @@ def test_a_reference_that_leads_nowhere_is_told_at_the_reference(case: Case, key
     assert said in case.expect("AP3007").problems[0].message
 
 
+def test_a_playbook_is_no_builtin(case: Case) -> None:
+    case.write("autopack.yaml", f"{PROJECT}playbooks: [⟦builtin:default⟧]\n")
+    said = case.expect("AP3007").problems[0].message
+    assert said == '"builtin:default" is no path to a playbook; only ruleset, ci, models can be `builtin:`'
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_file_that_may_not_be_read_is_told_at_the_reference(case: Case) -> None:
     case.write("r.yaml", RULESET)

@@ -29,9 +29,9 @@ SCALARS = ["x", "", " ", 0, 1, -1, 2.5, 3.0, True, False, None, "builtin:default
 def test_an_unknown_key_is_told_at_the_key_with_the_one_that_was_meant(expect: Expect) -> None:
     text = playbook(phase("a", "⟦complexty⟧: low"))
     assert expect("AP2001", text) == (
-        'unknown key "complexty" in this phase | did you mean `complexity`? allowed here: id, name, goal, category, '
-        "complexity, builder_mode, needs, scope, deliverables, acceptance, probes, ci, budget, builder, allow, "
-        "external, tags, meta"
+        'unknown key "complexty" in this phase | did you mean `complexity`? allowed here: id, uses, with, name, '
+        "goal, category, complexity, builder_mode, needs, for_each, matrix, scope, deliverables, acceptance, probes, "
+        "ci, budget, builder, allow, external, tags, meta"
     )
 
 
@@ -147,14 +147,11 @@ def test_a_repeated_item_is_told_at_the_second_one(expect: Expect) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        playbook(phase("a", "⟦for_each⟧: [x, y]")),
         playbook(phase("a", "builder: {kind: ⟦command⟧}")),
-        playbook(phase("a")) + "  - ⟦uses⟧: tiers/more.yaml\n",
-        "autopack: project/v1\nname: x\n⟦environments⟧: {nightly: {}}\n",
-        "autopack: ⟦scenario/v1⟧\nname: x\n",
+        playbook(phase("a", "builder: {kind: ⟦external⟧}")),
         "autopack: ci/v1\nname: x\nsandbox: {kind: ⟦bubblewrap⟧}\nprofiles: {normal: {steps: [{id: a, run: [a]}]}}\n",
     ],
-    ids=["key", "value", "module", "overlay", "kind", "sandbox"],
+    ids=["command", "external", "sandbox"],
 )
 def test_what_the_language_has_and_this_version_has_not_is_refused(expect: Expect, text: str) -> None:
     assert "not work in this version of autopack yet" in expect("AP2010", text)
@@ -278,11 +275,55 @@ tiers:
 """
 
 
+FANNED = """
+autopack: playbook/v1
+name: fanned
+inputs: {service: {default: orders}}
+tiers:
+  - id: T1
+    phases:
+      - id: store
+        goal: Add {{ matrix.db }} on {{ matrix.py }}
+        category: docs
+        matrix: {db: [pg, sqlite], py: ["3.11", 3, true]}
+        scope: {write: ["{{ matrix.db }}/**"]}
+      - {id: one, goal: "{{ item }}", category: docs,
+         for_each: [a, b], needs: [store.pg.3-11, store], scope: {write: [a]}}
+      - {uses: marks.yaml, id: own, needs: [one.a], tags: [x], for_each: [c], with: {page: "{{ item }}", n: 3, b: true}}
+  - {uses: "git+https://example.org/x@v1#tiers/a.yaml", id: T2, needs: [T1], with: {service: "{{ inputs.service }}"}}
+  - {uses: gone.yaml, name: Gone, description: Away.}
+"""
+TIER = """
+autopack: tier/v1
+inputs: {page: {type: string}, n: {type: integer, default: 3}}
+id: T
+phases:
+  - {uses: gone.yaml, with: {page: "{{ inputs.page }}"}, matrix: {a: [x, y]}}
+  - {id: a, goal: "{{ inputs.page }}", category: docs, for_each: [x], needs: [b], scope: {write: [docs/**]}}
+  - {id: b, goal: "{{ inputs.n }}", category: docs, scope: {write: [docs/**]}, deliverables: [docs/a.md]}
+"""
+SCENARIO = """
+autopack: scenario/v1
+name: s
+playbook: gone.yaml
+inputs: {service: users, n: 3}
+env: nightly
+answers: {store: {builder: [edit_failed, ok], ci: [red, green], auditor: [revise]}, "*": {builder: [ok]}}
+expect:
+  state: DONE_SUCCESS
+  phases: {store: COMPLETE}
+  path: {store: [EXECUTING, GATE]}
+  builder_calls: {store: 3}
+  cost_usd_max: "0.40"
+"""
+SOURCES = {"playbook": (RICH, FANNED), "tier": (TIER,), "scenario": (SCENARIO,)}
+
+
 def seeds(kind: str) -> list[Any]:
     """Valid values to damage: what is shipped, and the schema's own examples."""
     folder = {"ruleset": ".", "ci": "ci", "models": "models"}.get(kind)
     files = sorted((RULESETS / folder).glob("*.yaml")) if folder else []
-    sources = [file.read_bytes() for file in files] + ([RICH.encode()] if kind == "playbook" else [])
+    sources = [file.read_bytes() for file in files] + [text.encode() for text in SOURCES.get(kind, ())]
     documents = [read("it.yaml", source)[0] for source in sources]
     return [document.value for document in documents if document] + list(schema.schema(kind)["examples"])
 

@@ -19,6 +19,7 @@ from autopack.runners.git.errors import (
 )
 from autopack.runners.git.folder import remove_tree, sweep
 from autopack.runners.git.pool import Pool, Worktree
+from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
 from autopack.runners.git.tree import Entry, FileChange, Stat
 
@@ -27,6 +28,7 @@ __all__ = [
     "Conflict",
     "DiskFull",
     "Entry",
+    "Fetched",
     "FileChange",
     "GitError",
     "GitFailed",
@@ -41,6 +43,7 @@ __all__ = [
     "TagRefused",
     "TreeRefused",
     "Worktree",
+    "fetch_file",
     "open_repository",
     "remove_tree",
     "require_git",

@@ -29,14 +29,22 @@ TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the
 )
 @click.option("--check", type=click.Path(exists=True, dir_okay=False), help="Exit 6 when this plan is out of date.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
+@click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the frozen plan itself.")
 def command(
-    *, playbook: str, output: str | None, check: str | None, inputs: tuple[str, ...], jobs: int | None, as_json: bool
+    *,
+    playbook: str,
+    output: str | None,
+    check: str | None,
+    inputs: tuple[str, ...],
+    env: str | None,
+    jobs: int | None,
+    as_json: bool,
 ) -> int:
     """Compile PLAYBOOK and show waves, phases, models with reasons, prices and risk. Nothing is run."""
     try:
-        found = compiled(playbook, given_inputs(inputs), jobs)
+        found = compiled(playbook, given_inputs(inputs), jobs, env)
         plan, frozen = found.plan, canonical.text(found.plan) + "\n"
         if output and output != STDOUT:
             _write(found, output, frozen)

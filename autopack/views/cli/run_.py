@@ -28,6 +28,7 @@ ID_CHARS_MAX = 64
     "--replay", type=click.Path(exists=True, dir_okay=False), help="Answer from this cassette; no model is called."
 )
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
+@click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run summary (with --dry-run: the plan) as JSON.")
 def command(
@@ -39,6 +40,7 @@ def command(
     record: str | None,
     replay: str | None,
     inputs: tuple[str, ...],
+    env: str | None,
     jobs: int | None,
     as_json: bool,
 ) -> int:
@@ -47,7 +49,7 @@ def command(
     Everything lands on the run's integration branch; your checkout and your branches are not touched.
     """
     try:
-        plan = compiled(playbook, given_inputs(inputs), jobs).plan
+        plan = compiled(playbook, given_inputs(inputs), jobs, env).plan
     except Unusable as error:
         if str(error):
             click.echo(f"autopack run: {error}", err=True)

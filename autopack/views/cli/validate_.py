@@ -16,6 +16,7 @@ from autopack.views.exits import FINDINGS, OK, USAGE
 @click.option("--codes", metavar="AP1,AP2003", multiple=True, help="Show only these codes or layers.")
 @click.option("--ignore", metavar="CODE", multiple=True, help="Leave these codes out.")
 @click.option("--fail-on", type=click.Choice(list(check.SEVERITIES)), default="error", show_default=True)
+@click.option("--env", metavar="NAME", help="Check with this environment of the project.")
 @click.option("--fix", is_flag=True, help="Make the replacements that are safe: clear typos, headers, quotes.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("--no-cache", is_flag=True, help="Check again, also what was checked before and has not changed.")
@@ -27,6 +28,7 @@ def command(
     codes: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str,
+    env: str | None,
     fix: bool,
     diff: bool,
     no_cache: bool,  # noqa: ARG001 - only the way without click keeps answers
@@ -39,8 +41,8 @@ def command(
     colour = False if no_color or "NO_COLOR" in os.environ else None
     shown, hidden = check.words(codes), check.words(ignore)
     if fix or diff:
-        return _fixed(paths, form, colour, (shown, hidden), fail_on, only_show=diff)
-    return check.run(paths, form, colour, codes=shown, ignore=hidden, fail_on=fail_on)
+        return _fixed(paths, form, colour, (shown, hidden), fail_on, env, only_show=diff)
+    return check.run(paths, form, colour, codes=shown, ignore=hidden, fail_on=fail_on, env=env)
 
 
 def _fixed(
@@ -49,6 +51,7 @@ def _fixed(
     colour: bool | None,  # noqa: FBT001 - as in check.run
     filters: tuple[tuple[str, ...], tuple[str, ...]],
     fail_on: str,
+    env: str | None,
     *,
     only_show: bool,
 ) -> int:
@@ -57,7 +60,8 @@ def _fixed(
 
     if "-" in paths:
         raise click.UsageError("standard input can't be fixed in place; name files or folders")
-    done = fixing.fixed(os.getcwd(), list(paths) or None, cached.today(), lambda found: check.wanted(found, *filters))
+    asked = list(paths) or None
+    done = fixing.fixed(os.getcwd(), asked, cached.today(), lambda found: check.wanted(found, *filters), env)
     count = f"{len(done.settled)} finding{'' if len(done.settled) == 1 else 's'}"
     where = f"{len(done.changes)} file{'' if len(done.changes) == 1 else 's'}"
     if only_show:

@@ -65,7 +65,7 @@ class _Items:
                 yield from self._values(below, (*self._here.steps, 0), brackets=True)
 
     def _keys(self, node: Node) -> Iterator[CompletionItem]:
-        required = node.get("required", ())
+        required = node.get("required") or node.get("else", {}).get("required", ())  # a module would say all of it
         for key, below in fields.properties(self._kind, node).items():
             if key not in self._here.written:
                 detail = "required" if key in required else below.get("title", "")

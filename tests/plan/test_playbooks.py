@@ -1,0 +1,56 @@
+"""The playbooks that ship: each validates, and plans under every shipped catalogue and ruleset."""
+
+from pathlib import Path
+
+import pytest
+
+from autopack.plan.compiler import compile as compile_spec
+from autopack.spec import shipped
+from autopack.spec.load import check, load
+
+PLAYBOOKS = Path(shipped.folder("playbooks"))
+GIVEN = {
+    "add-endpoint": {"package": "shop", "resource": "order"},
+    "debt-cleanup": {"package": "shop"},
+    "dependency-upgrade": {"dependency": "sqlalchemy", "version": "2.0.36", "package": "shop"},
+    "docs-refresh": {},
+    "refactor-across-modules": {"package": "shop", "what": "rounding of amounts", "module": "rounding"},
+    "schema-migration": {"package": "shop", "table": "orders", "column": "currency", "default": "EUR for all"},
+    "security-fix": {"package": "shop", "module": "export", "weakness": "It follows links out of its folder."},
+    "test-backfill": {"package": "shop", "module": "money"},
+}
+
+
+def test_every_shipped_playbook_is_called_like_its_file_and_has_a_case_here() -> None:
+    assert sorted(file.stem for file in PLAYBOOKS.glob("*.yaml")) == sorted(GIVEN)
+    found = check(str(PLAYBOOKS), ["."], today="2026-11-22")
+    assert found.problems == []
+    assert {found.documents[f"{name}.yaml"].value["name"] for name in GIVEN} == set(GIVEN)
+
+
+@pytest.mark.parametrize("ruleset", ["default", "strict", "experimental"])
+@pytest.mark.parametrize("models", ["openai", "anthropic", "local"])
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_shipped_playbook_plans(name: str, models: str, ruleset: str, tmp_path: Path) -> None:
+    project = f"autopack: project/v1\nname: shop\nmodels: builtin:{models}\nruleset: builtin:{ruleset}\n"
+    (tmp_path / "autopack.yaml").write_text(project, encoding="utf-8")
+    (tmp_path / "it.yaml").write_bytes((PLAYBOOKS / f"{name}.yaml").read_bytes())
+    spec, problems = load(str(tmp_path), "it.yaml", GIVEN[name])
+    assert problems == []
+    assert spec is not None
+    plan, problems = compile_spec(spec)
+    assert problems == []
+    assert plan is not None
+    assert not any("{{" in text or "{%" in text for phase in plan.phases for text in (phase.goal, *phase.write))
+
+
+def test_a_clean_up_is_a_phase_for_each_kind_of_debt(tmp_path: Path) -> None:
+    (tmp_path / "it.yaml").write_bytes((PLAYBOOKS / "debt-cleanup.yaml").read_bytes())
+    spec, _ = load(str(tmp_path), "it.yaml", GIVEN["debt-cleanup"])
+    assert spec is not None
+    assert [(phase.id, phase.needs) for phase in spec.playbook.tiers[0].phases] == [
+        ("clean.dead-code", ()),
+        ("clean.doubled-code", ()),
+        ("clean.warnings", ()),
+        ("report", ("clean.dead-code", "clean.doubled-code", "clean.warnings")),
+    ]
