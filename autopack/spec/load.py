@@ -553,7 +553,12 @@ class _Government:
             found = _matching(self._library, _folder(self._library, self.project), pattern)
             if not found:
                 self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"')
-            yield from (self._library.open(place) for place in found)
+            for place in found:
+                try:
+                    yield self._library.open(place)
+                except _Unusable as error:
+                    named = os.path.relpath(place, self._library.root).replace(os.sep, "/")
+                    self._report(self.project, steps, "AP3007", f"{named} {error}")
 
     def _chain(self, ruleset: _File) -> _Chain:
         if ruleset.path not in self._chains:

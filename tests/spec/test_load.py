@@ -175,6 +175,14 @@ def test_a_file_that_may_not_be_read_is_told_at_the_reference(case: Case) -> Non
     case.expect("AP3007")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_playbook_that_may_not_be_read_is_told_where_the_project_asks_for_it(case: Case) -> None:
+    case.write("autopack.yaml", f"{PROJECT}playbooks: [⟦p/*.yaml⟧]\n")
+    case.write("p/a.yaml", playbook(phase("a")))
+    (case.root / "p" / "a.yaml").chmod(0)
+    case.expect("AP3007")
+
+
 def test_a_reference_to_another_kind_of_file_is_refused(case: Case) -> None:
     case.write("autopack.yaml", f"{PROJECT}playbooks: []\nruleset: ⟦a.yaml⟧\n")
     case.write("a.yaml", playbook(phase("a")))
