@@ -131,7 +131,7 @@ class Database:
                     cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 connection.commit()
-            except BaseException:
+            except BaseException:  # why: also a Ctrl-C must not leave a transaction open; raised again
                 connection.rollback()
                 raise
 

@@ -38,7 +38,7 @@ def _replace(path: Path, lines: Iterator[str]) -> None:
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).replace(path)
-        except BaseException:
+        except BaseException:  # why: no half-written file stays, whatever ended it; raised again
             Path(file.name).unlink()
             raise
     _sync_folder(path.parent)

@@ -32,7 +32,7 @@ def open_store(url_or_path: str | PathLike[str], *, create: bool, synchronous: S
     database = Database(at, synchronous)
     try:
         schema.prepare(database, create=create)
-    except BaseException:
+    except BaseException:  # why: nobody else could close it any more; raised again
         database.close()
         raise
     return Store(database)

@@ -40,7 +40,7 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
             file.flush()
             os.fsync(handle)
         Path(name).replace(path)
-    except BaseException as error:
+    except BaseException as error:  # why: no temporary file stays, whatever ended it; raised again
         if name is not None:
             Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
