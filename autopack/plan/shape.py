@@ -44,7 +44,7 @@ def of(needs: Needs, weights: Mapping[str, Decimal]) -> Shape:
     latest = _latest(needs, names, weights, length)
     slack = {name: latest[name] - ends[name] for name in names}
     found = waves(needs, names)
-    return Shape(found, _chain(needs, names, ends, weights), length, slack, dict(weights), reduced(needs))
+    return Shape(found, _chain(needs, names, ends), length, slack, dict(weights), reduced(needs))
 
 
 def minutes(plan: Plan, phase: PlanPhase) -> Decimal:
@@ -94,9 +94,7 @@ def _latest(needs: Needs, names: Sequence[str], weights: Mapping[str, Decimal], 
     return latest
 
 
-def _chain(
-    needs: Needs, names: Sequence[str], ends: Mapping[str, Decimal], weights: Mapping[str, Decimal]
-) -> tuple[str, ...]:
+def _chain(needs: Needs, names: Sequence[str], ends: Mapping[str, Decimal]) -> tuple[str, ...]:
     """Back from the one that ends last; of equals the one that is written first."""
     if not names:
         return ()
