@@ -195,6 +195,8 @@ class Retry:
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
+    `assumed` names the phases that are needed, left out by a selection, and taken for done.
+
     Not slotted: the look-up tables below are made once and kept beside the fields.
     """
 
@@ -222,6 +224,7 @@ class Plan:
     format_prompts: Mapping[str, str]
     worst: Worst
     backlog_sha256: str | None = None
+    assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from autopack.plan.budget import total
-from autopack.plan.facets import FACETS, facets
+from autopack.plan.facets import FACETS, facets, models_of
 from autopack.plan.model import Plan, PlanPhase
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.selection import EVERY, Atom, Selection, Unreadable, read
@@ -59,7 +59,7 @@ def subset(plan: Plan, phase_ids: Iterable[str]) -> Plan:
         return plan
     assumed = {need for phase in phases for need in phase.needs if need not in kept}
     tiers = (replace(t, phases=tuple(name for name in t.phases if name in kept)) for t in plan.tiers)
-    used = {ask.model for phase in phases for ask in (phase.audit, *(attempt.ask for attempt in phase.attempts))}
+    used = {name for phase in phases for name in models_of(phase)}
     profiles = {phase.ci for phase in phases}
     return replace(
         plan,
@@ -173,7 +173,7 @@ _WORDS: Mapping[str, Callable[[PlanPhase], Iterable[str]]] = {
     "complexity": lambda phase: (phase.complexity,),
     "risk": lambda phase: ("high" if phase.high_risk else "normal",),
     "ci": lambda phase: (phase.ci,),
-    "model": lambda phase: (phase.audit.model, *(attempt.ask.model for attempt in phase.attempts)),
+    "model": models_of,
 }
 _ALWAYS = {"risk": frozenset({"high", "normal"}), "complexity": frozenset({"low", "medium", "high"})}
 

@@ -1,7 +1,8 @@
 """How phases are named in bulk: `+store`, `tag:api,risk:high`, `state:modified+`. Text to atoms; nothing is looked up.
 
 As in dbt: a space means one or the other, a comma both; `+x` adds all that x needs, `x+` all that needs x, `2+x` two
-steps of it, and `@x` all that needs x with everything those need. An atom without `method:` is an id or a pattern of ids.
+steps of it, and `@x` all that needs x with everything those need. Without `method:` an atom is an id, or a pattern of
+ids.
 """
 
 import re
