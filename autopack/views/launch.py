@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autopack.drive import Driver, fold
+from autopack.journal.durable import write
 from autopack.journal.store import Store, open_store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
@@ -27,7 +28,6 @@ from autopack.runners.hands import Hands
 from autopack.runners.model import Answer, LiteLLM, ModelClient, Request, preload
 from autopack.spec.template import RUN_ID
 from autopack.views import artifacts
-from autopack.views.durable import write
 from autopack.views.projection import row
 
 REPLAY = "replay"
