@@ -1,7 +1,8 @@
 """The frozen plan: everything a run may do, with every default filled in and every price fixed.
 
 A Plan holds no times and no absolute paths, so that equal specs give equal digests on every machine.
-`base_commit` is None in a plan made without a repository; a run fixes it before it starts.
+`base_commit` is None in a plan made without a repository; a run fixes it before it starts. `backlog_sha256` names the
+issues of earlier runs that the compiler knew of.
 """
 
 from collections.abc import Mapping
@@ -53,11 +54,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One rung of a phase's ladder: who answers in which format, and what changed against the rung before."""
+    """One rung of a phase's ladder: who answers in which format, and what changed against the rung before.
+
+    `fallbacks` are asked in their order where the model of `ask` can't be used; the worst case is the dearest of all.
+    """
 
     step: str
     ask: Ask
     edit_format: EditFormat
+    fallbacks: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +255,7 @@ class Plan:
     worst: Worst
     carried: tuple[Carried, ...] = ()
     continues: Earlier | None = None
+    backlog_sha256: str | None = None
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]
