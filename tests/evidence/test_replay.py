@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from autopack.journal import chain
+from autopack.plan import canonical
 from tests.end_to_end.scratch import Project
 
 FOLDER = ".autonomous_runs/hello-1"
@@ -50,9 +52,6 @@ def test_a_changed_event_is_named_with_its_line(project: Project):
 
 def test_a_decision_that_would_be_made_otherwise_is_named_with_event_and_field(project: Project):
     """A record that is whole and was made by other rules: here another price, which no event holds."""
-    from autopack.journal import chain
-    from autopack.plan import canonical
-
     folder = project.root / FOLDER
     plan = json.loads((folder / "plan.json").read_text())
     for model in plan["models"].values():
