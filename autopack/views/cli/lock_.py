@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
+from autopack.journal import durable
 from autopack.problem.report import render
 from autopack.runners.git import Fetched, GitError, fetch_file
 from autopack.spec import load, lock
 from autopack.spec.files import cached
-from autopack.views import durable
 from autopack.views.compiled import PROJECT_FILE, project_root
 from autopack.views.exits import ENVIRONMENT, FINDINGS, STALE, USAGE
 
