@@ -37,7 +37,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst"),
     ),
     "ci": ("profiles",),
-    "base": ("base_branch", "base_commit", "backlog_sha256"),
+    "base": ("base_branch", "base_commit", "backlog_sha256", "carried", "continues"),
 }
 """The same of a plan, but for its phases and models, which are taken apart themselves."""
 
