@@ -291,6 +291,12 @@ def test_a_name_that_is_taken_is_said_before_there_is_a_run(project: Project, st
     assert _no_model_was_asked(project)
 
 
+def test_runs_have_room_beside_each_other(project: Project):
+    assert _run(project, "r1").code == 0
+    assert _run(project, "r2").code == 0
+    assert project.tree("r1") == project.tree("r2")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_repository_that_cannot_be_written_is_said_before_a_model_is_asked(project: Project):
     folder = project.root / ".git" / "refs" / "heads"
