@@ -22,6 +22,7 @@ VERBS = {
     "show": "Show what holds for each phase, and which line decided it.",
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
     "ls": "List the phases of a playbook, or those that are selected.",
+    "diff": "Compare two plans, playbooks or revisions: authority, money, risk, order.",
     "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
