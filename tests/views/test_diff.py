@@ -137,16 +137,9 @@ def test_markdown_is_fit_for_a_comment(shop: Path):
 
 
 def test_what_can_not_be_compared_says_why(shop: Path):
-    assert (
-        run(shop, "nonsense")
-        == (
-            2,
-            "",
-            f'autopack diff: {shop}: "nonsense" names no commit. Name a branch, a tag or a commit that `git rev-parse` '
-            "knows; a shallow clone may lack it.\n",
-        )
-        or "names no commit" in run(shop, "nonsense")[2]
-    )
+    code, _, err = run(shop, "nonsense")
+    assert code == 2
+    assert '"nonsense" names no commit. Name a branch, a tag or a commit' in err
     assert "there is no HEAD:playbooks/x.yaml" in run(shop, "HEAD", "playbooks/x.yaml")[2]
     assert "there is no rule 'widen-scop'; did you mean `widen-scope`?" in run(shop, "HEAD", "--deny", "widen-scop")[2]
     (shop / "playbooks/p.yaml").write_text(PLAYBOOK.replace("docs,", "dcos,"))
