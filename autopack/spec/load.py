@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dat
     from autopack.spec.model import Project, Scalar, Scenario, Spec
 
 PROJECT = "autopack.yaml"
+SCENARIOS = "scenarios"  # the project's folder of them
 WAIVER = "ignore"  # a word of every file with a waiver
 USED = "used here"
 STDIN = "<stdin>"
@@ -182,6 +183,37 @@ def scenario(root: str, path: str, *, today: str = "") -> tuple[Scenario | None,
         file = judge.library.open(os.path.join(root, path))
     except _Unusable as error:
         return None, [problem("AP3007", f"{path} {error}", None)]
+    return _scenario(judge, file, today)
+
+
+class Rehearsable(NamedTuple):
+    """A scenario's file as `scenarios` read it; `scenario` is None where a finding is an error."""
+
+    path: str
+    document: Document | None
+    scenario: Scenario | None
+    problems: list[Problem]
+
+
+def scenarios(root: str, paths: Sequence[str], *, today: str = "") -> list[Rehearsable]:
+    """The scenarios in files and folders; every file is read once.
+
+    In a folder only scenarios are taken, and files that don't say what they are; a file that is named has to be one.
+    """
+    judge = _Judge(_Library(root), today, None)
+    asked = _asked(judge, paths, None)
+    named = {os.path.abspath(os.path.join(root, path)) for path in paths}
+    found = [Rehearsable(each.message, None, None, [each]) for each in asked.problems]
+    with _uncollected():
+        found += [
+            Rehearsable(file.path, file.document, *_scenario(judge, file, today))
+            for file in asked.files
+            if file.kind in (None, "scenario") or file.place in named
+        ]
+    return found
+
+
+def _scenario(judge: _Judge, file: _File, today: str) -> tuple[Scenario | None, list[Problem]]:
     problems, _ = _waived([file], judge.problems(file), today)
     problems = order(problems)
     if file.document is not None and file.kind not in (None, "scenario"):
@@ -419,6 +451,9 @@ def _ask_for_project(judge: _Judge, asked: _Asked) -> None:
         modules = (module for playbook in playbooks for module in judge.modules_below(playbook))
         found = (*playbooks, *modules, *government.files(), *government.of_environments())
         asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(_BUILTIN))
+    scenarios = os.path.join(judge.library.root, SCENARIOS)
+    if os.path.isdir(scenarios):
+        _ask_for_folder(judge.library, scenarios, asked)
 
 
 def _ask_for_file(library: _Library, place: str, named: str, asked: _Asked) -> None:

@@ -826,10 +826,8 @@ def converted(kind: str, value: Any) -> Any:
 
 # --- scenario ---------------------------------------------------------------------------------------------
 
-_BY_PHASE = (
-    ("answers",),
-    *(("expect", key) for key in ("phases", "path", "builder_calls", "auditor_calls", "ci_runs")),
-)
+_EXPECTED = ("phases", "failure_reasons", "path", "builder_calls", "auditor_calls", "ci_runs")
+_BY_PHASE = (("answers",), *(("expect", key) for key in _EXPECTED))
 
 
 def _phases_of_scenario(written: _Written, names: Names) -> Found:
