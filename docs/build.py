@@ -22,6 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import click  # noqa: E402  the path to the package comes first
 import console  # noqa: E402
+import requirements  # noqa: E402
 
 from autopack.problem.codes import CODES  # noqa: E402
 from autopack.run import effects, events, state  # noqa: E402
@@ -46,9 +47,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
         "artifacts.commit_issues": "Issue files stay in the run's folder.",
-    },
-    "playbook": {
-        "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
     },
     "ruleset": {
         "budget.phases": "More phases are an error (AP6002).",
@@ -97,6 +95,7 @@ def built() -> dict[Path, str]:
         "states.md": _states_page(),
     }
     made = {docs / "reference" / name: text for name, text in reference.items()}
+    made[docs / "requirements.md"] = requirements.page(ROOT, MADE)
     architecture = docs / "architecture.md"
     made[architecture] = _with_part(architecture.read_text(encoding="utf-8"), "phase states", _diagram())
     for page in console.pages():

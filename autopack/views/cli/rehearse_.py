@@ -12,11 +12,12 @@ import click
 
 from autopack.problem import order
 from autopack.problem.report import render
-from autopack.spec.load import SCENARIOS, Rehearsable, scenarios
+from autopack.spec.files import SCENARIOS
+from autopack.spec.load import Rehearsable, scenarios
 from autopack.views import rehearsed_text
 from autopack.views.cached import today
 from autopack.views.compiled import project_root
-from autopack.views.durable import put
+from autopack.journal.durable import put
 from autopack.views.exits import FINDINGS, OK, USAGE
 from autopack.views.rehearsal import Rehearsal, Stage
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from autopack.problem import Span
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
+from autopack.spec.rules.scenario import EXPECTED
 
 MODULES = ("tier file", "phase file")
 REMOTE = "git+"
@@ -18,7 +19,6 @@ REMOTE = "git+"
 _PHASE = {"category": "category", "ci": "profile", "uses": "phase file"}
 _TIER = {"phases.*.needs.*": "phase", **{f"phases.*.{key}": what for key, what in _PHASE.items()}, "uses": "tier file"}
 _ROWS = ("category_defaults", "high_risk", "categories.*", "complexities.*", "builder_modes.*")
-_EXPECTED = ("phases", "failure_reasons", "path", "builder_calls", "auditor_calls", "ci_runs")
 _ROUTES = ("routing.complexity.*", "routing.categories.*", "routing.high_risk")
 _TABLE: dict[str, dict[str, str]] = {
     "project": {
@@ -54,7 +54,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "scenario": {
         "playbook": "playbook file",
         "answers.*@": "phase",
-        **{f"expect.{key}.*@": "phase" for key in _EXPECTED},
+        **{f"expect.{key}.*@": "phase" for key in EXPECTED},
     },
 }
 
