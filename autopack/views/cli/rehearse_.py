@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from autopack.journal.durable import put
 from autopack.problem import order
 from autopack.problem.report import render
 from autopack.spec.files import SCENARIOS
@@ -17,7 +18,6 @@ from autopack.spec.load import Rehearsable, scenarios
 from autopack.views import rehearsed_text
 from autopack.views.cached import today
 from autopack.views.compiled import project_root
-from autopack.journal.durable import put
 from autopack.views.exits import FINDINGS, OK, USAGE
 from autopack.views.rehearsal import Rehearsal, Stage
 
