@@ -12,7 +12,7 @@ from decimal import Decimal
 from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
-from autopack.spec.rules import provider
+from autopack.spec.rules.catalogue import provider
 
 Scalar = str | int | float | bool
 Argv = tuple[str, ...]
@@ -25,6 +25,16 @@ Argv = tuple[str, ...]
 class Artifacts:
     path: str
     commit_issues: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A selection with a name; `select` empty: everything."""
+
+    at: At
+    name: str
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,7 @@ class Project:
     stage: str  # baseline | operational | stewardship
     store: str
     artifacts: Artifacts
+    selectors: Mapping[str, Selector] = field(default_factory=dict)
 
 
 # --- playbook ---
