@@ -47,9 +47,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
     },
-    "playbook": {
-        "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
-    },
     "ruleset": {
         "budget.phases": "More phases are an error (AP6002).",
         "budget_warnings": "No warning is recorded.",

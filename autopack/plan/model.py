@@ -237,6 +237,8 @@ class SeverityUpgrade:
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
+    `assumed` names the phases that are needed, left out by a selection, and taken for done.
+
     Not slotted: the look-up tables below are made once and kept beside the fields.
     """
 
@@ -268,6 +270,7 @@ class Plan:
     backlog_sha256: str | None = None
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
+    assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]
