@@ -48,9 +48,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
         "artifacts.commit_issues": "Issue files stay in the run's folder.",
     },
-    "playbook": {
-        "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
-    },
     "ruleset": {
         "budget.phases": "More phases are an error (AP6002).",
         "budget_warnings": "No warning is recorded.",

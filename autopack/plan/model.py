@@ -227,6 +227,8 @@ class Earlier:
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
+    `assumed` names the phases that are needed, left out by a selection, and taken for done.
+
     Not slotted: the look-up tables below are made once and kept beside the fields.
     """
 
@@ -256,6 +258,7 @@ class Plan:
     carried: tuple[Carried, ...] = ()
     continues: Earlier | None = None
     backlog_sha256: str | None = None
+    assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

@@ -368,6 +368,11 @@ CODES: dict[str, Code] = {
         "error",
         "Answers for a phase that doesn't exist are never given, and what is expected of it never comes true.",
     ),
+    "AP3032": Code(
+        "selection that can't be read",
+        "error",
+        "Whoever uses the selector would run other phases than it was meant for, or learn of it only then.",
+    ),
     # --- AP4xxx: graph ---
     "AP4001": Code(
         "needs that form a circle",

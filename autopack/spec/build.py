@@ -59,7 +59,12 @@ def project(at: At, value: Value) -> model.Project:
         stage=value["stage"],
         store=value["store"],
         artifacts=artifacts,
+        selectors={name: _selector(at.to("selectors", name), name, each) for name, each in value["selectors"].items()},
     )
+
+
+def _selector(at: At, name: str, value: Value) -> model.Selector:
+    return model.Selector(at, name, _words(value.get("select")), _words(value.get("exclude")))
 
 
 # --- playbook ---

@@ -28,6 +28,16 @@ class Artifacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """A selection with a name; `select` empty: everything."""
+
+    at: At
+    name: str
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """`safety_profile` and `run_scope` are None where the ruleset decides."""
 
@@ -46,6 +56,7 @@ class Project:
     stage: str  # baseline | operational | stewardship
     store: str
     artifacts: Artifacts
+    selectors: Mapping[str, Selector] = field(default_factory=dict)
 
 
 # --- playbook ---

@@ -212,10 +212,15 @@ def _prepare(folder: Path) -> None:
 
 
 def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
-    """The run's branch must not be there yet: what is on it was made by somebody else."""
+    """The run's branch and tags must have room: what stands there was made by somebody else."""
     name = plan.branch(run_id)
     if repository.branch_head(f"refs/heads/{name}") is not None:
         raise NotStarted(f"branch {name} exists already; give the run another id with --run-id, or delete the branch")
+    for wanted in (f"refs/heads/{name}", f"refs/tags/autonomous/{run_id}/"):
+        there = repository.in_the_way(wanted)
+        if there is not None:
+            fact = f"{there} leaves no room for {wanted}"
+            raise NotStarted(f"{fact}; rename or delete it, or give the run another id with --run-id")
 
 
 def _named(plan: Plan, run_id: str) -> Plan:
