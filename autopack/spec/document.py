@@ -95,5 +95,8 @@ def read(path: str, source: bytes) -> tuple[Document | None, list[Problem]]:
     finally:
         if collecting:
             gc.enable()
-    document = found and Document(text, found.value, reader.places, found.kind, VERSION if found.kind else None)
-    return document, order(reader.found.problems)
+    problems = order(reader.found.problems)
+    if found is None:
+        return None, problems
+    value, kind = found
+    return Document(text, value, reader.places, kind, VERSION if kind else None), problems

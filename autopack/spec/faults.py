@@ -5,13 +5,27 @@ from typing import NamedTuple
 
 from autopack.problem import Fix, Label
 from autopack.spec.findings import Findings, in_quotes
-from autopack.spec.parser import MarkedYAMLError
-from autopack.spec.source import FORBIDDEN
+from autopack.spec.parser import MarkedYAMLError, ReaderError
 
 TOKEN = re.compile(r"\t+|[^\s,\[\]{}:]+|\S")
+FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def forbidden(found: Findings) -> None:
+def unreadable(found: Findings, error: ReaderError | MarkedYAMLError) -> None:
+    """The finding about what made the parser give up."""
+    if isinstance(error, ReaderError):
+        _forbidden(found)
+    else:
+        _syntax(found, error)
+
+
+def token(text: str, start: int) -> tuple[int, int]:
+    """What stands at a place, as far as it looks like one thing."""
+    found = TOKEN.match(text, start)
+    return start, found.end() if found else start
+
+
+def _forbidden(found: Findings) -> None:
     match = FORBIDDEN.search(found.text)
     start, end = match.span() if match else (0, 0)
     code = ord(found.text[start])
@@ -19,14 +33,13 @@ def forbidden(found: Findings) -> None:
     found.report("AP1025", message, start, end, help=f'remove it, or write "\\u{code:04x}" in double quotes')
 
 
-def syntax(found: Findings, error: MarkedYAMLError) -> None:
+def _syntax(found: Findings, error: MarkedYAMLError) -> None:
     fault = _in_plain_words(error, found.text)
     start = fault.start
     if "{{" in found.text[found.text.rfind("\n", 0, start) + 1 : start]:
         found.problems = [each for each in found.problems if each.code != "AP1018"]  # the same fault
     labels = _opened(found, error, start)
-    token = TOKEN.match(found.text, start)
-    found.report(fault.code, fault.message, start, token.end() if token else start, labels, fault.help)
+    found.report(fault.code, fault.message, *token(found.text, start), labels, fault.help)
     if fault.message == BEHIND_TEMPLATE:
         _quote_template(found, start)
 

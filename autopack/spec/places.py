@@ -6,24 +6,14 @@ can be stepped over. Ends are kept only where a token cannot be read again from 
 text); keeping all of them cost a fifth of the loader's time. For most files no place is ever asked for.
 """
 
-import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 
 from autopack.problem import Span
 from autopack.spec.at import Step
-from autopack.spec.scalars import NULLS, Value
+from autopack.spec.scalars import Value
 from autopack.spec.source import BREAK
-
-BLANK = r"(?:\s|(?<=\s)#[^\r\n\x85\u2028\u2029]*)*"  # white space and comments
-PROPERTIES = re.compile(rf"(?:[&!]\S*{BLANK})*")
-ANCHOR = re.compile(rf"&\S*{BLANK}")
-DOUBLE_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-SINGLE_QUOTED = re.compile(r"'[^']*+(?:''[^']*+)*+'")
-EMPTY = re.compile(rf"[{{\[]{BLANK}[}}\]]")
-WORD_BREAK = re.compile("[ \n\x85\u2028\u2029]+")
-OTHER_SCALAR = re.compile(r"[-+.\w~]+")
 
 
 class Places:
@@ -97,18 +87,21 @@ class Places:
         start = self.cells[cell]
         if start < 0 and cell not in self.ends:
             return self._collection(cell, value)
+        from autopack.spec import tokens  # noqa: PLC0415 - most files are in order, and nobody asks where anything is
+
         start = start if start >= 0 else ~start
         if cell not in self.ends:
-            return start, self._scalar_end(start, value)
+            return start, tokens.scalar_end(self.text, start, value)
         end = self.ends[cell]
-        start = self.after_anchor(start, end)
+        start = tokens.after_anchor(self.text, start, end)
         return start, start + len(self.text[start:end].rstrip(" \t\r\n"))
 
     def _collection(self, cell: int, value: Value) -> tuple[int, int]:
-        start = self._after_properties(~self.cells[cell])
+        from autopack.spec import tokens  # noqa: PLC0415 - as said above
+
+        start = tokens.after_properties(self.text, ~self.cells[cell])
         if not value:
-            empty = EMPTY.match(self.text, start)
-            return empty.span() if empty else (start, start + 1)
+            return tokens.empty(self.text, start)
         if isinstance(value, list):
             return (start, start + 1) if self.text[start] == "[" else self.token(cell + 2, value[0])
         name = self.names[cell][0] if cell in self.names else next(iter(value))
@@ -116,27 +109,3 @@ class Places:
             return self.token(cell + 2, name)
         first = self.cells[cell + 2]
         return (first, first + 2) if first >= 0 else (~first, ~first + 1)
-
-    def _after_properties(self, start: int) -> int:
-        found = PROPERTIES.match(self.text, start)
-        return found.end() if found else start
-
-    def after_anchor(self, start: int, end: int) -> int:
-        found = ANCHOR.match(self.text, start, end)
-        return found.end() if found and found.end() < end else start
-
-    def _scalar_end(self, start: int, value: Value) -> int:
-        if value is None and not self.text.startswith(NULLS, start):
-            return start  # nothing is written
-        if not isinstance(value, str):
-            found = OTHER_SCALAR.match(self.text, start)
-        elif self.text.startswith('"', start):
-            found = DOUBLE_QUOTED.match(self.text, start)
-        elif self.text.startswith("'", start):
-            found = SINGLE_QUOTED.match(self.text, start)
-        elif self.text.startswith(value, start):
-            return start + len(value)
-        else:
-            words = map(re.escape, WORD_BREAK.split(value))
-            found = re.compile("[ \t\r\n\x85\u2028\u2029]+".join(words)).match(self.text, start)
-        return found.end() if found else start

@@ -5,10 +5,9 @@ What is common is written out, what is rare is not: most of a check's time is sp
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from autopack.spec.anchors import Anchor, unused_anchors
-from autopack.spec.faults import TOKEN, forbidden, syntax
 from autopack.spec.findings import Findings, Unreadable, in_quotes, lookalike
 from autopack.spec.header import header, second_document
 from autopack.spec.parser import (
@@ -26,7 +25,6 @@ from autopack.spec.parser import (
 from autopack.spec.places import Places
 from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RANGE, SUSPECTS, WORDS, Value, plain
 from autopack.spec.source import BYTES_MAX, SPLIT
-from autopack.spec.swallowed import Block, swallowed_keys
 
 WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases, and half a second
 ANCHOR_WEIGHT = 3  # of an anchor, besides its event
@@ -38,11 +36,6 @@ CORE = "tag:yaml.org,2002:"
 TAG = re.compile(r"![^\s,\[\]{}]*")
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
 TYPE_WORDS = {int: "number", float: "number", bool: "boolean", type(None): "null", str: "string"}
-
-
-class Read(NamedTuple):
-    value: Value
-    kind: str | None  # None where the header is missing or at fault
 
 
 class Reader:
@@ -82,24 +75,32 @@ class Reader:
         self.deepest = 0
         self.weight = 0  # what was read so far, for a bound on time and memory
         self.last: Any = None  # the event that ended the last collection
-        self.blocks: list[Block] = []
+        self.blocks: list[tuple[int, str, str, dict[str, Value]]] = []  # see `swallowed`
 
-    def read(self) -> Read | None:
-        """None where the text has no certain meaning; what is wrong with it is in `found` either way."""
+    def read(self) -> tuple[Value, str | None] | None:
+        """The value and its kind, None where the header is at fault; nothing where the text has no certain meaning.
+
+        What is wrong with it is in `found` either way.
+        """
         try:
             value = self._parse()
-            unused_anchors(self.found, self.every_anchor, self.sought)
-            swallowed_keys(self.found, self.blocks)
+            self._leftovers()
             kind = header(self.found, value)
         except Unreadable:
             return None
-        except ReaderError:
-            forbidden(self.found)
+        except (ReaderError, MarkedYAMLError) as error:
+            from autopack.spec.faults import unreadable  # noqa: PLC0415 - only what can't be read pays for its words
+
+            unreadable(self.found, error)
             return None
-        except MarkedYAMLError as error:
-            syntax(self.found, error)
-            return None
-        return Read(value, kind) if self.certain else None
+        return (value, kind) if self.certain else None
+
+    def _leftovers(self) -> None:
+        unused_anchors(self.found, self.every_anchor, self.sought)
+        if self.blocks:
+            from autopack.spec.swallowed import swallowed_keys  # noqa: PLC0415 - only a text with a colon can
+
+            swallowed_keys(self.found, self.blocks)
 
     def _parse(self) -> Value:
         self.get = events(self.text, self.source)
@@ -128,8 +129,9 @@ class Reader:
         return weighed
 
     def _too_much(self, start: int) -> NoReturn:
-        token = TOKEN.match(self.text, start)
-        end = token.end() if token else start
+        from autopack.spec.faults import token  # noqa: PLC0415 - as said above
+
+        start, end = token(self.text, start)
         self.found.report("AP1026", "the file holds too many keys and values up to here", start, end, help=SPLIT)
         raise Unreadable
 
@@ -263,7 +265,7 @@ class Reader:
     def _block(self, event: Any, key: str, node: dict[str, Value]) -> None:
         self.places.ends[len(self.cells)] = event.end_mark.index
         if ":" in event.value:
-            self.blocks.append(Block(event.start_mark.index, event.value, key, node))
+            self.blocks.append((event.start_mark.index, event.value, key, node))
 
     # --- keys out of the ordinary ---
 
@@ -396,7 +398,9 @@ class Reader:
 
     def _custom_tag(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
-        found = TAG.search(self.text, self.places.after_anchor(start, end))
+        from autopack.spec.tokens import after_anchor  # noqa: PLC0415 - few files have any
+
+        found = TAG.search(self.text, after_anchor(self.text, start, end))
         start, end = found.span() if found else (start, end)
         help_ = "remove it: values are plain YAML; other files come in by `uses:`"
         self.found.report("AP1006", f"custom tag {self.text[start:end]}", start, end, help=help_)

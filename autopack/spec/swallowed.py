@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from autopack.spec.findings import Findings
 from autopack.spec.scalars import Value
@@ -14,28 +13,20 @@ SWALLOWED = re.compile(
     r"|scope|tags|tiers):(?:[ \t]|$)",
     re.MULTILINE,
 )
-
-
-class Block(NamedTuple):
-    """A block of text in a mapping, which may have swallowed some of the mapping's keys."""
-
-    start: int
-    text: str
-    key: str
-    beside: dict[str, Value]
+Block = tuple[int, str, str, dict[str, Value]]  # where a text starts, the text, its key, the keys beside it
 
 
 def swallowed_keys(found: Findings, blocks: Iterable[Block]) -> None:
-    for block in blocks:
-        for line in SWALLOWED.finditer(block.text):
+    for start, text, key, beside in blocks:
+        for line in SWALLOWED.finditer(text):
             name = line[1]
-            if name in block.beside:
+            if name in beside:
                 continue
-            written = re.compile(rf"^[ \t]*({name}):", re.MULTILINE).search(found.text, block.start)
+            written = re.compile(rf"^[ \t]*({name}):", re.MULTILINE).search(found.text, start)
             if written is None:
                 continue
-            label = found.label(block.start, block.start + 1, f'the text of "{block.key}" starts here')
-            message = f'this line is text of "{block.key}", not the key "{name}"'
-            help_ = f'indent it like "{block.key}" if it is a key'
+            label = found.label(start, start + 1, f'the text of "{key}" starts here')
+            message = f'this line is text of "{key}", not the key "{name}"'
+            help_ = f'indent it like "{key}" if it is a key'
             found.report("AP1021", message, *written.span(1), labels=(label,), help=help_)
             break
