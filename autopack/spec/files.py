@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autopack.spec.lock import Pin
 
 PROJECT = "autopack.yaml"
+SCENARIOS = "scenarios"  # the project's folder of them
 STDIN = "<stdin>"
 BUILTIN = "builtin:"
 REMOTE = "git+"
