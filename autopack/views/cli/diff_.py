@@ -40,7 +40,7 @@ def command(
 
     A and B are playbooks, frozen plans (JSON), or either at a revision (main:playbooks/shop.yaml). One revision is
     compared with what is there now, two with each other: `main HEAD`, `main..HEAD`, or `main...HEAD` from where they
-    parted; all playbooks of the project, or those named behind. Revisions are read from git's objects, with no checkout.
+    parted; all playbooks of the project, or those named behind. Revisions are read from git's objects: no checkout.
     """
     try:
         asked = rules(deny)
