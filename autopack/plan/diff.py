@@ -35,7 +35,7 @@ OF_PLAN: Mapping[Group, tuple[str, ...]] = {
     "risk": ("safety_profile", "run_scope", "stage", "fail_fast"),
     "graph": ("pools", "assumed", "carried", "continues"),
     "instructions": ("project", "playbook", "description", "inputs", "format_prompts"),
-    "other": ("format_version", "base_commit", "backlog_sha256"),
+    "other": ("format_version", "base_commit", "backlog_sha256", "commit_issues"),
 }
 OF_MODEL: Mapping[Group, tuple[str, ...]] = {
     "authority": ("litellm", "api_base", "api_key_env", "provider"),  # who gets to see the code, and with whose key

@@ -117,7 +117,7 @@ def test_less_protection_widens(folder: Folder):
 
 
 def test_every_field_belongs_to_a_group():
-    """A field that is new has to be put into one: what it allows or costs is what a reader asks."""
+    """A field that is new has to be put into a table of plan/diff.py: what it allows or costs is what a reader asks."""
     tables = {PlanPhase: subject.OF_PHASE, PlanModel: subject.OF_MODEL, Profile: subject.OF_PROFILE}
     own = {PlanTier: ("tier_id",), PlanPhase: ("phase_id",), Plan: tuple(subject.KEYED)}
     for shape, table in {**tables, PlanTier: subject.OF_TIER, Plan: subject.OF_PLAN}.items():
