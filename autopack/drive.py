@@ -32,6 +32,7 @@ from autopack.run.effects import TYPES as EFFECTS
 from autopack.run.effects import CallModel, CloseRun, Effect
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
+from autopack.run.trace import Trace
 from autopack.runners.ticket import Ticket
 
 DEFAULT_POOL = 4
@@ -78,6 +79,7 @@ class Driver:
     _not_before: dict[str, float] = field(default_factory=dict)
     _intents: Mapping[str, IntentRow] = field(default_factory=dict)
     _answers: asyncio.Queue[ev.Event | BaseException] = field(default_factory=asyncio.Queue)
+    _trace: Trace = field(default_factory=Trace)
     _interrupted: bool = False
     _born: float = 0.0
 
@@ -119,7 +121,8 @@ class Driver:
         if believed or launch:
             rows = [(type(event).__name__, ev.body(event), wall) for event, _ in believed]
             intents = [self._intent(k, e, state) for k, e in launch if k not in self._intents]
-            self.writer.append(rows, intents, self.summary(state), at=wall)
+            after = [self._trace.after(then) for _, then in believed]
+            self.writer.append(rows, intents, self.summary(state), at=wall, after=after)
         self.state = state
         for event, then in believed:
             self.observe(then, event)

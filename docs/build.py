@@ -22,6 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import click  # noqa: E402  the path to the package comes first
 import console  # noqa: E402
+import requirements  # noqa: E402
 
 from autopack.problem.codes import CODES  # noqa: E402
 from autopack.run import effects, events, state  # noqa: E402
@@ -97,6 +98,7 @@ def built() -> dict[Path, str]:
         "states.md": _states_page(),
     }
     made = {docs / "reference" / name: text for name, text in reference.items()}
+    made[docs / "requirements.md"] = requirements.page(ROOT, MADE)
     architecture = docs / "architecture.md"
     made[architecture] = _with_part(architecture.read_text(encoding="utf-8"), "phase states", _diagram())
     for page in console.pages():

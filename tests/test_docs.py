@@ -48,6 +48,7 @@ def _loaded(name: str) -> ModuleType:
 
 build = _loaded("build")
 console = build.console
+requirements = build.requirements
 PAGES = console.pages()
 BLOCKS = [block for page in PAGES for block in console.blocks(page)]
 
@@ -187,6 +188,10 @@ def test_the_diagram_holds_every_move_of_the_table():
     page = (ROOT / "docs" / "architecture.md").read_text()
     moves = {(row.at, row.to) for row in build.TABLE if row.at != row.to}
     assert {move for move in moves if f"    {move[0]} --> {move[1]}:" not in page} == set()
+
+
+def test_tests_name_only_requirements_that_exist():
+    assert requirements.unknown(ROOT) == {}
 
 
 # --- links ---

@@ -1,248 +1,68 @@
 """spec -> plan, as a tuple of small passes. Each pass takes a draft and hands on a draft; findings add up.
 
-The same call serves `validate`, `plan`, `run --dry-run` and `run`: what was printed is what is executed.
+The same call serves `validate`, `plan`, `run --dry-run` and `run`: what was printed is what is executed. A check of
+files stops before the seal (`drafted`): what a plan holds beside its findings would be made for nobody.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from autopack.plan import prompt
-from autopack.plan.budget import price_of, prove_budget, total
-from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.graph import Cycle
-from autopack.plan.graph import order as ordered
+from autopack.plan.budget import prove_budget
+from autopack.plan.draft import NO_BACKLOG, Draft
+from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
-from autopack.plan.model import FORMAT_VERSION, Caps, Limits, Plan, PlanModel, PlanPhase, PlanTier, Profile, Retry, Step
+from autopack.plan.ordering import order
 from autopack.plan.policy import obey
 from autopack.plan.routing import route
-from autopack.problem import Label, Problem, problem
-from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
+from autopack.problem import Problem
+from autopack.spec.model import Spec
+
+if TYPE_CHECKING:  # what only a sealed plan needs is on no validate's way
+    from autopack.plan.backlog import BacklogEntry
+    from autopack.plan.calibration import Calibration
+    from autopack.plan.model import Plan
 
 Pass = Callable[[Draft], Draft]
 
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-
-def compile(spec: Spec, *, jobs: int | None = None) -> tuple[Plan | None, list[Problem]]:  # noqa: A001 - the field's word
-    """The frozen plan, or None with errors among the findings. Equal specs give equal plans, byte for byte."""
-    draft = Draft(spec)
-    for step in PASSES:
-        draft = step(draft)
-        if draft.failed:
-            return None, _problems(draft)
-    return seal(draft, jobs or PHASES_AT_ONCE), _problems(draft)
-
-
-def _problems(draft: Draft) -> list[Problem]:
-    return [draft.spec.told_with_uses(found) for found in draft.problems]
-
-
-def expand(draft: Draft) -> Draft:
-    """Tiers and phases to one list, with the needs of tiers spelled out as needs of phases."""
-    phases: list[DraftPhase] = []
-    tiers = draft.spec.playbook.tiers
-    for number, tier in enumerate(tiers):
-        before = _tier_needs(tiers, number)
-        needed = tuple(phase.id for other in tiers if other.id in before for phase in other.phases)
-        for phase in tier.phases:
-            needs = tuple(dict.fromkeys((*needed, *phase.needs)))
-            phases.append(DraftPhase(phase, tier, needs, {}))
-    return replace(draft, phases=tuple(phases))
-
-
-def order(draft: Draft) -> Draft:
-    """Every phase after all it needs; a cycle is a finding with each of its edges."""
-    by_id = {phase.spec.id: phase for phase in draft.phases}
-    try:
-        ids = ordered({name: phase.needs for name, phase in by_id.items()})
-    except Cycle as cycle:
-        return draft.found(_cycle(draft.spec, by_id, cycle.path))
-    return replace(draft, phases=tuple(by_id[name] for name in ids))
-
-
 PASSES: tuple[Pass, ...] = (expand, order, inherit, obey, route, prove_budget)
 
 
-def seal(draft: Draft, jobs: int) -> Plan:
-    """The draft as a plan: nothing left to decide, nothing that depends on where or when it was made."""
-    spec, caps = draft.spec, draft.caps
-    if caps is None:
-        raise ValueError("the inherit pass has not run")
-    used = _models_used(draft)
-    return Plan(
-        format_version=FORMAT_VERSION,
-        project=spec.project.name,
-        playbook=spec.playbook.name,
-        description=spec.playbook.description or "",
-        inputs=dict(spec.inputs),
-        base_branch=spec.project.base_branch,
-        base_commit=None,
-        integration_branch=spec.project.integration_branch,
-        protected_branches=tuple(dict.fromkeys((*spec.project.protected_branches, spec.project.base_branch))),
-        protected_paths=_protected(spec),
-        safety_profile=draft.safety_profile,  # type: ignore[arg-type]  # the schema's enum
-        run_scope=draft.run_scope,  # type: ignore[arg-type]
-        stage=spec.project.stage,  # type: ignore[arg-type]
-        fail_fast=spec.ruleset.fail_fast[draft.safety_profile],
-        caps=caps,
-        retry=Retry(spec.ruleset.retry.attempts, spec.ruleset.retry.backoff_s, spec.ruleset.retry.backoff_s_max),
-        pools=_pools(spec, used, jobs),
-        tiers=tuple(_tier(draft, number, tier, caps) for number, tier in enumerate(spec.playbook.tiers, 1)),
-        phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
-        models={name: _model(spec.models.models[name]) for name in used},
-        profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
-        format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
-        worst=total([phase.worst for phase in draft.phases]),
-    )
+def compile(  # noqa: A001 - the field's word
+    spec: Spec,
+    *,
+    jobs: int | None = None,
+    backlog: "Mapping[str, BacklogEntry]" = NO_BACKLOG,
+    calibration: "Calibration | None" = None,
+) -> "tuple[Plan | None, list[Problem]]":
+    """The frozen plan, or None with errors among the findings. Equal specs give equal plans, byte for byte.
+
+    `calibration` words findings (what is likely beside what is possible) and never reaches the plan.
+    """
+    from autopack.plan.seal import seal  # noqa: PLC0415 - see the module
+
+    draft = drafted(spec, jobs=jobs, backlog=backlog, calibration=calibration)
+    return (None if draft.failed else seal(draft)), told(draft)
 
 
-# --- parts of the sealed plan ---
+def drafted(
+    spec: Spec,
+    *,
+    jobs: int | None = None,
+    backlog: "Mapping[str, BacklogEntry]" = NO_BACKLOG,
+    calibration: "Calibration | None" = None,
+) -> Draft:
+    """All passes but the seal; after an error the later ones, which would stumble over it, are left out."""
+    draft = Draft(spec, jobs or PHASES_AT_ONCE, backlog, calibration)
+    for step in PASSES:
+        draft = step(draft)
+        if draft.failed:
+            break
+    return draft
 
 
-def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
-    spec, rules = phase.spec, draft.spec.ruleset
-    if phase.audit is None:
-        raise ValueError("the route pass has not run")
-    budget, granted = spec.budget, _granted(draft.spec, spec)
-    return PlanPhase(
-        phase_id=spec.id,
-        index=index,
-        tier_id=phase.tier.id,
-        name=spec.name or spec.id,
-        category=phase["category"],
-        task_category=phase["task_category"] or phase["category"],
-        complexity=phase["complexity"],
-        builder_mode=phase["builder_mode"],
-        high_risk=phase["high_risk"],
-        severity=phase["severity"],
-        goal=spec.goal,
-        acceptance=spec.acceptance,
-        deliverables=spec.deliverables,
-        write=spec.scope.write,
-        read=tuple(dict.fromkeys((*spec.scope.read, *draft.spec.playbook.context))),
-        needs=phase.needs,
-        tags=spec.tags,
-        allow=tuple(dict.fromkeys((*spec.allow, *granted[0]))),
-        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *granted[1]))),
-        probes=spec.probes,
-        ci=phase["ci"],
-        auto_apply=phase["auto_apply"],
-        auditor_profile=phase["auditor_profile"],
-        audit=phase.audit,
-        attempts=phase.attempts,
-        auditor_attempts=phase["auditor_attempts"],
-        token_cap=phase["token_cap"],
-        cost_usd_max=budget.cost_usd if budget else None,
-        minutes_max=budget.minutes if budget else None,
-        limits=Limits(
-            files=phase["files"] or rules.limits.files,
-            changed_lines=rules.limits.changed_lines,
-            file_bytes=rules.limits.file_bytes,
-            shrink=rules.limits.shrink,
-            growth=rules.limits.growth,
-            fuzz=rules.limits.fuzz[phase["complexity"]],
-        ),
-        builder_prompt=prompt.builder(phase),
-        auditor_prompt=prompt.auditor(phase),
-        why=phase.why,
-        worst=phase.worst,
-    )
-
-
-def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
-    return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
-
-
-def _tier(draft: Draft, index: int, tier: Tier, caps: Caps) -> PlanTier:
-    rule, profile = draft.spec.ruleset.tier, draft.safety_profile
-    phases = [phase for phase in draft.phases if phase.tier.id == tier.id]
-    tokens = int(rule.incident_token_factor * sum(phase["token_cap"] for phase in phases))
-    minors = rule.minor_issues_per_phase[profile] * sum(phase["minor_factor"] for phase in phases)
-    return PlanTier(
-        tier_id=tier.id,
-        index=index,
-        name=tier.name or tier.id,
-        phases=tuple(phase.spec.id for phase in phases),
-        token_cap=min(tokens, caps.tokens),
-        ci_runs=rule.ci_runs_per_phase * len(phases),
-        minor_issues=int(minors),
-        major_issues=rule.major_issues,
-    )
-
-
-def _model(model: Model) -> PlanModel:
-    return PlanModel(
-        name=model.name,
-        litellm=model.litellm,
-        api_base=model.api_base,
-        api_key_env=model.api_key_env,
-        provider=model.provider,
-        tier=model.tier,
-        context_tokens=model.context_tokens,
-        max_output_tokens=model.max_output_tokens,
-        price=price_of(model),
-        token_cap=model.token_cap,
-        timeout_s=model.timeout_s,
-        params=dict(model.params),
-    )
-
-
-def _profile(spec: Spec, name: str) -> Profile:
-    ci, profile = spec.ci, spec.ci.profiles[name]
-    return Profile(
-        name=name,
-        setup=tuple(_step(step) for step in ci.setup),
-        steps=tuple(_step(step) for step in profile.steps),
-        retries=profile.retries,
-        env_pass=ci.env_pass,
-        env_set=dict(ci.env_set),
-        memory_mb=ci.sandbox.memory_mb,
-        cpu_s=ci.sandbox.cpu_s,
-    )
-
-
-def _step(step: CiStep) -> Step:
-    return Step(step.id, step.run, step.timeout_s, step.junit, step.allow_no_tests)
-
-
-def _protected(spec: Spec) -> tuple[str, ...]:
-    """The ruleset's patterns and every file that governs this very run."""
-    own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
-
-
-def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
-    """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
-    pools = {"phase": jobs, "Land": 1, "RunCi": jobs, "ApplyReply": jobs, "AssembleContext": jobs, "CallModel": jobs}
-    for name in used:
-        provider = spec.models.models[name].provider
-        quota = spec.models.providers.get(provider)
-        pools[f"provider:{provider}"] = (quota.concurrency if quota else None) or jobs
-    return pools
-
-
-def _models_used(draft: Draft) -> list[str]:
-    names = {attempt.ask.model for phase in draft.phases for attempt in phase.attempts}
-    names |= {phase.audit.model for phase in draft.phases if phase.audit is not None}
-    return sorted(names)
-
-
-def _tier_needs(tiers: tuple[Tier, ...], number: int) -> frozenset[str]:
-    """Tier ids that must be done first; where nothing is said, the tier before."""
-    needs = tiers[number].needs
-    if needs is None:
-        return frozenset({tiers[number - 1].id}) if number else frozenset()
-    return frozenset(needs)
-
-
-def _cycle(spec: Spec, by_id: Mapping[str, DraftPhase], path: tuple[str, ...]) -> Problem:
-    """The whole cycle, with every edge where it is written."""
-    edges = []
-    for who, need in pairwise(path):
-        phase = by_id[who].spec
-        edges.append(Label(spec.span(phase.need_at(need)), f"{who} needs {need}"))
-    words = "phases need each other in a circle: " + " -> ".join(path)
-    return problem("AP4001", words, edges[0].span, tuple(edges[1:]), help="remove one of these needs")
+def told(draft: Draft) -> list[Problem]:
+    """What was found on the way."""
+    return [draft.spec.told_with_uses(found) for found in draft.problems]

@@ -1,9 +1,9 @@
 """A plan while it is being compiled: what each pass hands to the next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autopack.plan.model import Ask, Attempt, Caps, Worst
 from autopack.problem import Problem
@@ -11,6 +11,11 @@ from autopack.spec import model as spec_model
 from autopack.spec.at import At
 from autopack.spec.model import Spec
 
+if TYPE_CHECKING:  # neither is on the way of a check of files
+    from autopack.plan.backlog import BacklogEntry
+    from autopack.plan.calibration import Calibration
+
+NO_BACKLOG: "Mapping[str, BacklogEntry]" = {}
 NOTHING = Worst(0, 0, Decimal(0))
 
 
@@ -42,7 +47,12 @@ class DraftPhase:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
+    """`jobs`, `backlog` and `calibration` are what a compile is told beside the spec."""
+
     spec: Spec
+    jobs: int = 1
+    backlog: "Mapping[str, BacklogEntry]" = field(default_factory=lambda: NO_BACKLOG)
+    calibration: "Calibration | None" = None
     phases: tuple[DraftPhase, ...] = ()
     caps: Caps | None = None
     safety_profile: str = "normal"

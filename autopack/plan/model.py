@@ -1,7 +1,8 @@
 """The frozen plan: everything a run may do, with every default filled in and every price fixed.
 
 A Plan holds no times and no absolute paths, so that equal specs give equal digests on every machine.
-`base_commit` is None in a plan made without a repository; a run fixes it before it starts.
+`base_commit` is None in a plan made without a repository; a run fixes it before it starts. `backlog_sha256` names the
+issues of earlier runs that the compiler knew of.
 """
 
 from collections.abc import Mapping
@@ -53,11 +54,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One rung of a phase's ladder: who answers in which format, and what changed against the rung before."""
+    """One rung of a phase's ladder: who answers in which format, and what changed against the rung before.
+
+    `fallbacks` are asked in their order where the model of `ask` can't be used; the worst case is the dearest of all.
+    """
 
     step: str
     ask: Ask
     edit_format: EditFormat
+    fallbacks: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,38 @@ class Retry:
     backoff_s_max: float
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A phase that an earlier run has landed: its commit is below `base_commit`, so it is COMPLETE from the start."""
+
+    phase_id: str
+    run_id: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIssue:
+    """What was still wrong with a carried phase; it goes on counting, so that going on launders nothing."""
+
+    issue_key: str
+    severity: Literal["minor", "major"]
+    category: str
+    source: str
+    description: str
+    evidence_refs: tuple[str, ...]
+    phase_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The run that this plan goes on from, and what it and those before it have spent: shown, never charged again."""
+
+    run_id: str
+    tokens: int
+    cost_usd: Decimal
+    open_issues: tuple[OpenIssue, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
@@ -239,6 +276,9 @@ class Plan:
     profiles: Mapping[str, Profile]
     format_prompts: Mapping[str, str]
     worst: Worst
+    carried: tuple[Carried, ...] = ()
+    continues: Earlier | None = None
+    backlog_sha256: str | None = None
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from autopack.spec import model, rules
+from autopack.spec import model
 from autopack.spec.at import At
 from autopack.spec.expand import Whole
 from autopack.spec.extends import Merged
+from autopack.spec.rules.ci import chain_of
 
 Value = Mapping[str, Any]
 
@@ -282,7 +283,7 @@ def _profile(at: At, profiles: Value, name: str) -> model.Profile:
     """Steps of the farthest parent first; a step of the same id takes the place of the one before."""
     steps: dict[str, model.CiStep] = {}
     retries = 0
-    for each in reversed(rules.chain_of(profiles, name)):
+    for each in reversed(chain_of(profiles, name)):
         retries = int(profiles[each].get("retries", retries))
         for index, step in enumerate(profiles[each].get("steps", ())):
             steps[step["id"]] = _step(at.to("profiles", each, "steps", index), step)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
-from autopack.spec.rules import provider
+from autopack.spec.rules.catalogue import provider
 
 Scalar = str | int | float | bool
 Argv = tuple[str, ...]

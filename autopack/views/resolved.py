@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from autopack.plan.compiler import expand, order
 from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
+from autopack.plan.ordering import order
 from autopack.problem import Problem
 from autopack.spec.at import At
 from autopack.spec.model import Spec

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from autopack.plan.budget import expected
 from autopack.plan.graph import waves
-from autopack.plan.model import Plan, PlanPhase
+from autopack.plan.model import Earlier, Plan, PlanPhase
 from autopack.run.state import ENDED, RunState
 from autopack.views.projection import PhaseView, RunView, TierView
 
@@ -122,6 +122,8 @@ def run_screen(run: RunView) -> str:
     parts += ["", run_line(run)]
     if run.failure:
         parts.append(f"why: {run.failure}")
+    if run.continues:
+        parts.append(_earlier(run.continues))
     if run.maybe_paid_calls:
         parts.append(
             f"{run.maybe_paid_calls} model call(s) were in flight when a driver died: maybe paid, charged in full."
@@ -129,6 +131,11 @@ def run_screen(run: RunView) -> str:
     if run.done and run.head != run.base_commit:
         parts.append(f"what landed: git log {run.base_commit[:12]}..{run.integration_branch}")
     return "\n".join(parts)
+
+
+def _earlier(before: Earlier) -> str:
+    spent = f"{before.tokens:,} tokens and {money(before.cost_usd)} were spent until there"
+    return f"goes on from run {before.run_id}: {spent}, and are not charged again"
 
 
 def run_line(run: RunView) -> str:
@@ -173,7 +180,7 @@ def run_markdown(run: RunView) -> str:
 {run.state}{f": {run.failure_reason}" if run.failure_reason else ""}
 
 {run.failure or "Every phase passed gate, CI and audit where one is due."}
-
+{f"{chr(10)}This run {_earlier(run.continues)}.{chr(10)}" if run.continues else ""}
 | | |
 | --- | --- |
 | project, playbook | {run.project}, {run.playbook} |
@@ -286,7 +293,8 @@ The integration branch `{found.integration_branch}` holds exactly that; nothing 
 
 
 _NEXT = {
-    "DONE_FAILED_BUDGET_EXHAUSTED": "Raise the cap named above in the `budget` of playbook or phase, or split it, "
+    "DONE_FAILED_BUDGET_EXHAUSTED": "Where a cap of the run stopped it, go on from what landed with "
+    "`autopack resume RUN --budget tokens=...`; where a phase's own did, raise that one in its `budget` or split it, "
     "then start a new run.",
     "DONE_FAILED_ENVIRONMENT": "Mend what is named above (key, provider, git, CI tool, disk), then start a new run.",
     "DONE_FAILED_POLICY_VIOLATION": "Read what was tried in `evidence/` before anything else; then narrow or widen the "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.plan import compiler
+from autopack.plan.backlog import EMPTY, Backlog
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span
 from autopack.spec.load import load
@@ -49,11 +50,11 @@ class Folder:
         assert spec is not None, [f"{each.code} {each.message}" for each in problems]
         return spec
 
-    def compile(self, jobs: int | None = None) -> tuple[Plan | None, list[Problem]]:
-        return compiler.compile(self.spec(), jobs=jobs)
+    def compile(self, jobs: int | None = None, backlog: Backlog = EMPTY) -> tuple[Plan | None, list[Problem]]:
+        return compiler.compile(self.spec(), jobs=jobs, backlog=backlog)
 
-    def plan(self, jobs: int | None = None) -> Plan:
-        plan, problems = self.compile(jobs)
+    def plan(self, jobs: int | None = None, backlog: Backlog = EMPTY) -> Plan:
+        plan, problems = self.compile(jobs, backlog)
         assert plan is not None, [f"{each.code} {each.message}" for each in problems]
         return plan
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 import autopack
-from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, UnknownRun
+from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, StoreOutdated, UnknownRun
 from autopack.spec.nearest import did_you_mean
 from autopack.views import exits
 
@@ -28,6 +28,7 @@ VERBS = {
     "runs": "List the runs of this project.",
     "status": "Show how a run stands.",
     "logs": "Show what happened in a run, event by event.",
+    "replay": "Make every decision of a run again from its record, offline, and compare.",
     "explain": "Say what a code means and why it matters.",
     "schema": "Print the JSON Schema of a kind.",
     "lsp": "Serve editors: findings, completion, hover, definitions, rename.",
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (RunExists, UnknownRun, StoreMissing, RunLocked) as error:
+    except (RunExists, UnknownRun, StoreMissing, StoreOutdated, RunLocked) as error:
         return _said(error, exits.USAGE)
     except JournalError as error:
         return _said(error, exits.ENVIRONMENT)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+from autopack.journal.durable import put
 from autopack.plan import canonical
 from autopack.plan.model import digest
 from autopack.views import text
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
-from autopack.views.durable import put
 from autopack.views.exits import ENVIRONMENT, STALE, USAGE
 
 STDOUT = "-"

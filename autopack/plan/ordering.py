@@ -1,0 +1,31 @@
+"""The pass that puts every phase after all it needs, and tells of the needs that allow no order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.graph import Cycle
+from autopack.plan.graph import order as ordered
+from autopack.problem import Label, Problem, problem
+from autopack.spec.model import Spec
+
+
+def order(draft: Draft) -> Draft:
+    """Every phase after all it needs; a cycle is a finding with each of its edges."""
+    by_id = {phase.spec.id: phase for phase in draft.phases}
+    try:
+        ids = ordered({name: phase.needs for name, phase in by_id.items()})
+    except Cycle as cycle:
+        return draft.found(_cycle(draft.spec, by_id, cycle.path))
+    return replace(draft, phases=tuple(by_id[name] for name in ids))
+
+
+def _cycle(spec: Spec, by_id: Mapping[str, DraftPhase], path: tuple[str, ...]) -> Problem:
+    """The whole cycle, with every edge where it is written."""
+    edges = []
+    for who, need in pairwise(path):
+        phase = by_id[who].spec
+        edges.append(Label(spec.span(phase.need_at(need)), f"{who} needs {need}"))
+    words = "phases need each other in a circle: " + " -> ".join(path)
+    return problem("AP4001", words, edges[0].span, tuple(edges[1:]), help="remove one of these needs")

@@ -1,0 +1,180 @@
+"""The last pass: a draft that nothing is left to decide of, as a frozen plan.
+
+Apart from the other passes because it needs instructions and prices of everything, and because a check of files
+(`validate`) runs all passes but this one.
+"""
+
+from collections.abc import Mapping
+
+from autopack.plan import prompt
+from autopack.plan.backlog import digest
+from autopack.plan.budget import price_of, total
+from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.model import FORMAT_VERSION, Caps, Limits, Plan, PlanModel, PlanPhase, PlanTier, Profile, Retry, Step
+from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
+
+
+def seal(draft: Draft) -> Plan:
+    """The draft as a plan: nothing left to decide, nothing that depends on where or when it was made."""
+    spec, caps = draft.spec, draft.caps
+    if caps is None:
+        raise ValueError("the inherit pass has not run")
+    used = _models_used(draft)
+    return Plan(
+        format_version=FORMAT_VERSION,
+        project=spec.project.name,
+        playbook=spec.playbook.name,
+        description=spec.playbook.description or "",
+        inputs=dict(spec.inputs),
+        base_branch=spec.project.base_branch,
+        base_commit=None,
+        integration_branch=spec.project.integration_branch,
+        protected_branches=tuple(dict.fromkeys((*spec.project.protected_branches, spec.project.base_branch))),
+        protected_paths=_protected(spec),
+        safety_profile=draft.safety_profile,  # type: ignore[arg-type]  # the schema's enum
+        run_scope=draft.run_scope,  # type: ignore[arg-type]
+        stage=spec.project.stage,  # type: ignore[arg-type]
+        fail_fast=spec.ruleset.fail_fast[draft.safety_profile],
+        caps=caps,
+        retry=Retry(spec.ruleset.retry.attempts, spec.ruleset.retry.backoff_s, spec.ruleset.retry.backoff_s_max),
+        pools=_pools(spec, used, draft.jobs),
+        tiers=tuple(_tier(draft, number, tier, caps) for number, tier in enumerate(spec.playbook.tiers, 1)),
+        phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
+        models={name: _model(spec.models.models[name]) for name in used},
+        profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
+        format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
+        worst=total([phase.worst for phase in draft.phases]),
+        backlog_sha256=digest(draft.backlog),
+    )
+
+
+# --- parts of the sealed plan ---
+
+
+def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
+    spec, rules = phase.spec, draft.spec.ruleset
+    if phase.audit is None:
+        raise ValueError("the route pass has not run")
+    budget, granted = spec.budget, _granted(draft.spec, spec)
+    return PlanPhase(
+        phase_id=spec.id,
+        index=index,
+        tier_id=phase.tier.id,
+        name=spec.name or spec.id,
+        category=phase["category"],
+        task_category=phase["task_category"] or phase["category"],
+        complexity=phase["complexity"],
+        builder_mode=phase["builder_mode"],
+        high_risk=phase["high_risk"],
+        severity=phase["severity"],
+        goal=spec.goal,
+        acceptance=spec.acceptance,
+        deliverables=spec.deliverables,
+        write=spec.scope.write,
+        read=tuple(dict.fromkeys((*spec.scope.read, *draft.spec.playbook.context))),
+        needs=phase.needs,
+        tags=spec.tags,
+        allow=tuple(dict.fromkeys((*spec.allow, *granted[0]))),
+        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *granted[1]))),
+        probes=spec.probes,
+        ci=phase["ci"],
+        auto_apply=phase["auto_apply"],
+        auditor_profile=phase["auditor_profile"],
+        audit=phase.audit,
+        attempts=phase.attempts,
+        auditor_attempts=phase["auditor_attempts"],
+        token_cap=phase["token_cap"],
+        cost_usd_max=budget.cost_usd if budget else None,
+        minutes_max=budget.minutes if budget else None,
+        limits=Limits(
+            files=phase["files"] or rules.limits.files,
+            changed_lines=rules.limits.changed_lines,
+            file_bytes=rules.limits.file_bytes,
+            shrink=rules.limits.shrink,
+            growth=rules.limits.growth,
+            fuzz=rules.limits.fuzz[phase["complexity"]],
+        ),
+        builder_prompt=prompt.builder(phase),
+        auditor_prompt=prompt.auditor(phase),
+        why=phase.why,
+        worst=phase.worst,
+    )
+
+
+def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
+    return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
+
+
+def _tier(draft: Draft, index: int, tier: Tier, caps: Caps) -> PlanTier:
+    rule, profile = draft.spec.ruleset.tier, draft.safety_profile
+    phases = [phase for phase in draft.phases if phase.tier.id == tier.id]
+    tokens = int(rule.incident_token_factor * sum(phase["token_cap"] for phase in phases))
+    minors = rule.minor_issues_per_phase[profile] * sum(phase["minor_factor"] for phase in phases)
+    return PlanTier(
+        tier_id=tier.id,
+        index=index,
+        name=tier.name or tier.id,
+        phases=tuple(phase.spec.id for phase in phases),
+        token_cap=min(tokens, caps.tokens),
+        ci_runs=rule.ci_runs_per_phase * len(phases),
+        minor_issues=int(minors),
+        major_issues=rule.major_issues,
+    )
+
+
+def _model(model: Model) -> PlanModel:
+    return PlanModel(
+        name=model.name,
+        litellm=model.litellm,
+        api_base=model.api_base,
+        api_key_env=model.api_key_env,
+        provider=model.provider,
+        tier=model.tier,
+        context_tokens=model.context_tokens,
+        max_output_tokens=model.max_output_tokens,
+        price=price_of(model),
+        token_cap=model.token_cap,
+        timeout_s=model.timeout_s,
+        params=dict(model.params),
+    )
+
+
+def _profile(spec: Spec, name: str) -> Profile:
+    ci, profile = spec.ci, spec.ci.profiles[name]
+    return Profile(
+        name=name,
+        setup=tuple(_step(step) for step in ci.setup),
+        steps=tuple(_step(step) for step in profile.steps),
+        retries=profile.retries,
+        env_pass=ci.env_pass,
+        env_set=dict(ci.env_set),
+        memory_mb=ci.sandbox.memory_mb,
+        cpu_s=ci.sandbox.cpu_s,
+    )
+
+
+def _step(step: CiStep) -> Step:
+    return Step(step.id, step.run, step.timeout_s, step.junit, step.allow_no_tests)
+
+
+def _protected(spec: Spec) -> tuple[str, ...]:
+    """The ruleset's patterns and every file that governs this very run."""
+    own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
+
+
+def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
+    """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
+    pools = {"phase": jobs, "Land": 1, "RunCi": jobs, "ApplyReply": jobs, "AssembleContext": jobs, "CallModel": jobs}
+    for name in used:
+        provider = spec.models.models[name].provider
+        quota = spec.models.providers.get(provider)
+        pools[f"provider:{provider}"] = (quota.concurrency if quota else None) or jobs
+    return pools
+
+
+def _models_used(draft: Draft) -> list[str]:
+    names = {attempt.ask.model for phase in draft.phases for attempt in phase.attempts}
+    names |= {phase.audit.model for phase in draft.phases if phase.audit is not None}
+    return sorted(names)

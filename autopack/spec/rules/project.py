@@ -1,0 +1,43 @@
+"""A project: its branches and paths."""
+
+import re
+from fnmatch import fnmatchcase
+
+from autopack.spec.rules.scopes import path_at
+from autopack.spec.rules.written import Found, Names, Written
+
+# Not compiled here: most files have no branches, and compiling takes longer than judging them.
+_NO_BRANCH = r"(?:^|/)\.|\.\.|//|@\{|[\x00-\x20\x7f~^:?*\[\\]|\.lock(?:/|$)|^/|[/.]$|^@$|^-"
+_WORD_IN_BRACES = r"\{(?!run_id\})[^}]*\}?"
+_FOR_INSTANCE = "such as autonomous/{run_id}"
+
+
+def branches(written: Written, _names: Names) -> Found:
+    for key in ("base_branch", "integration_branch"):
+        name = written.get(key) or "main"
+        if re.search(_NO_BRANCH, name):
+            yield written.at((key,), "AP3016", f'git takes no branch called "{name}"', _FOR_INSTANCE)
+        elif key == "integration_branch" and (word := re.search(_WORD_IN_BRACES, name)):
+            message = f'"{word[0]}" stands for nothing in the name of a branch'
+            yield written.at((key,), "AP3016", message, "the one word it takes is {run_id}")
+
+
+def protected_integration(written: Written, _names: Names) -> Found:
+    """Told at the integration branch; at what protects it, where the integration branch is the default."""
+    branch = written.get("integration_branch")
+    if branch is None:
+        return
+    protected = [steps for steps, pattern in written.items("protected_branches") if fnmatchcase(branch, pattern)]
+    if written.get("base_branch") == branch:
+        protected.append(("base_branch",))
+    if protected:
+        told = [steps for steps in (("integration_branch",), *protected) if written.document.has(steps)]
+        labels = [written.label(steps, "protected here") for steps in told[1:2]]
+        message = f'the integration branch "{branch}" is protected'
+        yield written.at(told[0], "AP3015", message, _FOR_INSTANCE, *labels)
+
+
+def paths_of_project(written: Written, _names: Names) -> Found:
+    for steps, path in written.items("playbooks"):
+        yield from path_at(written, steps, path)
+    yield from path_at(written, ("artifacts", "path"), written.get("artifacts", "path"))
