@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from autopack.runners import process
-from autopack.runners.process import CannotStart, Finished, Limits, reap, run, scrubbed
-from autopack.runners.process import lineage
+from autopack.runners.process import CannotStart, Finished, Limits, lineage, reap, run, scrubbed
 from autopack.runners.process.lineage import look
 
 HAS_PROC = Path("/proc/self/stat").exists()
@@ -319,6 +318,7 @@ def test_no_descriptor_is_left_open(tmp_path):
         with pytest.raises(CannotStart):
             go(["./nope"], tmp_path, stdin=b"x", limits=limits)
     assert len(list(folder.iterdir())) == before
+
 
 # Sets a session of its own, without token, environment or descriptors: nothing but its parents leads to it.
 GHOST = """

@@ -66,4 +66,4 @@ def _places(argv: Sequence[str], start: int, worktree: str) -> Iterator[int]:
 
 def _inside(path: str, places: Sequence[str]) -> bool:
     roots = [os.path.normpath(place.partition("::")[0]) for place in places]
-    return any(root == "." or path == root or path.startswith(root + "/") for root in roots)
+    return any(root in (".", path) or path.startswith(root + "/") for root in roots)

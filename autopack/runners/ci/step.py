@@ -154,9 +154,7 @@ def _started(bench: Bench, step: Step, argv: Sequence[str], env: Mapping[str, st
 
 
 def _limits(profile: Profile) -> process.Limits:
-    return process.Limits(
-        profile.memory_mb, profile.cpu_s, profile.file_mb, profile.open_files, profile.processes
-    )
+    return process.Limits(profile.memory_mb, profile.cpu_s, profile.file_mb, profile.open_files, profile.processes)
 
 
 def _judge(

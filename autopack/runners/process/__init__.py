@@ -3,4 +3,4 @@
 from autopack.runners.process.child import Cancelled, Finished, OnStart, reap, run, scrubbed
 from autopack.runners.process.start import CannotStart, Limits, found, not_found
 
-__all__ = ["CannotStart", "Cancelled", "Finished", "Limits", "OnStart", "found", "not_found", "reap", "run", "scrubbed"]
+__all__ = ["Cancelled", "CannotStart", "Finished", "Limits", "OnStart", "found", "not_found", "reap", "run", "scrubbed"]

@@ -135,9 +135,7 @@ class Keeper:
         self._report.close()
 
 
-def start(
-    argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bytes | None, limits: Limits | None
-) -> Keeper:
+def start(argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bytes | None, limits: Limits | None) -> Keeper:
     """Raises CannotStart."""
     if not argv or not argv[0]:
         raise CannotStart("arguments", argv, "the command is empty")
@@ -149,9 +147,7 @@ def start(
         raise CannotStart("arguments", argv, str(problem)) from problem
 
 
-def _spawn_kept(
-    argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bytes | None, limits: Limits
-) -> Keeper:
+def _spawn_kept(argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bytes | None, limits: Limits) -> Keeper:
     reader, writer = os.pipe()
     report = open(reader, "rb", buffering=0)
     try:
