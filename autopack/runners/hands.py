@@ -59,12 +59,8 @@ class Hands:
         try:
             answer: Any = DOES[type(effect)](self, effect, ticket)
             told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
-        except CiUnusable as error:
+        except (CiUnusable, ci.Cancelled) as error:
             trouble, message = "ci_unusable", str(error)
-        except CiUnusable as error:
-            trouble, message = "ci_unusable", str(error)
-        except ci.Cancelled:
-            trouble, message = "ci_unusable", "cancelled"
         except git.DiskFull as error:
             trouble, message = "disk_full", str(error)
         except git.GitError as error:

@@ -34,6 +34,9 @@ class Walls:
     borrowed: tuple[str, ...] = ()
 
 
+NO_WALLS = Walls()
+
+
 def fault(environ: Mapping[str, str]) -> str | None:
     """Why no sandbox can be made here, with the next action; None where one can."""
     found = shutil.which("bwrap", path=environ.get("PATH"))
@@ -90,7 +93,7 @@ def wrapped(
         words += ["--setenv", "HOME", TMP]
     for place in SECRETS:
         words += _blank(place)
-    for place in _shown(env, covered, walls, (*readable, *_resolver(network)), (at_home, *walls.hidden)):
+    for place in _shown(env, covered, walls, (*readable, *_resolver(network=network)), (at_home, *walls.hidden)):
         words += ["--ro-bind-try", place, place]
     words += ["--setenv", "TMPDIR", TMP, "--bind", worktree, worktree, "--chdir", worktree, "--", *argv]
     return words
@@ -121,7 +124,7 @@ def _blank(place: str) -> list[str]:
     return ["--ro-bind", os.devnull, place] if os.path.isfile(place) else []
 
 
-def _resolver(network: bool) -> tuple[str, ...]:
+def _resolver(*, network: bool) -> tuple[str, ...]:
     """Names are often resolved through a file below /run."""
     return (os.path.realpath("/etc/resolv.conf"),) if network else ()
 

@@ -21,7 +21,7 @@ class CiUnusable(Exception):
 
 @dataclass(frozen=True)
 class Trials:
-    """`private` are places that no step may see beside the repository and the pool: the project, its store, its runs."""
+    """`private` are places that no step may see beside the repository and the pool: the project, its store and runs."""
 
     repository: git.Repository
     pool: git.Pool

@@ -16,7 +16,8 @@ RETRIED: tuple[StepOutcome, ...] = ("failed", "timeout")  # the others can't com
 @dataclass(frozen=True, slots=True)
 class StepResult:
     """Outcome and tests of the last attempt. `flaky`: ok, after an earlier attempt on the same files was not;
-    `flaky_tests`: those that failed in an earlier attempt and not in the last. The log blob holds every attempt. `fact` is what neither exit code nor tests say. `cannot_start` makes CI unusable.
+    `flaky_tests`: those that failed in an earlier attempt and passed in the last. The log blob holds every attempt.
+    `fact` is what neither exit code nor tests say. `cannot_start` makes CI unusable.
     """
 
     id: str

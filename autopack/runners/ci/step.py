@@ -29,7 +29,7 @@ class Bench(NamedTuple):
     keep: Keep
     cancelled: process.Cancelled | None
     on_start: process.OnStart | None
-    walls: sandbox.Walls = sandbox.Walls()
+    walls: sandbox.Walls = sandbox.NO_WALLS
     selection: Selection = EVERYTHING
 
 

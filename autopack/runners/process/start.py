@@ -149,7 +149,7 @@ def start(argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bytes | 
 
 def _spawn_kept(argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bytes | None, limits: Limits) -> Keeper:
     reader, writer = os.pipe()
-    report = open(reader, "rb", buffering=0)
+    report = os.fdopen(reader, "rb", buffering=0)
     try:
         child = _spawn(_keeper(writer, env, limits, argv), cwd, env, stdin, (writer,))
     except BaseException:
