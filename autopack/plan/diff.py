@@ -43,8 +43,10 @@ OF_MODEL: Mapping[Group, tuple[str, ...]] = {
     "risk": ("tier", "params", "name"),
 }
 OF_PROFILE: Mapping[Group, tuple[str, ...]] = {
-    "authority": ("setup", "steps", "env_pass", "env_set"),
-    "risk": ("retries", "memory_mb", "cpu_s", "name"),
+    "authority": ("setup", "steps", "env_pass", "env_set", "sandbox", "network", "readable", "quarantine"),
+    "risk": (
+        *("retries", "memory_mb", "cpu_s", "name", "file_mb", "open_files", "processes", "baseline", "preflight"),
+    ),
 }
 OF_TIER: Mapping[Group, tuple[str, ...]] = {
     "money": ("token_cap",),
@@ -189,7 +191,8 @@ def _gist(part: str, thing: Mapping[str, Any]) -> Any:
 
 
 def _group(table: Mapping[Group, tuple[str, ...]], field: str) -> Group:
-    return next((group for group, fields in table.items() if field in fields), "other")
+    """A field that no table names is a risk until somebody says better: nothing new goes unseen."""
+    return next((group for group, fields in table.items() if field in fields), "risk")
 
 
 # --- what a difference of one field means ----------------------------------------------------------------------
