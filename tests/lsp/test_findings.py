@@ -1,5 +1,10 @@
 """Findings while somebody types: of the whole project, by unsaved texts, at the place editors count."""
 
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
 import pytest
 
 from tests.lsp.client import Client, Editor, applied, numbers
@@ -179,3 +184,29 @@ def test_text_where_a_list_belongs_becomes_one_and_a_number_becomes_text(editor:
 
 def test_advice_that_is_no_replacement_offers_none(editor: Editor) -> None:
     assert actions(editor, "a.yaml", playbook(phase("a", "needs: [a]")), 5, 82) == []
+
+
+def test_a_warning_can_be_waived_by_whoever_says_why(editor: Editor) -> None:
+    head = "autopack: ci/v1\nname: x\nsetup:\n"
+    text = f"{head}  - {{id: deps, run: [bash, -c, make]}}\nprofiles: {{normal: {{steps: [{{id: u, run: [make]}}]}}}}\n"
+    ((title, after),) = actions(editor, "ci.yaml", text, 3, 22)
+    assert title == "Waive AP3025 for thirty days: say why"
+    added = after.removeprefix(head).partition("\n")[0]
+    assert re.fullmatch(r"  # autopack: ignore\[AP3025\] until=\d{4}-\d\d-\d\d owner=\S* reason=", added)
+    assert after.replace(added + "\n", "") == text
+    editor.type("ci.yaml", after.replace("owner=", "owner=ann").replace("reason=", "reason=there is no other way"))
+    assert editor.findings("ci.yaml") == []
+
+
+def test_an_error_can_not_be_waived_and_neither_can_what_stands_inside_a_text(editor: Editor) -> None:
+    assert actions(editor, "a.yaml", playbook(phase("a", "needs: [a]")), 5, 82) == []
+    swallowed = "autopack: playbook/v1\nname: x\ndescription: |\n  Hello\n  name: x\n  tiers: []\ntiers: []\n"
+    assert all(not title.startswith("Waive") for title, _ in actions(editor, "a.yaml", swallowed, 4, 4))
+
+
+def test_a_finding_leads_to_the_page_that_explains_its_code(editor: Editor) -> None:
+    editor.open("a.yaml", playbook(phase("a", "needs: [a]")))
+    (found,) = editor.findings("a.yaml")
+    page = Path(url2pathname(urlsplit(found["codeDescription"]["href"]).path))
+    assert page.name == "AP3003.md"
+    assert page.read_text().startswith("Remove it from its own needs.")

@@ -9,7 +9,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
 import autopack
-from autopack.views.lsp import completion, findings, hover, navigation
+from autopack.views.lsp import completion, findings, formatting, hover, navigation
 from autopack.views.lsp.workspace import Workspace
 
 PAUSE_S = 0.15  # between the last change and its findings: most people's pause between two words
@@ -111,7 +111,7 @@ def _watches(capabilities: lsp.ClientCapabilities) -> bool:
 
 def _answers(server: Server) -> None:
     @server.feature(
-        lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=[" ", ":", "[", "{", ",", "-"])
+        lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=[" ", ":", "[", "{", ",", "-", ".", "|"])
     )
     def complete(params: lsp.CompletionParams) -> lsp.CompletionList:
         items = completion.completions(server.desk, _place(params.text_document.uri), params.position)
@@ -134,8 +134,20 @@ def _answers(server: Server) -> None:
     def outlined(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
         return navigation.symbols(server.desk, _place(params.text_document.uri))
 
+    @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_LINK)
+    def linked(params: lsp.DocumentLinkParams) -> list[lsp.DocumentLink]:
+        return navigation.links(server.desk, _place(params.text_document.uri))
+
 
 def _edits(server: Server) -> None:
+    @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
+    def formatted(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit]:
+        """As `autopack fmt`; what can't be laid out is said and stays."""
+        try:
+            return formatting.formatted(server.desk, _place(params.text_document.uri))
+        except formatting.Left as error:
+            raise JsonRpcInvalidParams(message=str(error)) from error
+
     @server.feature(
         lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix])
     )
