@@ -472,4 +472,15 @@ CODES: dict[str, Code] = {
         "error",
         "The pin says what the module must hold, and nothing on this machine holds it.",
     ),
+    # --- AP8xxx: run ---
+    "AP8001": Code(
+        "unmet expectation of a scenario",
+        "error",
+        "The rehearsal went another way than the scenario says, so one of the two is not what you meant.",
+    ),
+    "AP8002": Code(
+        "answer that is never given",
+        "warning",
+        "The rehearsal never gets there, so the scenario does not show what it seems to show.",
+    ),
 }

@@ -27,8 +27,30 @@ tiers:
         scope: {write: [src/**]}   # autopack: ignore[AP1016] until=2027-01-31 owner=ann reason=x
       - {<<: *p, id: b, needs: [store.pg.x], for_each: [a], goal: "{{ item }}"}
 """
-WORDS = "{{ }} {{inputs. {% if [ ] { } | &a *a with: uses: for_each: tiers: null 🚀 !!x <<: 1 matrix inputs:".split(" ")
-PIECES = st.sampled_from([*WORDS, '"', "'", "\n", "- ", ": ", "? ", "\t", "\ufeff", "\x00", "\r"])
+SIGNS = [
+    "{{",
+    "}}",
+    "{{inputs.",
+    "{%",
+    "if",
+    "[",
+    "]",
+    "{",
+    "}",
+    "|",
+    "&a",
+    "*a",
+    "!!x",
+    "<<:",
+    "? ",
+    "- ",
+    ": ",
+    "'",
+    "🚀",
+]
+WORDS = ["with:", "uses:", "for_each:", "tiers:", "null", "1", "matrix", "inputs:"]
+BLANKS = ["\n", "\t", "\ufeff", "\x00", "\r", '"']
+PIECES = st.sampled_from([*SIGNS, *WORDS, *BLANKS])
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

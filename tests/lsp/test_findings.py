@@ -210,3 +210,33 @@ def test_a_finding_leads_to_the_page_that_explains_its_code(editor: Editor) -> N
     page = Path(url2pathname(urlsplit(found["codeDescription"]["href"]).path))
     assert page.name == "AP3003.md"
     assert page.read_text().startswith("Remove it from its own needs.")
+
+
+def test_two_folders_are_two_projects(editor: Editor) -> None:
+    for name, category in (("one", "docs"), ("two", "dosc")):
+        editor.write(f"{name}/autopack.yaml", f"{PROJECT}playbooks: [p.yaml]\n")
+        editor.write(f"{name}/p.yaml", playbook(phase("a")).replace("docs", category, 1))
+        editor.open(f"{name}/p.yaml")
+    assert told(editor, "one/p.yaml") == []
+    assert [code for code, _ in told(editor, "two/p.yaml")] == ["AP5001"]
+
+
+def test_of_many_changes_at_once_the_last_one_counts(editor: Editor) -> None:
+    text = playbook(phase("a", "needs: [b]"))
+    for end in range(0, len(text), 3):
+        editor.type("a.yaml", text[:end])
+    editor.type("a.yaml", text)
+    assert [code for code, _ in told(editor, "a.yaml")] == ["AP3002"]
+
+
+def test_a_file_that_is_deleted_has_no_findings_and_is_missed_by_who_names_it(editor: Editor) -> None:
+    editor.write("autopack.yaml", f"{PROJECT}playbooks: [p.yaml]\n")
+    editor.write("p.yaml", playbook(phase("a", "needs: [b]")))
+    editor.open("p.yaml")
+    assert [code for code, _ in told(editor, "p.yaml")] == ["AP3002"]
+    (editor.root / "p.yaml").unlink()
+    editor.close("p.yaml")
+    changes = [{"uri": editor.uri("p.yaml"), "type": 3}]
+    editor.client.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+    assert editor.client.findings(editor.uri("p.yaml")) == []
+    assert [code for code, _ in told(editor, "autopack.yaml")] == ["AP3007"]

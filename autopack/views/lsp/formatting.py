@@ -2,7 +2,7 @@
 
 from lsprotocol.types import TextEdit
 
-from autopack.spec.document import BOM
+from autopack.spec.source import BOM
 from autopack.views import rewriting
 from autopack.views.lsp.workspace import Workspace
 from autopack.views.rewriting import Left

@@ -24,6 +24,7 @@ class Server(LanguageServer):
         # after a form feed or U+2028 would land in the wrong place.
         super().__init__("autopack", autopack.__version__, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
         self.desk = Workspace()
+        self.asked_to_end = False
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._shown: dict[str, set[str]] = {}  # places that have findings in the editor, by root
 
@@ -102,6 +103,10 @@ def _documents(server: Server) -> None:
         roots |= {server.desk.root(place) for each in params.changes if (place := to_fs_path(each.uri)) is not None}
         for root in roots:
             server.changed(os.path.join(root, "autopack.yaml"))
+
+    @server.feature(lsp.SHUTDOWN)
+    def ending(_params: None) -> None:
+        server.asked_to_end = True
 
 
 def _watches(capabilities: lsp.ClientCapabilities) -> bool:
