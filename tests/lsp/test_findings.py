@@ -234,6 +234,7 @@ def test_a_file_that_is_deleted_has_no_findings_and_is_missed_by_who_names_it(ed
     editor.write("p.yaml", playbook(phase("a", "needs: [b]")))
     editor.open("p.yaml")
     assert [code for code, _ in told(editor, "p.yaml")] == ["AP3002"]
+    assert told(editor, "autopack.yaml") == []
     (editor.root / "p.yaml").unlink()
     editor.close("p.yaml")
     changes = [{"uri": editor.uri("p.yaml"), "type": 3}]

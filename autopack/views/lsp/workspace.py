@@ -20,6 +20,7 @@ from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import Document, read
 from autopack.spec.files import PROJECT, cached
+from autopack.spec.load import Government, check, government, load
 from autopack.spec.lock import LOCK, Unreadable, pins
 from autopack.spec.source import BYTES_MAX, readable
 from autopack.views.lsp.mentions import REMOTE, Mention, mentions, used
