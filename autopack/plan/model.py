@@ -223,9 +223,21 @@ class Earlier:
     open_issues: tuple[OpenIssue, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SeverityUpgrade:
+    """An issue that matches every given field counts as `to`; nothing ever lowers one."""
+
+    to: str
+    category: str | None
+    source: str | None
+    complexity: str | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
+
+    `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
     Not slotted: the look-up tables below are made once and kept beside the fields.
     """
@@ -256,6 +268,9 @@ class Plan:
     carried: tuple[Carried, ...] = ()
     continues: Earlier | None = None
     backlog_sha256: str | None = None
+    severity_upgrades: tuple[SeverityUpgrade, ...] = ()
+    commit_issues: bool = False
+    assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

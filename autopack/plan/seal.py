@@ -7,10 +7,22 @@ Apart from the other passes because it needs instructions and prices of everythi
 from collections.abc import Mapping
 
 from autopack.plan import prompt
-from autopack.plan.backlog import digest
+from autopack.plan.backlog import FOLDER, digest
 from autopack.plan.budget import price_of, total
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import FORMAT_VERSION, Caps, Limits, Plan, PlanModel, PlanPhase, PlanTier, Profile, Retry, Step
+from autopack.plan.model import (
+    FORMAT_VERSION,
+    Caps,
+    Limits,
+    Plan,
+    PlanModel,
+    PlanPhase,
+    PlanTier,
+    Profile,
+    Retry,
+    SeverityUpgrade,
+    Step,
+)
 from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
 
 
@@ -45,6 +57,11 @@ def seal(draft: Draft) -> Plan:
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
         worst=total([phase.worst for phase in draft.phases]),
         backlog_sha256=digest(draft.backlog),
+        severity_upgrades=tuple(
+            SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
+            for rule in spec.ruleset.severity_upgrades
+        ),
+        commit_issues=spec.project.artifacts.commit_issues,
     )
 
 
@@ -159,9 +176,9 @@ def _step(step: CiStep) -> Step:
 
 
 def _protected(spec: Spec) -> tuple[str, ...]:
-    """The ruleset's patterns and every file that governs this very run."""
+    """The ruleset's patterns, what runs commit about themselves, and every file that governs this very run."""
     own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *sorted(own))))
 
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
