@@ -10,11 +10,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.inherit import cap_at
 from autopack.plan.model import AUDITOR_ASKS, Ask, Plan, PlanPhase, Worst
 from autopack.plan.price import Price, upper_bound
 from autopack.problem import Label, Problem, problem
 from autopack.spec import model as spec_model
-from autopack.spec.at import At
 from autopack.spec.model import Spec
 
 PRIOR_INPUT_TOKENS = 6_000
@@ -126,7 +126,7 @@ def _against(
     draft: Draft, name: str, first: int | Decimal, worst: int | Decimal, cap: int | Decimal
 ) -> Iterator[Problem]:
     unit = "tokens" if name == "tokens" else "USD"
-    place = draft.spec.span(_cap_at(draft.spec, name))
+    place = draft.spec.span(cap_at(draft.spec, name))
     if first > cap:
         yield problem(
             "AP6004",
@@ -145,13 +145,6 @@ def _against(
             help=f"the run stops there; raise budget.{name} to {worst:,} to be sure it never does",
         )
         yield found._replace(severity="error" if strict else "warning")
-
-
-def _cap_at(spec: Spec, name: str) -> At:
-    own = spec.playbook.budget
-    if own is not None and getattr(own, name) is not None:
-        return own.at.to(name)
-    return spec.ruleset.origin("budget", name)
 
 
 def _eaters(draft: Draft, name: str) -> tuple[Label, ...]:
