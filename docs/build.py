@@ -52,7 +52,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
     },
     "ruleset": {
-        "budget.phases": "More phases are an error (AP6002).",
         "budget_warnings": "No warning is recorded.",
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",

@@ -27,6 +27,8 @@ FIELDS = (
     "severity",
     "files",
     "high_risk",
+    "audits",
+    "advice",
 )
 
 PHASE = "phase"
@@ -53,7 +55,7 @@ def inherit(draft: Draft) -> Draft:
         safety_profile=safety_profile,
         run_scope=spec.project.run_scope or spec.ruleset.run_scope,
     )
-    return after.found(*problems, *_too_many(draft, caps))
+    return after.found(*problems)
 
 
 def run_caps(spec: Spec, phases: int) -> Caps:
@@ -229,25 +231,6 @@ def _over_parent(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
                 (Label(spec.span(parent.at, name), "the playbook's cap"),),
                 help=f"lower it to {theirs:,} or raise the playbook's",
             )
-
-
-def _too_many(draft: Draft, caps: Caps) -> Iterator[Problem]:
-    spec = draft.spec
-    if len(draft.phases) > caps.phases:
-        yield problem(
-            "AP6002",
-            f"{len(draft.phases)} phases, and a run may have {caps.phases}",
-            spec.span(spec.playbook.at, "tiers"),
-            help="raise budget.phases, or move tiers into a playbook of their own",
-        )
-    scope = spec.project.run_scope or spec.ruleset.run_scope
-    if scope == "single_tier" and len(spec.playbook.tiers) > 1:
-        yield problem(
-            "AP7001",
-            f"run_scope is single_tier and this playbook has {len(spec.playbook.tiers)} tiers",
-            spec.span(spec.playbook.at, "tiers"),
-            help="use run_scope: multi_tier, or one playbook a tier",
-        )
 
 
 def _unit(name: str) -> str:
