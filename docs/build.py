@@ -48,9 +48,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
         "artifacts.commit_issues": "Issue files stay in the run's folder.",
     },
-    "playbook": {
-        "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
-    },
     "ruleset": {
         "budget_warnings": "No warning is recorded.",
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",

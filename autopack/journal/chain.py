@@ -1,6 +1,7 @@
 """The hash chain over a run's events, and the text an event is hashed as.
 
-An event's line is the canonical JSON of {"at", "body", "seq", "type"}; its hash is the sha256 of the hash before it
+An event's line is the canonical JSON of {"after", "at", "body", "seq", "type"}, without "after" where nothing was
+recorded; its hash is the sha256 of the hash before it
 followed by that line. The hash before the first event is the plan's digest, so a run's events can't be moved under
 another plan.
 """
@@ -24,11 +25,12 @@ def body_text(body: object) -> str:
     return text if text.isascii() else _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
-def line(seq: int, type_name: str, body: str, at: float) -> str:
-    """The canonical text of an event whose body is canonical text already."""
-    return f'{{"at":{at!r},"body":{body},"seq":{seq},"type":{json.dumps(type_name, ensure_ascii=False)}}}'
+def line(seq: int, type_name: str, body: str, at: float, after: str | None = None) -> str:
+    """The canonical text of an event whose body, and what came `after` it, is canonical text already."""
+    recorded = "" if after is None else f'"after":{after},'
+    return f'{{{recorded}"at":{at!r},"body":{body},"seq":{seq},"type":{json.dumps(type_name, ensure_ascii=False)}}}'
 
 
-def link(previous: str, seq: int, type_name: str, body: str, at: float) -> str:
+def link(previous: str, seq: int, type_name: str, body: str, at: float, after: str | None = None) -> str:
     """The hash of an event that follows the one with hash `previous`."""
-    return hashlib.sha256((previous + line(seq, type_name, body, at)).encode()).hexdigest()
+    return hashlib.sha256((previous + line(seq, type_name, body, at, after)).encode()).hexdigest()

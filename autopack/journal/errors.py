@@ -44,6 +44,16 @@ class StoreVersionUnknown(JournalError):
         self.known = known
 
 
+class StoreOutdated(JournalError):
+    """The store has an older revision; it was not touched."""
+
+    def __init__(self, place: str, found: str, known: str) -> None:
+        fact = f"the store has revision {found}, this autopack works with revision {known}"
+        super().__init__(place, fact, "Bring it in step: autopack store upgrade (no run may be driven meanwhile).")
+        self.found = found
+        self.known = known
+
+
 class RunExists(JournalError):
     def __init__(self, place: str, run_id: str) -> None:
         super().__init__(place, f"run {run_id} exists already", "Choose another run id, or resume that run.")

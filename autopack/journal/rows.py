@@ -20,11 +20,14 @@ class RunRow(NamedTuple):
 
 
 class EventRow(NamedTuple):
+    """`after` is what the run was once it had believed the event: figures, and a digest of each part of its state."""
+
     seq: int
     type: str
     body: Body
     at: float
     hash: str
+    after: Body | None = None
 
 
 class Intent(NamedTuple):

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from autopack.journal import tables
 from autopack.journal.database import Address, Database, from_os_error
-from autopack.journal.errors import StoreMissing, StoreUnusable, StoreVersionUnknown
+from autopack.journal.errors import StoreMissing, StoreOutdated, StoreUnusable, StoreVersionUnknown
 
 _VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.Text))
 _CREATION = 0x6175746F  # the advisory lock two processes meet at when both want to create a store on a server
@@ -31,15 +31,31 @@ def locate(at: Address, *, create: bool) -> None:
 
 
 def prepare(database: Database, *, create: bool) -> None:
-    """The store is of the known revision afterwards. Raises StoreMissing, StoreVersionUnknown, StoreUnusable."""
+    """The store is of the known revision afterwards. Raises StoreMissing, StoreOutdated, StoreVersionUnknown,
+    StoreUnusable.
+    """
     with database.reading() as connection:
         found = _revision(connection, database.place)
     if found is None and create:
         _upgrade(database)
     elif found is None:
         raise StoreMissing(database.place)
+    elif found in tables.OLDER:
+        raise StoreOutdated(database.place, found, tables.REVISION)
     elif found != tables.REVISION:
         raise StoreVersionUnknown(database.place, found, tables.REVISION)
+
+
+def upgrade(database: Database) -> tuple[str, str]:
+    """The revision that was found and the one there is now. Raises StoreMissing, StoreVersionUnknown, StoreUnusable."""
+    with database.reading() as connection:
+        found = _revision(connection, database.place)
+    if found is None:
+        raise StoreMissing(database.place)
+    if found not in (*tables.OLDER, tables.REVISION):
+        raise StoreVersionUnknown(database.place, found, tables.REVISION)
+    _upgrade(database)
+    return found, tables.REVISION
 
 
 def _create_file(path: Path, place: str) -> None:
@@ -71,7 +87,7 @@ def _upgrade(database: Database) -> None:
         else:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if _revision(connection, database.place) is None:  # else another process was faster
+        if _revision(connection, database.place) != tables.REVISION:  # else another process was faster
             _run_alembic(connection)
         connection.commit()
 

@@ -1,5 +1,6 @@
 """The store: where runs are made, found and read. Writing to a run goes through its one `Writer`."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ from autopack.journal.errors import JournalDamaged, RunExists, UnknownRun
 from autopack.journal.rows import CallRow, EventRow, IntentRow, RunRow
 from autopack.journal.writer import Writer
 
+Standing = Mapping[str, str]
+
 PAGE = 500
 """Events read at once. A reader holds nothing between two pages, so a slow one is in nobody's way."""
 
@@ -25,7 +28,7 @@ def open_store(url_or_path: str | PathLike[str], *, create: bool, synchronous: S
     """The store in an SQLite file or at a database URL; with `create` it is made where there is none.
 
     `synchronous` NORMAL gives up the last commits when the machine, not the process, goes down.
-    Raises StoreMissing, StoreVersionUnknown, StoreUnusable.
+    Raises StoreMissing, StoreOutdated, StoreVersionUnknown, StoreUnusable.
     """
     at = address(url_or_path)
     schema.locate(at, create=create)
@@ -36,6 +39,14 @@ def open_store(url_or_path: str | PathLike[str], *, create: bool, synchronous: S
         database.close()
         raise
     return Store(database)
+
+
+def upgrade_store(url_or_path: str | PathLike[str]) -> tuple[str, str]:
+    """Bring a store in step; the revision it had and the one it has. Raises as `open_store`."""
+    at = address(url_or_path)
+    schema.locate(at, create=False)
+    with closing(Database(at, "FULL")) as database:
+        return schema.upgrade(database)
 
 
 class Store:
@@ -82,7 +93,7 @@ class Store:
             for row in page:
                 _prove(run_id, row, seq + 1, previous)
                 seq, previous = row.seq, row.hash
-                yield EventRow(seq, row.type, json.loads(row.body), row.at, row.hash)
+                yield _event(row)
                 if seq == run.last_seq and previous != run.last_hash:
                     raise JournalDamaged(run_id, seq, "its hash is not the one its run ends with")
         if seq < run.last_seq:
@@ -95,6 +106,32 @@ class Store:
     def calls(self, run_id: str) -> Mapping[str, CallRow]:
         """The paid-call ledger by key, in the order of keys."""
         return {row.key: _call(row) for row in self._of_run(tables.calls, run_id)}
+
+    def standing(self, project: str, kind: str) -> str | None:
+        """What the project's earlier runs left in the store under this word, None before the first."""
+        at = tables.standing.c
+        found = self._select(sa.select(at.body).where(at.project == project, at.kind == kind))
+        return found[0].body if found else None
+
+    def fold_run(self, project: str, run_id: str, at: float, change: Callable[[Standing], Standing]) -> bool:
+        """Let a run that has ended change what stands, exactly once; False when it had done so before.
+
+        `change` gets every text that stands, by kind, and gives the new ones; runs wait for each other here.
+        """
+        database, statements = self._database, self._database.statements
+        try:
+            with closing(database.connect()) as connection, database.writing(connection) as cursor:
+                if database.path is None:
+                    cursor.execute(_WAIT_FOR_TURN, {"key": _turn(project)})
+                cursor.execute(statements.folded, {"project": project, "run_id": run_id, "at": float(at)})
+                cursor.execute(statements.kept, {"of": project})
+                before = dict(cursor.fetchall())
+                for kind, body in change(before).items():
+                    cursor.execute(statements.forget, {"of": project, "in_kind": kind})
+                    cursor.execute(statements.keep, {"project": project, "kind": kind, "body": body})
+        except ConstraintBroken:
+            return False
+        return True
 
     def put_blob(self, data: bytes) -> str:
         """Keeps the bytes, once, and returns their id (sha256)."""
@@ -149,6 +186,11 @@ class Store:
 
 
 _RUNS = sa.select(tables.runs)
+_WAIT_FOR_TURN = "SELECT pg_advisory_xact_lock(%(key)s)"
+
+
+def _turn(project: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"autopack project {project}".encode()).digest()[:8], signed=True)
 
 
 def _prove(run_id: str, row: Any, seq: int, previous: str) -> None:
@@ -156,13 +198,18 @@ def _prove(run_id: str, row: Any, seq: int, previous: str) -> None:
         raise JournalDamaged(run_id, seq, f"it is missing, the next one is {row.seq}")
     if row.prev_hash != previous:
         raise JournalDamaged(run_id, seq, "it doesn't follow the event before it")
-    if row.hash != chain.link(previous, seq, row.type, row.body, row.at):
+    if row.hash != chain.link(previous, seq, row.type, row.body, row.at, row.after):
         raise JournalDamaged(run_id, seq, "its content is not what was written")
 
 
 def _run(row: Any) -> RunRow:
     summary = None if row.summary is None else json.loads(row.summary)
     return RunRow(row.run_id, row.project, row.created_at, row.plan_sha256, row.state, summary, row.last_seq)
+
+
+def _event(row: Any) -> EventRow:
+    after = None if row.after is None else json.loads(row.after)
+    return EventRow(row.seq, row.type, json.loads(row.body), row.at, row.hash, after)
 
 
 def _intent(row: Any) -> IntentRow:

@@ -1,4 +1,4 @@
-"""The tables of revision 0001, and the statements of the hot path as text.
+"""The tables of revision 0002, and the statements of the hot path as text.
 
 Types and statements stay inside what SQLite and PostgreSQL share. JSON is kept as canonical text, because a hash
 is taken over it; money as decimal text, because SQLite has no decimal type.
@@ -11,7 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0001"
+REVISION = "0002"
+OLDER = ("0001",)
+"""Revisions that `autopack store upgrade` can start from."""
 
 metadata = sa.MetaData()
 
@@ -38,6 +40,7 @@ events = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("prev_hash", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("after", sa.Text),
 )
 
 intents = sa.Table(
@@ -73,6 +76,24 @@ blobs = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
 )
 
+standing = sa.Table(
+    "standing",
+    metadata,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+"""What outlives runs: a project's backlog, its calibration. Each is one text, made anew by every run that ends."""
+
+folded = sa.Table(
+    "folded",
+    metadata,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+)
+"""The runs that are in `standing` already, so that none counts twice."""
+
 
 class Statements:
     """The statements of the hot path, compiled once for a dialect and run on the driver's own cursor.
@@ -96,6 +117,11 @@ class Statements:
         self.run = text(runs.update().where(of_run, unmoved).values(kept), "last_seq", "last_hash")
         self.head = text(sa.select(runs.c.last_seq, runs.c.last_hash).where(of_run))
         self.event = text(events.insert())
+        self.folded = text(folded.insert())
+        self.kept = text(sa.select(standing.c.kind, standing.c.body).where(standing.c.project == sa.bindparam("of")))
+        is_kind = standing.c.project == sa.bindparam("of"), standing.c.kind == sa.bindparam("in_kind")
+        self.forget = text(standing.delete().where(*is_kind))
+        self.keep = text(standing.insert())
         self.intent = text(intents.insert(), "run_id", "key", "effect_type", "body", "at", "token")
         self.has_intent = text(sa.select(intents.c.at).where(*_is_row(intents)))
         self.started = text(intents.update().where(*_is_row(intents)), "pid", "pid_start")

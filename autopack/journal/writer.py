@@ -49,25 +49,27 @@ class Writer:
         summary: Body | None = None,
         *,
         at: float | None = None,
+        after: Sequence[Body] | None = None,
     ) -> list[EventRow]:
         """Events, intents with the reservations of their calls, and the run's summary, in one transaction.
 
-        `at` is when the intents start (None: now). A `state` in the summary becomes the run's.
+        `at` is when the intents start (None: now), `after` what each event left behind, in their order.
+        A `state` in the summary becomes the run's.
         Raises StoreUnusable, IntentExists, WriterDisplaced.
         """
         at = self._clock() if at is None else float(at)
         with self._mutex:
             head = self._head or self._read_head()
-            lines = _chained(self.run_id, head, events)
+            lines = _chained(self.run_id, head, events, after)
             wishes = [_intent(self.run_id, intent, at) for intent in intents]
             calls = [_call(self.run_id, intent, at) for intent in intents if _is_paid(intent)]
-            after = _Head(lines[-1]["seq"], lines[-1]["hash"]) if lines else head
+            last = _Head(lines[-1]["seq"], lines[-1]["hash"]) if lines else head
             self._head = None  # read again after a failure: of a commit that raised, nobody knows what was kept
-            self._write(lines, wishes, calls, _run(self.run_id, head, after, summary))
-            self._head = after
+            self._write(lines, wishes, calls, _run(self.run_id, head, last, summary))
+            self._head = last
         return [
-            EventRow(line["seq"], line["type"], event[1], line["at"], line["hash"])
-            for line, event in zip(lines, events, strict=True)
+            EventRow(line["seq"], line["type"], event[1], line["at"], line["hash"], left)
+            for line, event, left in zip(lines, events, _left(after, lines), strict=True)
         ]
 
     def started(self, key: str, pid: int, pid_start: float) -> None:
@@ -152,14 +154,19 @@ class Writer:
             raise ReplyExists(self.run_id, key)
 
 
-def _chained(run_id: str, head: _Head, events: Sequence[NewEvent]) -> list[_Row]:
+def _left(after: Sequence[Body] | None, lines: Sequence[_Row]) -> Sequence[Body | None]:
+    return [None] * len(lines) if after is None else after
+
+
+def _chained(run_id: str, head: _Head, events: Sequence[NewEvent], after: Sequence[Body] | None) -> list[_Row]:
     lines: list[_Row] = []
     seq, previous = head
-    for seq, (type_name, fields, when) in enumerate(events, head.seq + 1):
+    left = [None] * len(events) if after is None else [chain.body_text(each) for each in after]
+    for seq, ((type_name, fields, when), then) in enumerate(zip(events, left, strict=True), head.seq + 1):
         body, at = chain.body_text(fields), float(when)
-        new = chain.link(previous, seq, type_name, body, at)
+        new = chain.link(previous, seq, type_name, body, at, then)
         row = {"run_id": run_id, "seq": seq, "type": type_name, "body": body, "at": at}
-        lines.append(row | {"prev_hash": previous, "hash": new})
+        lines.append(row | {"prev_hash": previous, "hash": new, "after": then})
         previous = new
     return lines
 

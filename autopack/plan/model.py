@@ -223,11 +223,44 @@ class Retry:
     backoff_s_max: float
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A phase that an earlier run has landed: its commit is below `base_commit`, so it is COMPLETE from the start."""
+
+    phase_id: str
+    run_id: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIssue:
+    """What was still wrong with a carried phase; it goes on counting, so that going on launders nothing."""
+
+    issue_key: str
+    severity: Literal["minor", "major"]
+    category: str
+    source: str
+    description: str
+    evidence_refs: tuple[str, ...]
+    phase_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The run that this plan goes on from, and what it and those before it have spent: shown, never charged again."""
+
+    run_id: str
+    tokens: int
+    cost_usd: Decimal
+    open_issues: tuple[OpenIssue, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
     `runs` is empty where the plan is executed as one run; else each of them is made a plan of its own by `part`.
+    `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
     Not slotted: the look-up tables below are made once and kept beside the fields.
     """
@@ -255,8 +288,11 @@ class Plan:
     profiles: Mapping[str, Profile]
     format_prompts: Mapping[str, str]
     worst: Worst
+    carried: tuple[Carried, ...] = ()
+    continues: Earlier | None = None
     backlog_sha256: str | None = None
     runs: tuple[PlanRun, ...] = ()
+    assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from autopack.plan.draft import DraftPhase
-from autopack.plan.model import AUDITOR_ASKS, PROBE_STEP_TIMEOUT_S, Ask, Worst
+from autopack.plan.model import AUDITOR_ASKS, PROBE_STEP_TIMEOUT_S, Ask, PlanPhase, Worst
 from autopack.plan.price import Price, upper_bound
 from autopack.spec import model as spec_model
 from autopack.spec.model import Spec
@@ -44,6 +44,13 @@ def together(needs: Mapping[str, Sequence[str]], worsts: Mapping[str, Worst], at
     chain = max(ends.values(), default=0)
     minutes = chain + -(-(added.minutes - chain) // at_once)
     return Worst(added.calls, added.tokens, added.cost_usd, minutes, added.unmetered)
+
+
+def of_plan(phases: Sequence[PlanPhase], pools: Mapping[str, int]) -> Worst:
+    """Of phases of a sealed plan, in plan order, under the pools of that plan."""
+    at_once = min(size for name, size in pools.items() if name == "phase" or name.startswith("provider:"))
+    needs = {phase.phase_id: phase.needs for phase in phases}
+    return together(needs, {phase.phase_id: phase.worst for phase in phases}, at_once)
 
 
 def of_phase(spec: Spec, phase: DraftPhase) -> Worst:

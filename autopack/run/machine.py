@@ -16,6 +16,8 @@ was wished and not yet answered, and a driver's whole job is to carry out what i
    Model calls may be in flight and paid for, so their answers are still booked; a driver that has not sent one yet
    answers `CallDropped` (see `unwanted`). A landing may be done already, and what passed everything may stay.
 5. Once every phase has ended, a cancel or a deadline comes too late and changes nothing.
+6. A plan that goes on from an earlier run names the phases which that one has landed: they are COMPLETE from the
+   start, their open issues count on, and what they cost is shown but not charged again.
 
 One attempt of a phase walks
 
@@ -32,10 +34,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autopack.plan import model as plan_model
-from autopack.plan.model import Plan
+from autopack.plan.model import Plan, PlanPhase
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run import phase as do
+from autopack.run.continued import carried_over, open_issues
 from autopack.run.effects import (
     ApplyReply,
     AssembleContext,
@@ -143,6 +146,7 @@ def start(plan: Plan, run_id: str, plan_sha256: str | None = None) -> RunState:
     """A run that has not done anything yet; its first wish is to probe the providers."""
     if plan.base_commit is None:
         raise ValueError("a plan without a base commit can't run: pin it to a commit first")
+    carried = {each.phase_id: carried_over(each) for each in plan.carried}
     run = RunState(
         run_id=run_id,
         plan_sha256=plan_sha256 or plan_model.digest(plan),
@@ -150,10 +154,10 @@ def start(plan: Plan, run_id: str, plan_sha256: str | None = None) -> RunState:
         elapsed_s=0.0,
         head=plan.base_commit,
         protected_refs={},
-        phases={phase.phase_id: PhaseState(phase.phase_id) for phase in plan.phases},
+        phases={p.phase_id: carried.get(p.phase_id) or PhaseState(p.phase_id) for p in plan.phases},
         ready=(),
         ledger=ledger.EMPTY,
-        issues={},
+        issues=open_issues(plan),
         pending={},
     )
     return wish(run, ProbeProviders(run_id))
@@ -239,9 +243,9 @@ def _answer_run(plan: Plan, run: RunState, effect: Effect, event: Any) -> RunSta
         return stopped(run, Failure(event.trouble, event.message))
     if isinstance(event, ev.ProvidersProbed):
         return _probed(plan, run, event)
-    roots = tuple(phase.phase_id for phase in plan.phases if not phase.needs)
     opened = replace(run, state="PHASE_QUEUEING", head=event.head, protected_refs=event.protected_refs)
-    return replace(opened, ready=roots)
+    roots = (p.phase_id for p in plan.phases if run.phases[p.phase_id].state == "QUEUED" and _needs_met(run, p))
+    return replace(opened, ready=tuple(roots))
 
 
 def _probed(plan: Plan, run: RunState, event: ev.ProvidersProbed) -> RunState:
@@ -322,10 +326,13 @@ def _after_endings(plan: Plan, before: RunState, run: RunState) -> RunState:
 def _release(plan: Plan, run: RunState, phase_id: str) -> RunState:
     ready = set(run.ready)
     for dependent in plan.dependents[phase_id]:
-        needs = plan.phase(dependent).needs
-        if run.phases[dependent].state == "QUEUED" and all(run.phases[n].state == "COMPLETE" for n in needs):
+        if run.phases[dependent].state == "QUEUED" and _needs_met(run, plan.phase(dependent)):
             ready.add(dependent)
     return replace(run, ready=tuple(sorted(ready, key=lambda name: plan.phase(name).index)))
+
+
+def _needs_met(run: RunState, spec: PlanPhase) -> bool:
+    return all(run.phases[need].state == "COMPLETE" for need in spec.needs)
 
 
 def _skip_dependents(plan: Plan, run: RunState, phase_id: str) -> RunState:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from autopack.spec import model, rules
+from autopack.spec import model
 from autopack.spec.at import At
 from autopack.spec.expand import Whole
 from autopack.spec.extends import Merged
+from autopack.spec.rules.ci import chain_of
 
 Value = Mapping[str, Any]
 
@@ -58,7 +59,12 @@ def project(at: At, value: Value) -> model.Project:
         stage=value["stage"],
         store=value["store"],
         artifacts=artifacts,
+        selectors={name: _selector(at.to("selectors", name), name, each) for name, each in value["selectors"].items()},
     )
+
+
+def _selector(at: At, name: str, value: Value) -> model.Selector:
+    return model.Selector(at, name, _words(value.get("select")), _words(value.get("exclude")))
 
 
 # --- playbook ---
@@ -283,7 +289,7 @@ def _profile(at: At, profiles: Value, name: str) -> model.Profile:
     """Steps of the farthest parent first; a step of the same id takes the place of the one before."""
     steps: dict[str, model.CiStep] = {}
     retries = 0
-    for each in reversed(rules.chain_of(profiles, name)):
+    for each in reversed(chain_of(profiles, name)):
         retries = int(profiles[each].get("retries", retries))
         for index, step in enumerate(profiles[each].get("steps", ())):
             steps[step["id"]] = _step(at.to("profiles", each, "steps", index), step)
@@ -385,14 +391,20 @@ def scenario(at: At, value: Value) -> model.Scenario:
             state=expect.get("state"),
             failure_reason=expect.get("failure_reason"),
             phases=expect.get("phases", {}),
+            failure_reasons=expect.get("failure_reasons", {}),
             path={name: tuple(states) for name, states in expect.get("path", {}).items()},
             builder_calls=expect.get("builder_calls", {}),
             auditor_calls=expect.get("auditor_calls", {}),
             ci_runs=expect.get("ci_runs", {}),
             cost_usd_max=_money(expect.get("cost_usd_max")),
+            tokens_max=_count(expect.get("tokens_max")),
+            minutes_max=_count(expect.get("minutes_max")),
+            promotion_eligible=expect.get("promotion_eligible"),
         ),
     )
 
 
 def _answers(at: At, value: Value) -> model.Answers:
-    return model.Answers(at, *(_words(value.get(key)) for key in ("builder", "ci", "auditor")))
+    builder, ci, auditor, rebase = (_words(value.get(role)) for role in ("builder", "ci", "auditor", "rebase"))
+    counts = ("input_tokens", "output_tokens", "builder_s", "auditor_s", "ci_s")
+    return model.Answers(at, builder, ci, auditor, rebase, *(_count(value.get(key)) for key in counts))

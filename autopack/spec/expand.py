@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, Span, problem
-from autopack.spec import fanout, rules, schema, template
+from autopack.spec import fanout, schema, template
 from autopack.spec.at import At, Steps
-from autopack.spec.rules import Row, Source
+from autopack.spec.rules import scopes
+from autopack.spec.rules.inputs import converted, misfit
+from autopack.spec.rules.written import Row, Source
 from autopack.spec.template import Filling
 
 USED = "used here"
@@ -57,7 +59,7 @@ def expanded(playbook: Source, filling: Filling) -> tuple[dict[str, Any], list[W
     """The playbook's own keys, its tiers, and what is wrong with texts once they are filled in."""
     work = _Expansion(filling.project)
     top = work.keys(_Place(playbook, (), filling), "tiers")
-    work.problems += rules.late_context(playbook.document, top.get("context") or ())
+    work.problems += scopes.late_context(playbook.document, top.get("context") or ())
     count = len(playbook.value["tiers"])
     tiers = [work.tier(_Place(playbook, ("tiers", index), filling)) for index in range(count)]
     return top, list(work.with_needs(tiers)), _once(work.problems)
@@ -99,7 +101,7 @@ class _Expansion:
             inner = self._module(here, value)
             value = self._over(inner, value)
         if self._holds_template(inner):
-            self.problems += [_by(inner, found) for found in rules.late(inner.source.document, inner.steps, value)]
+            self.problems += [_by(inner, found) for found in scopes.late(inner.source.document, inner.steps, value)]
         if branch.names and len(self.problems) > before:
             label = Label(place.source.document.span((*place.steps, *branch.place)), "for this value")
             self.problems[before:] = [each._replace(labels=(*each.labels, label)) for each in self.problems[before:]]
@@ -163,8 +165,8 @@ def _inputs(place: _Place, module: Source, given: Row) -> tuple[dict[str, Any], 
     for name, declared in module.value.get("inputs", {}).items():
         value = given.get(name, declared.get("default"))
         if name in given and value != written[name]:
-            value = rules.converted(declared.get("type", "string"), value)
-        if reason := rules.misfit(declared, value):
+            value = converted(declared.get("type", "string"), value)
+        if reason := misfit(declared, value):
             span = place.source.document.span((*place.steps, "with", name))
             problems.append(problem("AP3019", f'the input "{name}" {reason}', span))
         values[name] = value

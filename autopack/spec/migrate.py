@@ -39,7 +39,9 @@ class NoWay(ValueError):
 def migrated(document: Document) -> list[Fix]:
     """The replacements that lead to the next version; none for a file of the newest. Raises NoWay."""
     kind, version = _header(document)
-    if version >= VERSION:
+    if version > VERSION:
+        raise NoWay(f"it is of version {version}, and this autopack knows {VERSION}")
+    if version == VERSION:
         return []
     renames = MIGRATIONS.get((kind, version))
     if renames is None:

@@ -13,7 +13,7 @@ from typing import Any
 from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
-from autopack.spec.rules import provider
+from autopack.spec.rules.catalogue import provider
 
 Scalar = str | int | float | bool
 Argv = tuple[str, ...]
@@ -26,6 +26,16 @@ Argv = tuple[str, ...]
 class Artifacts:
     path: str
     commit_issues: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A selection with a name; `select` empty: everything."""
+
+    at: At
+    name: str
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Project:
     stage: str  # baseline | operational | stewardship
     store: str
     artifacts: Artifacts
+    selectors: Mapping[str, Selector] = field(default_factory=dict)
 
 
 # --- playbook ---
@@ -491,12 +502,18 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a phase gets, in order; the last one repeats. Empty: nothing is said, so `*` or success holds."""
+    """What a phase gets, in order; the last one repeats. Empty or None: nothing is said, so `*` or a default holds."""
 
     at: At
     builder: tuple[str, ...]
     ci: tuple[str, ...]
     auditor: tuple[str, ...]
+    rebase: tuple[str, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    builder_s: int | None = None
+    auditor_s: int | None = None
+    ci_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,11 +524,15 @@ class Expected:
     state: str | None
     failure_reason: str | None
     phases: Mapping[str, str]
+    failure_reasons: Mapping[str, str]
     path: Mapping[str, tuple[str, ...]]
     builder_calls: Mapping[str, int]
     auditor_calls: Mapping[str, int]
     ci_runs: Mapping[str, int]
     cost_usd_max: Decimal | None
+    tokens_max: int | None
+    minutes_max: int | None
+    promotion_eligible: bool | None
 
 
 @dataclass(frozen=True, slots=True)

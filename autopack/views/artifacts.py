@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from autopack.journal.durable import write
 from autopack.journal.export import export
 from autopack.journal.store import Store
 from autopack.plan import canonical
@@ -12,7 +13,6 @@ from autopack.run import issues
 from autopack.run.state import RunState
 from autopack.runners.redact import redact
 from autopack.views import text
-from autopack.views.durable import write
 from autopack.views.projection import RunView, summary, view
 
 

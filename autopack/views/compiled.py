@@ -52,7 +52,7 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     if not where.exists():
         raise Unusable(2, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
     if where.suffix == ".json":
-        return Compiled(_frozen(where), None)
+        return Compiled(frozen(where), None)
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
     spec, problems = load(str(root), relative, inputs, today=today(), env=env)
@@ -80,9 +80,10 @@ def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _frozen(path: Path) -> Plan:
+def frozen(path: str | Path) -> Plan:
+    """The plan that a JSON file holds. Raises Unusable."""
     try:
-        return load_plan(path.read_text(encoding="utf-8"))
+        return load_plan(Path(path).read_text(encoding="utf-8"))
     except (canonical.NotThisShape, UnicodeDecodeError) as error:
         raise Unusable(
             2, f"{path} is no frozen plan: {error}; make one with `autopack plan PLAYBOOK -o {path}`"

@@ -8,18 +8,23 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from autopack.drive import Driver, fold
+from autopack.journal.durable import write
 from autopack.journal.store import Store, open_store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
 from autopack.plan.model import Plan, load, pinned
 from autopack.run import events as ev
+from autopack.run.continued import continued
 from autopack.run.state import RunState
 from autopack.runners import git
 from autopack.runners.cassette import Cassette, Recording
@@ -27,7 +32,6 @@ from autopack.runners.hands import Hands
 from autopack.runners.model import Answer, LiteLLM, ModelClient, Request, preload
 from autopack.spec.template import RUN_ID
 from autopack.views import artifacts
-from autopack.views.durable import write
 from autopack.views.projection import row
 
 REPLAY = "replay"
@@ -79,12 +83,44 @@ def new_run_id(playbook: str) -> str:
 
 def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
     """A new run, to its terminal state. Raises NotStarted, RunExists, GitError, drive.Interrupted, store errors."""
+    return _begun(place, plan, f"refs/heads/{plan.base_branch}", run_id, options, observe)
+
+
+def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -> tuple[str, Plan, Options]:
+    """The name, plan and options of a run that goes on where a budget stopped `run_id`. Raises NotStarted."""
+    with open_store(place.store, create=False) as store:
+        plan, run = _folded(store, run_id)
+        taken = {found.run_id for found in store.runs()}
+    if not run.done:
+        raise NotStarted(f"run {run_id} has not ended; go on with: autopack resume {run_id}")
+    if run.state != "DONE_FAILED_BUDGET_EXHAUSTED":
+        fact = f"run {run_id} ended in {run.state}, which no budget can mend"
+        raise NotStarted(f"{fact}; start a new run with `autopack run`")
+    return next_run_id(run_id, taken), continued(plan, run, caps), _kept(place.run_folder(run_id))
+
+
+def go_on(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
+    """The run that `continuation` has planned, to its terminal state. Raises as `begin` does."""
+    assert plan.base_commit is not None
+    return _begun(place, plan, plan.base_commit, run_id, options, observe)
+
+
+def next_run_id(run_id: str, taken: AbstractSet[str]) -> str:
+    """`run` -> `run-r1` -> `run-r2`, the first that is free."""
+    stem, _, number = run_id.rpartition("-r")
+    if not stem or not number.isdecimal():
+        stem, number = run_id, "0"
+    return next(name for n in count(int(number) + 1) if (name := f"{stem}-r{n}") not in taken)
+
+
+def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, observe: Observe) -> RunState:
+    """A new run from the commit that `base` names."""
     home = _private_home(place, run_id)
     with git.open_repository(place.repository, home=home) as repository:
-        base = repository.resolve(f"refs/heads/{plan.base_branch}")
+        commit = repository.resolve(base)
         _free(repository, plan, run_id)
     _put_away(home)
-    fixed = _named(pinned(plan, base), run_id)
+    fixed = _named(pinned(plan, commit), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
     _prepare(place.folder)
@@ -176,10 +212,15 @@ def _prepare(folder: Path) -> None:
 
 
 def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
-    """The run's branch must not be there yet: what is on it was made by somebody else."""
+    """The run's branch and tags must have room: what stands there was made by somebody else."""
     name = plan.branch(run_id)
     if repository.branch_head(f"refs/heads/{name}") is not None:
         raise NotStarted(f"branch {name} exists already; give the run another id with --run-id, or delete the branch")
+    for wanted in (f"refs/heads/{name}", f"refs/tags/autonomous/{run_id}/"):
+        there = repository.in_the_way(wanted)
+        if there is not None:
+            fact = f"{there} leaves no room for {wanted}"
+            raise NotStarted(f"{fact}; rename or delete it, or give the run another id with --run-id")
 
 
 def _named(plan: Plan, run_id: str) -> Plan:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from autopack.plan import canonical
-from autopack.plan.model import Plan, PlanTier
+from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
 from autopack.run.ledger import RUN
 from autopack.run.state import ENDED, PhaseState, RunState, blemishes, eligible, tier_state
@@ -72,6 +72,7 @@ class RunView:
     issues: tuple[issues.Issue, ...]
     promotion_eligible_to_main: bool
     plan_sha256: str
+    continues: Earlier | None
 
     @property
     def done(self) -> bool:
@@ -104,6 +105,7 @@ def view(plan: Plan, run: RunState) -> RunView:
         issues=tuple(run.issues[key] for key in sorted(run.issues)),
         promotion_eligible_to_main=eligible(plan, run),
         plan_sha256=run.plan_sha256,
+        continues=plan.continues,
     )
 
 
@@ -126,8 +128,16 @@ def summary(found: RunView, artifacts: str | None) -> dict[str, Any]:
         "issues": [canonical.plain(issue) for issue in found.issues],
         "promotion_eligible_to_main": found.promotion_eligible_to_main,
         "plan_sha256": found.plan_sha256,
+        "continues": _earlier(found.continues),
         "artifacts": artifacts,
     }
+
+
+def _earlier(before: Earlier | None) -> dict[str, Any] | None:
+    """The run this one goes on from, and what it and those before it have spent."""
+    if before is None:
+        return None
+    return {"run_id": before.run_id, "tokens_used": before.tokens, "cost_usd": f"{before.cost_usd:f}"}
 
 
 def row(plan: Plan, run: RunState) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from autopack.plan.estimate import expected
 from autopack.plan.graph import waves
-from autopack.plan.model import Plan, PlanPhase
+from autopack.plan.model import Earlier, Plan, PlanPhase
 from autopack.run.state import ENDED, RunState
 from autopack.views.projection import PhaseView, RunView, TierView
 
@@ -76,6 +76,7 @@ def plan_screen(plan: Plan, digest: str) -> str:
                 f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; run cap: {caps.tokens:,}. "
                 f"Time cap {caps.minutes} minutes."
             ),
+            *([f"Taken for done: {_some(plan.assumed)}."] if plan.assumed else []),
             f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}.",
             f"Plan sha256 {digest}",
         ]
@@ -84,6 +85,10 @@ def plan_screen(plan: Plan, digest: str) -> str:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:
@@ -124,6 +129,8 @@ def run_screen(run: RunView) -> str:
     parts += ["", run_line(run)]
     if run.failure:
         parts.append(f"why: {run.failure}")
+    if run.continues:
+        parts.append(_earlier(run.continues))
     if run.maybe_paid_calls:
         parts.append(
             f"{run.maybe_paid_calls} model call(s) were in flight when a driver died: maybe paid, charged in full."
@@ -131,6 +138,11 @@ def run_screen(run: RunView) -> str:
     if run.done and run.head != run.base_commit:
         parts.append(f"what landed: git log {run.base_commit[:12]}..{run.integration_branch}")
     return "\n".join(parts)
+
+
+def _earlier(before: Earlier) -> str:
+    spent = f"{before.tokens:,} tokens and {money(before.cost_usd)} were spent until there"
+    return f"goes on from run {before.run_id}: {spent}, and are not charged again"
 
 
 def run_line(run: RunView) -> str:
@@ -175,7 +187,7 @@ def run_markdown(run: RunView) -> str:
 {run.state}{f": {run.failure_reason}" if run.failure_reason else ""}
 
 {run.failure or "Every phase passed gate, CI and audit where one is due."}
-
+{f"{chr(10)}This run {_earlier(run.continues)}.{chr(10)}" if run.continues else ""}
 | | |
 | --- | --- |
 | project, playbook | {run.project}, {run.playbook} |
@@ -288,7 +300,8 @@ The integration branch `{found.integration_branch}` holds exactly that; nothing 
 
 
 _NEXT = {
-    "DONE_FAILED_BUDGET_EXHAUSTED": "Raise the cap named above in the `budget` of playbook or phase, or split it, "
+    "DONE_FAILED_BUDGET_EXHAUSTED": "Where a cap of the run stopped it, go on from what landed with "
+    "`autopack resume RUN --budget tokens=...`; where a phase's own did, raise that one in its `budget` or split it, "
     "then start a new run.",
     "DONE_FAILED_ENVIRONMENT": "Mend what is named above (key, provider, git, CI tool, disk), then start a new run.",
     "DONE_FAILED_POLICY_VIOLATION": "Read what was tried in `evidence/` before anything else; then narrow or widen the "

@@ -120,7 +120,7 @@ class Project:
 
     def snapshot(self) -> dict[str, tuple[int, int, str]]:
         """Every file of the checkout and of its `.git`, but for objects and for what a run is there to write."""
-        own = (".autonomous_runs/", ".git/objects/", *(f".git/{place}" for place in _RUNS_REFS))
+        own = (".autonomous_runs/", *(f"{git}{place}" for git in (".git/", "") for place in ("objects/", *_RUNS_REFS)))
         found = {}
         for path in sorted(self.repository.rglob("*")):
             name = path.relative_to(self.repository).as_posix()

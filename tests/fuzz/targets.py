@@ -10,7 +10,8 @@ from autopack.problem import CODES, Problem
 from autopack.problem.report import FORMATS, render
 from autopack.spec import template
 from autopack.spec.document import BREAK, read, readable
-from autopack.spec.load import STDIN, check
+from autopack.spec.files import STDIN
+from autopack.spec.load import check
 
 NOWHERE = "/nonexistent"
 INPUTS: Mapping[str, object] = {"service": "orders", "burst": 5, "on": True}

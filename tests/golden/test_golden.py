@@ -24,7 +24,7 @@ MADE = {
 }
 ASKED_ELSEWHERE = {"AP3019", "AP7002", "AP7003"}  # about what is given to `plan` and `run`, or fetched for them
 CODES = sorted({
-    code for file in SPEC.glob("*.py") for code in re.findall(r'"(AP\d{4})"', file.read_text(encoding="utf-8"))
+    code for file in SPEC.rglob("*.py") for code in re.findall(r'"(AP\d{4})"', file.read_text(encoding="utf-8"))
 } - ASKED_ELSEWHERE)  # fmt: skip
 
 

@@ -1,34 +1,28 @@
-"""Stores for tests; the same tests run on PostgreSQL when AUTOPACK_TEST_POSTGRES is the URL of a server."""
+"""Stores for tests; the same tests run on PostgreSQL where a server can be had."""
 
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from autopack.journal.store import Store, open_store
 from autopack.plan import canonical
+from tests import postgres
 
-SERVER = os.environ.get("AUTOPACK_TEST_POSTGRES")
 PLAN = {"project": "shop-api", "phases": ["add-route"]}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if SERVER else ["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a store may be made: a path, or the URL of an empty database."""
     if request.param == "sqlite":
         yield str(tmp_path / "runs" / "autopack.sqlite")
         return
-    url = sa.make_url(SERVER or "").set(drivername="postgresql+psycopg")
-    name = f"autopack_{uuid.uuid4().hex}"
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as server:
-        server.exec_driver_sql(f"CREATE DATABASE {name}")
-        yield url.set(database=name).render_as_string(hide_password=False)
-        server.exec_driver_sql(f"DROP DATABASE {name}")
-    engine.dispose()
+    url, why = postgres.server()
+    if url is None:
+        pytest.skip(why)
+    with postgres.database() as found:
+        yield found
 
 
 @pytest.fixture

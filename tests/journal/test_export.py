@@ -52,6 +52,6 @@ def test_an_export_that_fails_leaves_the_old_one_as_it_was(sqlite_path: Path, tm
             export(store, "r1", path)
         with pytest.raises(UnknownRun):
             export(store, "nobody", path)
-        with pytest.raises(StoreUnusable, match=r"no-such-folder/events.jsonl: No such file or directory"):
-            export(store, "r1", folder / "no-such-folder" / "events.jsonl")
+        with pytest.raises(StoreUnusable, match=r"events.jsonl: File exists"):
+            export(store, "r1", folder / "events.jsonl" / "events.jsonl")
     assert [found.read_text() for found in folder.iterdir()] == ["the old one\n"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from autopack.problem import Problem
-from autopack.spec import extends, load, schema
+from autopack.spec import extends, files, schema
 from autopack.spec.document import read
 from autopack.spec.load import check
 from tests.mutation.emit import STYLES, Written, write
@@ -56,7 +56,7 @@ def remembering() -> Iterator[None]:
     """Works out once what does not depend on the mutated file: only that one differs from check to check."""
     judge, join = _by_identity(schema.check), _by_identity(extends.merged)
     with (
-        mock.patch.object(load, "read", lru_cache(maxsize=12)(read)),
+        mock.patch.object(files, "read", lru_cache(maxsize=12)(read)),
         mock.patch.object(schema, "check", judge),
         mock.patch.object(extends, "merged", lambda chain: join(*chain)),
     ):

@@ -10,6 +10,7 @@ from autopack.plan.model import Caps, Plan, PlanModel
 from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
+from autopack.run.continued import continued
 from autopack.run.effects import (
     AssembleContext,
     CallModel,
@@ -898,3 +899,49 @@ def test_the_effects_of_a_story_are_the_same_on_every_machine():
     second.tell()
     assert first.log == second.log
     assert first.effects == second.effects
+
+
+# --- going on from an earlier run -------------------------------------------------------------------------------------
+
+
+def _stopped_by_tokens() -> Story:
+    """Three in a row under a cap that pays for two: what c needs is there, and nothing else."""
+    told = plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), caps=Caps(10_000, 25, 120, 75, None))
+    return Story(told)
+
+
+def test_a_run_that_a_cap_stopped_goes_on_from_what_landed_and_pays_for_nothing_twice():
+    """REQ-9.1-2: the run ends, and what it landed is where a new one with a higher cap begins."""
+    first = _stopped_by_tokens().says("a", builder=["minor"])
+    assert ended(first) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    second = Story(continued(first.plan, first.run, {"tokens": 20_000}))
+    assert [p.state for p in second.run.phases.values()] == ["COMPLETE", "QUEUED", "QUEUED"]
+    assert ended(second) == ("DONE_SUCCESS", None)
+    assert {effect.phase_id for effect in second.asked(CallModel)} == {"b", "c"}
+    assert second.asked(OpenRun)[0].base_commit == first.run.head
+    assert second.run.phases["a"].commit == first.run.phases["a"].commit
+    assert second.run.ledger.spent(RUN) == Amount(9_000, Decimal("0.010"))
+    assert second.plan.continues is not None
+    assert (second.plan.continues.tokens, second.plan.continues.cost_usd) == (4_500, Decimal("0.005"))
+    assert list(second.run.issues) == ["c__a__1"]
+    assert refold(second) == second.run
+
+
+def test_of_a_run_that_is_continued_twice_all_spend_is_shown():
+    first = _stopped_by_tokens()
+    first.tell()
+    second = Story(continued(first.plan, first.run, {}))
+    assert ended(second) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    third = Story(continued(second.plan, second.run, {}))
+    assert ended(third) == ("DONE_SUCCESS", None)
+    assert [(c.phase_id, c.commit) for c in third.plan.carried] == [("a", "c1-a"), ("b", "c1-b")]
+    assert third.plan.continues is not None
+    assert third.plan.continues.tokens == 9_000
+
+
+def test_a_plan_whose_phases_are_all_carried_only_opens_and_closes():
+    first = Story(alone())
+    first.tell()
+    second = Story(continued(first.plan, first.run, {}))
+    assert ended(second) == ("DONE_SUCCESS", None)
+    assert [type(effect) for effect in second.effects[1:]] == [OpenRun, CloseRun]

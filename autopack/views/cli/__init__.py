@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 import autopack
-from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, UnknownRun
+from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, StoreOutdated, UnknownRun
 from autopack.spec.nearest import did_you_mean
 from autopack.views import exits
 
@@ -21,6 +21,8 @@ VERBS = {
     "migrate": "Rewrite specs for the newest version of the language.",
     "show": "Show what holds for each phase, and which line decided it.",
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
+    "rehearse": "Play scenarios with no model, and say what went another way than expected.",
+    "ls": "List the phases of a playbook, or those that are selected.",
     "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
@@ -28,6 +30,7 @@ VERBS = {
     "runs": "List the runs of this project.",
     "status": "Show how a run stands.",
     "logs": "Show what happened in a run, event by event.",
+    "replay": "Make every decision of a run again from its record, offline, and compare.",
     "explain": "Say what a code means and why it matters.",
     "schema": "Print the JSON Schema of a kind.",
     "lsp": "Serve editors: findings, completion, hover, definitions, rename.",
@@ -81,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (RunExists, UnknownRun, StoreMissing, RunLocked) as error:
+    except (RunExists, UnknownRun, StoreMissing, StoreOutdated, RunLocked) as error:
         return _said(error, exits.USAGE)
     except JournalError as error:
         return _said(error, exits.ENVIRONMENT)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from autopack.journal import durable
 from autopack.problem.report import render
 from autopack.runners.git import Fetched, GitError, fetch_file
 from autopack.spec import load, lock
-from autopack.views import durable
+from autopack.spec.files import cached
 from autopack.views.compiled import PROJECT_FILE, project_root
 from autopack.views.exits import ENVIRONMENT, FINDINGS, STALE, USAGE
 
@@ -62,7 +63,7 @@ def _pinned(root: Path, known: Pins) -> Pins:
             used[name] = _fetched(name, known.get(name))
         pins = {name: used[name] for name in names}
         if pins or (root / lock.LOCK).is_file():
-            (root / lock.LOCK).write_text(lock.written(pins), encoding="utf-8")
+            durable.put(root / lock.LOCK, lock.written(pins).encode())
         if not fresh:
             return pins
 
@@ -81,12 +82,12 @@ def _fetched(name: str, pin: lock.Pin | None) -> lock.Pin:
 
 
 def _at_hand(pin: lock.Pin) -> bool:
-    place = Path(load.cached(pin.sha256))
+    place = Path(cached(pin.sha256))
     return place.is_file() and lock.sha256(place.read_bytes()) == pin.sha256
 
 
 def _keep(pin: lock.Pin, fetched: Fetched) -> None:
-    place = Path(load.cached(pin.sha256))
+    place = Path(cached(pin.sha256))
     place.parent.mkdir(parents=True, exist_ok=True)
     durable.write(place, fetched.content)
 

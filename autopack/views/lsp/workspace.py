@@ -18,7 +18,8 @@ from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import BYTES_MAX, Document, read, readable
-from autopack.spec.load import PROJECT, Government, check, government, load
+from autopack.spec.files import PROJECT
+from autopack.spec.load import Government, check, government, load
 from autopack.views.lsp.mentions import REMOTE, Mention, mentions, uses
 from autopack.views.lsp.places import Text, holds
 

@@ -3,15 +3,17 @@
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 DEVICES = ("/dev", "/proc")  # what has a name in there was opened by somebody else, who would miss a replacement
 
 
-def write(path: Path, data: bytes) -> None:
-    """A file of a run, readable by its owner only; its folders are made."""
+def write(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """A file of a run, readable by its owner only; its folders are made. Parts are taken one at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _replace(path, data, 0o600)
+    _sync_folder(path.parent)
 
 
 def put(path: Path, data: bytes) -> None:
@@ -29,14 +31,14 @@ def put(path: Path, data: bytes) -> None:
         path.write_bytes(data)
 
 
-def _replace(path: Path, data: bytes, mode: int) -> None:
+def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> None:
     """Through a temporary file, fsync and rename. An OSError names the file that was meant, not the temporary one."""
     name = None
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, mode)
-            file.write(data)
+            file.writelines((data,) if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(handle)
         Path(name).replace(path)
@@ -46,6 +48,15 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name is on the disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

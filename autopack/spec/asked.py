@@ -1,0 +1,86 @@
+"""Which files to judge: those that are named, those in a folder, or a project with all that it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from autopack.problem import Problem, problem
+from autopack.spec.files import BUILTIN, PROJECT, SCENARIOS, STDIN, File, Library, Unusable
+from autopack.spec.judge import Judge
+from autopack.spec.seen import SUFFIXES
+
+
+class Asked:
+    """The files to judge, in the order they were named, what can't be read, and what is not ours."""
+
+    def __init__(self) -> None:
+        self.files: list[File] = []
+        self.problems: list[Problem] = []
+        self.passed_over: list[str] = []
+
+
+def asked_for(judge: Judge, paths: Sequence[str] | None, stdin: bytes | None) -> Asked:
+    asked, library = Asked(), judge.library
+    if paths is None:
+        _ask_for_project(judge, asked)
+    for path in paths or ():
+        place = os.path.join(library.root, path)
+        if path == "-":
+            asked.files.append(library.add(STDIN, "", stdin or b""))
+        elif os.path.isdir(place):
+            _ask_for_folder(library, place, asked)
+        else:
+            _ask_for_file(library, place, path, asked)
+    for file in asked.files:
+        if file.kind == "project":
+            judge.government(file).playbooks()
+    return asked
+
+
+def _ask_for_project(judge: Judge, asked: Asked) -> None:
+    """The project file and all that it names, but what ships with autopack."""
+    place = os.path.join(judge.library.root, PROJECT)
+    if not (judge.library.there(place) or os.path.lexists(place)):
+        advice = "name files or folders, or write a project with `autopack init`"
+        asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder", None, (), advice))
+        return
+    _ask_for_file(judge.library, place, PROJECT, asked)
+    for file in list(asked.files):
+        government = judge.government(file)
+        playbooks = government.playbooks()
+        modules = (module for playbook in playbooks for module in judge.modules_below(playbook))
+        found = (*playbooks, *modules, *government.files(), *government.of_environments())
+        asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(BUILTIN))
+    scenarios = os.path.join(judge.library.root, SCENARIOS)
+    if os.path.isdir(scenarios):
+        _ask_for_folder(judge.library, scenarios, asked)
+
+
+def _ask_for_file(library: Library, place: str, named: str, asked: Asked) -> None:
+    try:
+        file = library.open(place)
+    except Unusable as error:
+        asked.problems.append(problem("AP3007", f"{named} {error}", None))
+    else:
+        if file not in asked.files:
+            asked.files.append(file)
+
+
+def _ask_for_folder(library: Library, folder: str, asked: Asked) -> None:
+    """Every YAML file below with our header; others are somebody else's."""
+    for place in _yaml_files(library, folder):
+        try:
+            source = library.content(place)
+        except Unusable as error:
+            asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which {error}")
+            continue
+        if source.startswith(b"autopack:") or b"\nautopack:" in source:
+            _ask_for_file(library, place, place, asked)
+
+
+def _yaml_files(library: Library, folder: str) -> Iterator[str]:
+    for here, folders, names in os.walk(folder):
+        library.seen.folder(here)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(here, name) for name in sorted(names) if name.endswith(SUFFIXES))

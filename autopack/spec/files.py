@@ -1,0 +1,176 @@
+"""Each file once: read, checked by itself, known by the path that findings show; the only reader of files here.
+
+`builtin:NAME` stands for a file that ships with autopack. What an editor holds and has not saved wins over the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from autopack.problem import Problem
+from autopack.spec import schema, shipped
+from autopack.spec.document import BYTES_MAX, Document, read
+from autopack.spec.nearest import did_you_mean
+from autopack.spec.seen import Seen
+
+if TYPE_CHECKING:
+    from autopack.spec.lock import Pin
+
+PROJECT = "autopack.yaml"
+SCENARIOS = "scenarios"  # the project's folder of them
+STDIN = "<stdin>"
+BUILTIN = "builtin:"
+REMOTE = "git+"
+FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
+
+
+class Unusable(Exception):
+    """Why a file can't be read, in words that follow its name."""
+
+
+class OutOfReach(Exception):
+    """A remote module that nobody has looked at: a code, the fact and the next action."""
+
+    def __init__(self, code: str, fact: str, action: str) -> None:
+        super().__init__(fact)
+        self.code = code
+        self.fact = fact
+        self.action = action
+
+
+class File:
+    """A file that was read.
+
+    `place` is where it is on this machine, "" for stdin. `value` is None, in whole or in parts, for what no later
+    check may look at.
+    """
+
+    __slots__ = ("document", "path", "place", "problems", "value")
+
+    def __init__(self, path: str, place: str, document: Document | None, value: Any, problems: list[Problem]) -> None:
+        self.path = path
+        self.place = place
+        self.document = document
+        self.value = value
+        self.problems = problems
+
+    @property
+    def kind(self) -> str | None:
+        return None if self.document is None else self.document.kind
+
+    @property
+    def broken(self) -> bool:
+        return broken(self.problems)
+
+
+class Library:
+    """Each file once, by the path findings show."""
+
+    def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
+        self.root = os.path.abspath(root)
+        self.files: dict[str, File] = {}
+        self.seen = Seen()
+        self.instead = instead or {}
+
+    def open(self, place: str, path: str | None = None) -> File:
+        """Raises Unusable."""
+        place = os.path.abspath(place)
+        path = path or os.path.relpath(place, self.root).replace(os.sep, "/")
+        if path not in self.files:
+            self.add(path, place, self.content(place))
+        return self.files[path]
+
+    def content(self, place: str) -> bytes:
+        """Raises Unusable."""
+        if place in self.instead:
+            self.seen.whole = False
+            return self.instead[place]
+        try:
+            source = content_of(place)
+        except Unusable:
+            self.seen.whole = False  # why not may change in many ways
+            raise
+        self.seen.file(place, source)
+        return source
+
+    def there(self, place: str) -> bool:
+        """Whether a file is there, which is remembered where it is not: where it is, it is read."""
+        place = os.path.abspath(place)
+        found = place in self.instead or os.path.isfile(place)
+        if not found:
+            self.seen.absent(place)
+        return found
+
+    def add(self, path: str, place: str, source: bytes) -> File:
+        document, problems = read(path, source)
+        value: Any = None
+        if document is not None and path.startswith(BUILTIN):
+            value = document.value  # shipped files are checked by the tests
+        elif document is not None:
+            value, more = schema.check(document)
+            problems = problems + more
+        self.files[path] = File(path, place, document, value, problems)
+        return self.files[path]
+
+    def remote(self, named: str, pins: Mapping[str, Pin]) -> File:
+        """What the lock pins, from the cache. Raises Unusable, OutOfReach."""
+        from autopack.spec.lock import sha256  # noqa: PLC0415 - most projects take nothing from elsewhere
+
+        if named in self.files:
+            return self.files[named]
+        pin = pins.get(named)
+        if pin is None:
+            raise OutOfReach("AP7002", f'"{named}" is not pinned', "pin it with `autopack lock`, and commit the lock")
+        try:
+            content = content_of(cached(pin.sha256))
+        except Unusable:
+            content = b""
+        if sha256(content) != pin.sha256:
+            raise OutOfReach("AP7003", f'"{named}" is pinned and was not fetched', "fetch it with `autopack lock`")
+        return self.add(named, "", content)
+
+    def builtin(self, kind: str, name: str) -> File:
+        """Raises Unusable."""
+        if kind not in FOLDERS:
+            raise Unusable(f"is no path to a {kind}; only {', '.join(FOLDERS)} can be `{BUILTIN}`")
+        folder = os.path.join(shipped.folder("rulesets"), FOLDERS[kind])
+        place = os.path.join(folder, f"{name}.yaml")
+        if "/" in name or not os.path.isfile(place):
+            known = sorted(entry.removesuffix(".yaml") for entry in os.listdir(folder) if entry.endswith(".yaml"))
+            advice = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            raise Unusable(f"is no {kind} that ships with autopack; {advice}")
+        return self.open(place, BUILTIN + name)
+
+
+def content_of(place: str) -> bytes:
+    """The content of a regular file; nothing else is opened, for a pipe would block. Raises Unusable."""
+    try:
+        mode = os.stat(place).st_mode
+        if stat.S_ISDIR(mode):
+            raise Unusable("is a folder")
+        if not stat.S_ISREG(mode):
+            raise Unusable("is not a regular file")
+        with open(place, "rb") as file:
+            return file.read(BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise Unusable("does not exist") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise Unusable(f"cannot be read: {(reason or str(error)).lower()}") from error
+
+
+def cached(digest: str) -> str:
+    """Where a fetched module is kept, by its content."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "autopack", "modules", f"{digest}.yaml")
+
+
+def folder_of(library: Library, file: File | None) -> str:
+    return os.path.dirname(file.place) if file is not None and file.place else library.root
+
+
+def broken(problems: Iterable[Problem]) -> bool:
+    return any(found.severity == "error" for found in problems)

@@ -1,0 +1,254 @@
+"""Everything wrong with a file, by the project that governs it and the modules it uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from autopack.problem import Label, Problem, Span, problem
+from autopack.spec import rules, schema
+from autopack.spec.at import Steps
+from autopack.spec.document import Document
+from autopack.spec.files import PROJECT, REMOTE, File, Library, OutOfReach, Unusable, folder_of
+from autopack.spec.government import Governing
+from autopack.spec.nearest import did_you_mean
+from autopack.spec.rules.written import Names, Source
+
+if TYPE_CHECKING:
+    from autopack.spec.lock import Pin
+
+USED = "used here"
+
+
+class Judge:
+    """Finds everything wrong with a file, by the project that governs it."""
+
+    def __init__(self, library: Library, today: str, env: str | None) -> None:
+        self.library = library
+        self.remotes: set[str] = set()
+        self.remote_problems: list[Problem] = []  # of remote modules that aren't at hand
+        self._today = today
+        self._env = env
+        self._governments: dict[str, Governing] = {}
+        self._modules: dict[str, dict[str, File | None]] = {}
+        self._problems: dict[str, list[Problem]] = {}  # at `uses` and the like, by the path of the file that says so
+        self._used: dict[str, Span] = {}  # the first `uses` that led to a module, by the module's path
+        self._pins: dict[str, dict[str, Pin]] = {}  # by folder
+
+    def government(self, file: File) -> Governing:
+        project = file if file.kind == "project" else self._project_above(file)
+        path = project.path if project else ""
+        if path not in self._governments:
+            self._governments[path] = Governing(self.library, project, self._env)
+        return self._governments[path]
+
+    def problems(self, file: File) -> list[Problem]:
+        found = [*file.problems, *self._judged(file), *self._problems.get(file.path, ())]
+        used = self._used.get(file.path)
+        return [each._replace(labels=(*each.labels, Label(used, USED))) for each in found] if used else found
+
+    def _judged(self, file: File) -> list[Problem]:
+        if file.document is None or file.value is None:
+            return []
+        government = self.government(file)
+        if file.kind == "project":
+            government.files()
+            government.of_environments()
+        names = self.names(file)
+        value = government.settings if file.kind == "project" else file.value
+        return [
+            *of_templates(file.document, file.value, file.value.get("inputs", ())),
+            *rules.check(file.document, value, names),
+            *government.problems.get(file.path, ()),
+        ]
+
+    def names(self, file: File) -> Names:
+        """What other files declare, as far as a file of this kind may refer to it."""
+        government = self.government(file)
+        ruleset = profiles = None
+        phases = file.kind in _WITH_PHASES
+        if phases or file.kind in ("ruleset", "models"):
+            policy = government.policy(file if file.kind == "ruleset" else government.named("ruleset"))
+            ruleset = policy.value() if policy else None
+        if (phases or file.kind == "ruleset") and (ci := government.named("ci")) is not None:
+            profiles = (ci.value or {}).get("profiles")
+        playbook = self.playbook_of(file)
+        modules = self.source(file).modules if phases else {}
+        source = self.source(playbook) if playbook else None
+        environments = government.settings.get("environments", ())
+        return Names(ruleset, profiles, self._today, modules, source, environments)
+
+    # --- environments ---
+
+    def without_environment(self, files: Sequence[File]) -> list[Problem]:
+        """That no overlay has the name that was asked for, once for each project the files belong to."""
+        if self._env is None:
+            return []
+        projects = dict.fromkeys(government.project for government in map(self.government, files))
+        return [found for project in projects for found in self._no_environment(project)]
+
+    def _no_environment(self, project: File | None) -> list[Problem]:
+        if project is not None and project.value is None:  # nobody knows what it declares
+            return []
+        declared = project.value.get("environments", {}) if project else {}
+        if declared is None or self._env in declared or self._env is None:
+            return []
+        advice = did_you_mean(self._env, declared) or f"environments: {', '.join(declared) or 'none'}"
+        span = None
+        if project is not None and project.document is not None:
+            has = project.document.has(("environments",))
+            span = project.document.key_span(("environments",) if has else ("autopack",))
+        return [problem("AP3029", f'no environment "{self._env}" is declared', span, (), advice)]
+
+    # --- scenarios ---
+
+    def playbook_of(self, file: File) -> File | None:
+        """What a scenario rehearses, where it is there and is a playbook that can be judged."""
+        if file.kind != "scenario" or not file.value or file.value.get("playbook") is None:
+            return None
+        if (found := self._referred(file).get("playbook")) is None or found.value is None:
+            return None
+        return found
+
+    def _referred(self, file: File) -> dict[str, File | None]:
+        if file.path not in self._modules:
+            found = self._follow(file, ("playbook",), "playbook", file.value["playbook"])
+            self._modules[file.path] = {"playbook": found}
+        return self._modules[file.path]
+
+    # --- modules ---
+
+    def source(self, file: File) -> Source:
+        """A playbook or module with the modules it uses, as far as they can be judged."""
+        assert file.document is not None
+        below = {
+            named: None if module is None or module.value is None else self.source(module)
+            for named, module in self.modules(file).items()
+        }
+        return Source(file.document, file.value, below)
+
+    def modules_below(self, file: File) -> list[File]:
+        """Every module that a playbook uses, also through another one, once."""
+        found: dict[str, File] = {}
+        for module in filter(None, self.modules(file).values()):
+            found[module.path] = module
+            found.update({below.path: below for below in self.modules_below(module)})
+        return list(found.values())
+
+    def modules(self, file: File) -> dict[str, File | None]:
+        """The files behind each `uses` of a file; None where there is none, or none of its kind, or out of reach."""
+        if file.path not in self._modules:
+            found = self._modules[file.path] = {}
+            for steps, kind, named in _all_uses(file):
+                if named not in found:
+                    found[named] = self._follow(file, (*steps, "uses"), kind, named)
+        return self._modules[file.path]
+
+    def _follow(self, holder: File, steps: Steps, kind: str, named: str) -> File | None:
+        assert holder.document is not None
+        span = holder.document.span(steps)
+        try:
+            file = self._open(holder, named)
+        except Unusable as error:
+            self._problems.setdefault(holder.path, []).append(problem("AP3007", f'"{named}" {error}', span))
+            return None
+        except OutOfReach as error:
+            self.remote_problems.append(problem(error.code, error.fact, span, (), error.action))
+            return None
+        if file.kind not in (None, kind):
+            message = f'"{named}" is a file of kind {file.kind}, not {kind}'
+            self._problems.setdefault(holder.path, []).append(problem("AP3008", message, span))
+            return None
+        if kind != "playbook":
+            self._used.setdefault(file.path, span)
+        return file
+
+    def _open(self, holder: File, named: str) -> File:
+        """From the holder's folder or, where there is nothing, from the project's. Raises Unusable, OutOfReach."""
+        if REMOTE in (holder.path[: len(REMOTE)], named[: len(REMOTE)]):
+            return self._remote(holder, named)
+        project = self.government(holder).project
+        near = os.path.join(folder_of(self.library, holder), named)
+        far = os.path.join(folder_of(self.library, project), named)
+        return self.library.open(near if self.library.there(near) or not self.library.there(far) else far)
+
+    def _remote(self, holder: File, named: str) -> File:
+        from autopack.spec.lock import Unreadable, remote  # noqa: PLC0415 - as said above
+
+        self.library.seen.whole = False  # the lock and the cache of modules are not among what is remembered
+        try:
+            if not named.startswith(REMOTE):
+                named = str(remote(holder.path).beside(named))
+            self.remotes.add(str(remote(named)))
+            return self.library.remote(named, self._pinned(holder))
+        except Unreadable as error:
+            raise Unusable(str(error)) from error
+
+    def _pinned(self, holder: File) -> dict[str, Pin]:
+        """What the lock beside the project says. Raises Unusable for a lock that says nothing certain."""
+        from autopack.spec.lock import LOCK, Unreadable, pins  # noqa: PLC0415 - as said above
+
+        folder = folder_of(self.library, self.government(holder).project)
+        if folder not in self._pins:
+            place = os.path.join(folder, LOCK)
+            try:
+                self._pins[folder] = pins(self.library.content(place)) if os.path.lexists(place) else {}
+            except Unreadable as error:
+                raise Unusable(f"can't be pinned: {LOCK} {error}") from error
+        return self._pins[folder]
+
+    def out_of_reach(self) -> list[str]:
+        """The remote modules that a check did not see, and what would show them."""
+        told = {found.message: found for found in self.remote_problems}
+        return [f"remote module {message}: {found.help}" for message, found in sorted(told.items())]
+
+    # --- projects ---
+
+    def _project_above(self, file: File) -> File | None:
+        """The project in the nearest folder above, not looking above the root for what is inside it."""
+        folder = folder_of(self.library, file)
+        while True:
+            place = os.path.join(folder, PROJECT)
+            if self.library.there(place):
+                return self._project_at(place)
+            above = os.path.dirname(folder)
+            if folder in (self.library.root, above):
+                return None
+            folder = above
+
+    def _project_at(self, place: str) -> File | None:
+        try:
+            file = self.library.open(place)
+        except Unusable:
+            return None
+        return file if file.kind in (None, "project") else None
+
+
+_WITH_PHASES = ("playbook", "tier", "phase")
+
+
+def _all_uses(file: File) -> Iterator[tuple[Steps, str, str]]:
+    """Each `uses` with its place and the kind of module that belongs there."""
+    value = file.value or {}
+    if file.kind == "tier":
+        yield from _uses_in((), value.get("phases"), "phase", "phases")
+    if file.kind != "playbook":
+        return
+    yield from _uses_in((), value.get("tiers"), "tier", "tiers")
+    for index, tier in enumerate(value.get("tiers") or ()):
+        yield from _uses_in(("tiers", index), (tier or {}).get("phases"), "phase", "phases")
+
+
+def _uses_in(steps: Steps, entries: Any, kind: str, key: str) -> Iterator[tuple[Steps, str, str]]:
+    for index, entry in enumerate(entries or ()):
+        if entry is not None and entry.get("uses") is not None:
+            yield (*steps, key, index), kind, entry["uses"]
+
+
+def of_templates(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
+    if not schema.holds_template(document.text):
+        return []
+    from autopack.spec import template  # noqa: PLC0415 - most files hold no template
+
+    return template.check(document, value, inputs)
