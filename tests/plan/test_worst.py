@@ -103,7 +103,7 @@ def test_one_part_without_a_bound_leaves_none_to_the_whole():
 
 
 @pytest.mark.parametrize(
-    ("minutes", "messages"), [(60, []), (20, ["by what earlier runs took, 42 minutes are likely"])]
+    ("minutes", "messages"), [(60, []), (20, ["by what earlier runs took, 40 minutes are likely"])]
 )
 def test_minutes_are_judged_by_what_runs_took_and_not_by_timeouts(folder: Folder, minutes: int, messages: list[str]):
     slow = replace(SEEN, builder_calls=1, edit_failed=0, ci_runs=1, ci_red=0, model_s=600.0, ci_s=600.0)
