@@ -46,13 +46,11 @@ LAYERS = {
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
-        "artifacts.commit_issues": "Issue files stay in the run's folder.",
     },
     "ruleset": {
         "budget_warnings": "No warning is recorded.",
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
-        "severity_upgrades": "No issue is upgraded.",
         "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
         "landing": "Fixed: on a moved head CI always runs again.",
         "promotion": "Eligible is a run that succeeded with clean tiers.",

@@ -255,6 +255,16 @@ class Earlier:
     open_issues: tuple[OpenIssue, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SeverityUpgrade:
+    """An issue that matches every given field counts as `to`; nothing ever lowers one."""
+
+    to: str
+    category: str | None
+    source: str | None
+    complexity: str | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
@@ -292,6 +302,8 @@ class Plan:
     continues: Earlier | None = None
     backlog_sha256: str | None = None
     runs: tuple[PlanRun, ...] = ()
+    severity_upgrades: tuple[SeverityUpgrade, ...] = ()
+    commit_issues: bool = False
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

@@ -7,7 +7,7 @@ Apart from the other passes because it needs instructions and prices of everythi
 from collections.abc import Mapping, Sequence
 
 from autopack.plan import prompt
-from autopack.plan.backlog import digest
+from autopack.plan.backlog import FOLDER, digest
 from autopack.plan.budget import of_runs
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import run_caps
@@ -22,6 +22,7 @@ from autopack.plan.model import (
     PlanTier,
     Profile,
     Retry,
+    SeverityUpgrade,
     Step,
 )
 from autopack.plan.worst import price_of, total
@@ -60,6 +61,11 @@ def seal(draft: Draft) -> Plan:
         worst=total(of_runs(draft)),
         backlog_sha256=digest(draft.backlog),
         runs=_runs(draft) if len(draft.runs) > 1 else (),
+        severity_upgrades=tuple(
+            SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
+            for rule in spec.ruleset.severity_upgrades
+        ),
+        commit_issues=spec.project.artifacts.commit_issues,
     )
 
 
@@ -198,9 +204,9 @@ def _step(step: CiStep) -> Step:
 
 
 def _protected(spec: Spec) -> tuple[str, ...]:
-    """The ruleset's patterns and every file that governs this very run."""
+    """The ruleset's patterns, what runs commit about themselves, and every file that governs this very run."""
     own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *sorted(own))))
 
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:

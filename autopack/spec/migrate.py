@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from autopack.problem import Fix
 from autopack.spec.at import Step, Steps
-from autopack.spec.document import VERSION, Document
+from autopack.spec.document import Document
+from autopack.spec.header import VERSION
 
 EACH = "*"  # every item of a list, every value of a mapping
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from autopack.problem import CODES, Fix, Problem, Span, problem
-from autopack.spec.document import BREAK, Document, comments
+from autopack.spec.document import Document
+from autopack.spec.marks import comments
 from autopack.spec.nearest import did_you_mean, replacement
+from autopack.spec.source import BREAK
 
 MAY_BE_WAIVED = ("AP52",)  # errors of policy that leave the spec usable
 OWN_CODES = ("AP5901", "AP5902", "AP5903")

@@ -14,6 +14,7 @@ from autopack.problem.report import render
 from autopack.spec.load import load
 from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
+from autopack.views.backlogged import known
 from autopack.views.cached import today
 from autopack.views.exits import FINDINGS, STALE
 
@@ -58,7 +59,9 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     spec, problems = load(str(root), relative, inputs, today=today(), env=env)
     plan = None
     if spec is not None:
-        plan, more = compile_spec(spec, jobs=jobs)
+        project = spec.project
+        backlog, calibration = known(root, project.artifacts.path, project.store, project.name)
+        plan, more = compile_spec(spec, jobs=jobs, backlog=backlog, calibration=calibration)
         problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
     _show(spec, root, problems)
     if spec is None or plan is None:

@@ -8,7 +8,7 @@ from string import Template
 import click
 
 from autopack.spec import shipped
-from autopack.spec.document import WORDS
+from autopack.spec.scalars import WORDS
 from autopack.views import starter
 from autopack.views.exits import USAGE
 
