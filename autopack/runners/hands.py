@@ -29,7 +29,6 @@ from autopack.spec.paths import is_secret_like, matches
 
 AUTHOR = git.Identity("autopack", "autopack@localhost")
 PROBE_TIMEOUT_S = 10.0
-OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
 
 
 @dataclass(frozen=True)
