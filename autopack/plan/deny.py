@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from autopack.plan.budget import expected
 from autopack.plan.diff import Change
+from autopack.plan.estimate import expected
 from autopack.plan.model import Plan
 from autopack.plan.shape import shape
 from autopack.spec.nearest import did_you_mean

@@ -33,7 +33,7 @@ OF_PLAN: Mapping[Group, tuple[str, ...]] = {
     "authority": ("base_branch", "integration_branch", "protected_branches", "protected_paths"),
     "money": ("caps", "retry", "worst"),
     "risk": ("safety_profile", "run_scope", "stage", "fail_fast", "severity_upgrades"),
-    "graph": ("pools", "assumed", "carried", "continues"),
+    "graph": ("pools", "assumed", "carried", "continues", "runs"),
     "instructions": ("project", "playbook", "description", "inputs", "format_prompts"),
     "other": ("format_version", "base_commit", "backlog_sha256", "commit_issues"),
 }

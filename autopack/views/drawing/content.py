@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from autopack.plan.budget import expected
+from autopack.plan.estimate import expected
 from autopack.plan.facets import models_of
 from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.shape import Shape, shape

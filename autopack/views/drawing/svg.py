@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+from autopack.plan.worst import total
 from autopack.views.drawing.content import SIGNS, Content, Edge, Node
 from autopack.views.drawing.layout import GAP_Y, Box, Layout
 from autopack.views.text import money
@@ -69,7 +70,7 @@ def _bands(drawn: Content, placed: Layout) -> Iterator[str]:
     for band in drawn.bands:
         box = placed.bands[band.tier_id]
         title = band.tier_id if band.name == band.tier_id else f"{band.tier_id}  {band.name}"
-        worst = sum((node.phase.worst.cost_usd for node in band.nodes), start=type(band.nodes[0].expected)(0))
+        worst = total([node.phase.worst for node in band.nodes]).cost_usd
         waits = _waits(band.waits_for, order, band.tier_id)
         said = f"{_count(len(band.nodes), 'phase')}, at most {money(worst)}{waits}"
         right = ' text-anchor="end"'
