@@ -1,6 +1,7 @@
 """autopack explain"""
 
 import json
+import re
 from collections.abc import Iterator
 from textwrap import indent
 
@@ -11,6 +12,7 @@ from autopack.problem.explained import File, explanation
 from autopack.spec.nearest import did_you_mean
 from autopack.views.exits import USAGE
 
+_FIELD = r"[A-Za-z][A-Za-z0-9_.-]*\.[a-z_.]+"
 ESCAPES = r"\x00 is one byte, (text){3} the text three times"
 
 
@@ -31,7 +33,7 @@ def command(*, code: str, playbook: str | None, inputs: tuple[str, ...], env: st
         click.echo(json.dumps(_layer_as_json(wanted), indent=2) if as_json else "\n".join(_layer(wanted)))
     elif wanted in CODES:
         click.echo(json.dumps(_code_as_json(wanted), indent=2) if as_json else "\n".join(_code(wanted)))
-    elif "." in code:
+    elif re.fullmatch(_FIELD, code):
         from autopack.views.cli.explaining import field  # noqa: PLC0415 - codes need no playbook
 
         return field(code, playbook, inputs, env, as_json=as_json)
