@@ -270,6 +270,7 @@ class Plan:
     backlog_sha256: str | None = None
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
+    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
