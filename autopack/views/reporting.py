@@ -11,7 +11,7 @@ from typing import Any
 
 from autopack.journal.rows import EventRow
 from autopack.plan import canonical
-from autopack.plan.budget import expected
+from autopack.plan.estimate import expected
 from autopack.plan.model import Plan, PlanModel
 from autopack.plan.price import Price, cost
 from autopack.run.state import Call, RunState
