@@ -60,7 +60,7 @@ class PhaseCost:
     state: str
     category: str
     expected_usd: Decimal
-    worst_usd: Decimal
+    worst_usd: Decimal | None
     spent: Sum
 
 
