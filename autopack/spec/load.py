@@ -92,10 +92,11 @@ def check(
     left_out: list[str] = []
     with _uncollected():
         asked = asked_for(judge, paths, stdin)
-        problems = [found for file in asked.files for found in judge.problems(file)]
+        by_file = {file.path: judge.problems(file) for file in asked.files}
+        problems = [found for each in by_file.values() for found in each]
         problems += judge.without_environment(asked.files)
         if compile is not None:
-            more, left_out = _compiled(judge, asked.files, compile)
+            more, left_out = _compiled(judge, asked.files, by_file, compile)
             problems += [found for found in more if found not in problems]
     files = judge.library.files
     judged = [file.path for file in asked.files]
@@ -334,14 +335,19 @@ def _spec(judge: Judge, file: File, inputs: dict[str, Scalar]) -> tuple[Spec, li
     return spec, [*late, *late_ci]
 
 
-def _compiled(judge: Judge, files: Iterable[File], compiler: Compile) -> tuple[list[Problem], list[str]]:
+def _compiled(
+    judge: Judge, files: Iterable[File], known: dict[str, list[Problem]], compiler: Compile
+) -> tuple[list[Problem], list[str]]:
     """What a compiler finds in every playbook that can be compiled by its default inputs, and what it could not see."""
     found: dict[Problem, None] = {}
-    left_out = []
+    left_out, wrong = [], 0
     for file in (file for file in files if file.kind == "playbook"):
         involved = [file, *judge.modules_below(file), *judge.government(file).files()]
-        if any(broken(judge.problems(each)) for each in involved) or judge.remote_problems:
-            left_out.append(f"graph, policy and budget of {file.path}, before its errors are settled")
+        for each in involved:
+            if each.path not in known:
+                known[each.path] = judge.problems(each)
+        if any(broken(known[each.path]) for each in involved) or judge.remote_problems:
+            wrong += 1
             continue
         inputs, missing = _inputs(file, {})
         if missing:
@@ -351,6 +357,8 @@ def _compiled(judge: Judge, files: Iterable[File], compiler: Compile) -> tuple[l
         spec, late = _spec(judge, file, inputs)
         more = [] if broken(late) else compiler.findings(spec, _beside(judge.library, spec.root, compiler.beside))
         found.update(dict.fromkeys([*late, *more]))
+    if wrong:
+        left_out.append(f"graph, policy and budget of {wrong} playbook{'' if wrong == 1 else 's'} with errors")
     return list(found), left_out
 
 
