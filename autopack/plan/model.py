@@ -328,6 +328,7 @@ class Plan:
     aged: tuple[str, ...] = ()
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
+    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

@@ -69,6 +69,7 @@ def seal(draft: Draft) -> Plan:
             for rule in spec.ruleset.severity_upgrades
         ),
         commit_issues=spec.project.artifacts.commit_issues,
+        promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
     )
 
 
