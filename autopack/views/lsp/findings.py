@@ -18,7 +18,7 @@ from lsprotocol.types import (
 )
 
 from autopack.problem import Fix, Problem
-from autopack.spec.files import PROJECT
+from autopack.spec.header import PROJECT
 from autopack.views.lsp.places import Text
 from autopack.views.lsp.workspace import Workspace
 

@@ -18,7 +18,7 @@ from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import Document, read
-from autopack.spec.files import PROJECT
+from autopack.spec.header import PROJECT
 from autopack.spec.load import Government, check, government, load
 from autopack.spec.source import BYTES_MAX, readable
 from autopack.views.lsp.mentions import REMOTE, Mention, mentions, uses
