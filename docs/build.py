@@ -46,17 +46,13 @@ LAYERS = {
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
-        "artifacts.commit_issues": "Issue files stay in the run's folder.",
     },
     "ruleset": {
-        "budget.phases": "More phases are an error (AP6002).",
         "budget_warnings": "No warning is recorded.",
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
-        "severity_upgrades": "No issue is upgraded.",
         "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
         "landing": "Fixed: on a moved head CI always runs again.",
-        "promotion": "Eligible is a run that succeeded with clean tiers.",
         "category_defaults.auditor_attempts": "The Auditor suggests no patches.",
         "category_defaults.audits": "One audit each.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
@@ -64,7 +60,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     },
     "ci": {
         "baseline": "The base commit is not tested: its failures block, too.",
-        "quarantine": "Dates are checked; the tests still block.",
         "preflight": "A tool that is missing ends the run at once.",
         "profiles.*.steps[].when": "Every step always runs.",
     },

@@ -53,7 +53,7 @@ class Store:
     """Safe to use from several threads. `.place` names it in messages."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self.place = database.place
 
     def create_run(self, run_id: str, project: str, plan_json: str, plan_sha256: str, at: float) -> None:
@@ -62,7 +62,7 @@ class Store:
         head = {"state": "RUN_CREATED", "last_seq": 0, "last_hash": plan_sha256}
         if (found := self.put_blob(plan_json.encode())) != plan_sha256:
             raise ValueError(f"the plan's text has the digest {found}, not {plan_sha256}")
-        database = self._database
+        database = self.database
         try:
             with closing(database.connect()) as connection, database.writing(connection) as cursor:
                 cursor.execute(database.statements.new_run, row | head)
@@ -113,19 +113,43 @@ class Store:
         found = self._select(sa.select(at.body).where(at.project == project, at.kind == kind))
         return found[0].body if found else None
 
+    def freeze(self, project: str, run_id: str, otherwise: Standing) -> Standing:
+        """What stood when the run was created, the same whenever it is asked; `otherwise` where the store has nothing.
+
+        A landing that is repeated after a crash starts from this again, whatever other runs have done meanwhile.
+        """
+        if (found := self.frozen(project, run_id)) is None:
+            found = {**otherwise, **self.all_standing(project)}
+            body = json.dumps({kind: self.put_blob(text.encode()) for kind, text in sorted(found.items())})
+            row = {"project": project, "kind": _BEFORE + run_id, "body": body}
+            with closing(self.database.connect()) as connection, self.database.writing(connection) as cursor:
+                cursor.execute(self.database.statements.keep, row)
+        return found
+
+    def frozen(self, project: str, run_id: str) -> Standing | None:
+        """What `freeze` has kept for the run, None before it has."""
+        known = self.standing(project, _BEFORE + run_id)
+        return None if known is None else {kind: self.blob(each).decode() for kind, each in json.loads(known).items()}
+
+    def all_standing(self, project: str) -> Standing:
+        """Every text that stands, by kind."""
+        at = tables.standing.c
+        rows = self._select(sa.select(at.kind, at.body).where(at.project == project))
+        return {row.kind: row.body for row in rows if not row.kind.startswith(_BEFORE)}
+
     def fold_run(self, project: str, run_id: str, at: float, change: Callable[[Standing], Standing]) -> bool:
         """Let a run that has ended change what stands, exactly once; False when it had done so before.
 
         `change` gets every text that stands, by kind, and gives the new ones; runs wait for each other here.
         """
-        database, statements = self._database, self._database.statements
+        database, statements = self.database, self.database.statements
         try:
             with closing(database.connect()) as connection, database.writing(connection) as cursor:
                 if database.path is None:
                     cursor.execute(_WAIT_FOR_TURN, {"key": _turn(project)})
                 cursor.execute(statements.folded, {"project": project, "run_id": run_id, "at": float(at)})
                 cursor.execute(statements.kept, {"of": project})
-                before = dict(cursor.fetchall())
+                before = {kind: body for kind, body in cursor.fetchall() if not kind.startswith(_BEFORE)}
                 for kind, body in change(before).items():
                     cursor.execute(statements.forget, {"of": project, "in_kind": kind})
                     cursor.execute(statements.keep, {"project": project, "kind": kind, "body": body})
@@ -135,21 +159,21 @@ class Store:
 
     def put_blob(self, data: bytes) -> str:
         """Keeps the bytes, once, and returns their id (sha256)."""
-        with closing(self._database.connect()) as connection:
-            return blobs.put(self._database, connection, data)
+        with closing(self.database.connect()) as connection:
+            return blobs.put(self.database, connection, data)
 
     def blob(self, sha256: str) -> bytes:
         """Raises BlobMissing, BlobDamaged."""
-        return blobs.get(self._database, sha256)
+        return blobs.get(self.database, sha256)
 
     def writer(self, run_id: str, *, clock: Callable[[], float] = time.time) -> Writer:
         """The run's only writer, holding its lock from now on. Raises UnknownRun, RunLocked."""
         self._run_row(run_id)
-        return Writer(self._database, run_id, clock)
+        return Writer(self.database, run_id, clock)
 
     def close(self) -> None:
         """Close writers first: their locks live on connections of this store."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -160,7 +184,7 @@ class Store:
         self.close()
 
     def _select(self, query: sa.Select[Any]) -> list[Any]:
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return list(connection.execute(query))
 
     def _run_row(self, run_id: str) -> Any:
@@ -186,6 +210,7 @@ class Store:
 
 
 _RUNS = sa.select(tables.runs)
+_BEFORE = "before "
 _WAIT_FOR_TURN = "SELECT pg_advisory_xact_lock(%(key)s)"
 
 

@@ -19,6 +19,9 @@ FORMAT_VERSION = 1
 AUDITOR_ASKS = 2
 """How often one review is asked for: a reply that can't be read gets one re-ask that carries the error."""
 
+PROBE_STEP_TIMEOUT_S = 600
+"""How long one probe of a phase may run."""
+
 Complexity = Literal["low", "medium", "high"]
 EditFormat = Literal["search_replace", "whole_file", "unified_diff", "apply_patch"]
 Argv = tuple[str, ...]
@@ -79,18 +82,27 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The proved upper bound of what a phase (or run) can spend."""
+    """The proved upper bound of what a phase (or run) can spend; the ledger refuses a call that would pass it.
+
+    `calls` are those of the ladder and its audits; a call that is sent again is not another one. `cost_usd` None is
+    UNBOUNDED: some part has a price that nobody knows. With `unmetered` some models bill nothing, so that their tokens
+    count and their cost doesn't.
+    """
 
     calls: int
     tokens: int
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    minutes: int = 0
+    unmetered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
 
-    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction.
+    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction. `audit` is who
+    reviews, `audit_fallbacks` who does where that model can't be used, `second_audit` who reviews beside it. `aged` are
+    the keys of issues of earlier runs that made the compiler handle this phase with more care.
     """
 
     phase_id: str
@@ -127,11 +139,21 @@ class PlanPhase:
     auditor_prompt: str
     why: str
     worst: Worst
+    audit_fallbacks: tuple[Ask, ...] = ()
+    second_audit: Ask | None = None
+    aged: tuple[str, ...] = ()
 
     @property
     def audited(self) -> bool:
         """Whether nothing of this phase lands without the Auditor's approval."""
         return not self.auto_apply
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """Everybody who may be asked, in whatever role."""
+        builders = (ask for attempt in self.attempts for ask in (attempt.ask, *attempt.fallbacks))
+        second = () if self.second_audit is None else (self.second_audit,)
+        return (*builders, self.audit, *self.audit_fallbacks, *second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +170,32 @@ class PlanTier:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One CI command. `junit` is the report it writes, relative to the worktree, or None."""
+    """One CI command. `junit` is the report it writes, relative to the worktree, or None. `affected`: it may be limited
+    to the tests that a patch can affect.
+    """
 
     id: str
     run: Argv
     timeout_s: int
     junit: str | None = None
     allow_no_tests: bool = False
+    affected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """How often a profile is tried on the base commit before the first model call, and the wait, which doubles."""
+
+    attempts: int
+    backoff_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`setup` runs once a worktree, `retries` are for a failed step alone, the limits hold for each process."""
+    """`setup` runs once a worktree, `retries` are for a failed step alone, the limits hold for each process (but
+    `processes`, which counts them). Tests in `quarantine` don't count; with `baseline` neither does what is red on the
+    base commit too. `readable`: what stays visible inside the sandbox.
+    """
 
     name: str
     setup: tuple[Step, ...]
@@ -169,6 +205,15 @@ class Profile:
     env_set: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int | None = None
     cpu_s: int | None = None
+    file_mb: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+    sandbox: Literal["none", "bubblewrap"] = "none"
+    network: bool = True
+    readable: tuple[str, ...] = ()
+    quarantine: tuple[str, ...] = ()
+    baseline: bool = False
+    preflight: Preflight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +225,16 @@ class Caps:
     minutes: int
     minor_issues: int
     cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRun:
+    """One of several runs that a plan is executed as; `tiers` hold only the phases of this one, `caps` are its own."""
+
+    phases: tuple[str, ...]
+    tiers: tuple[PlanTier, ...]
+    caps: Caps
+    worst: Worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +278,22 @@ class Earlier:
     open_issues: tuple[OpenIssue, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SeverityUpgrade:
+    """An issue that matches every given field counts as `to`; nothing ever lowers one."""
+
+    to: str
+    category: str | None
+    source: str | None
+    complexity: str | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
+    `aged` are the keys of issues that came back so often that they count as major.
+    `runs` is empty where the plan is executed as one run; else each of them is made a plan of its own by `part`.
     `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
     Not slotted: the look-up tables below are made once and kept beside the fields.
@@ -258,6 +325,11 @@ class Plan:
     carried: tuple[Carried, ...] = ()
     continues: Earlier | None = None
     backlog_sha256: str | None = None
+    runs: tuple[PlanRun, ...] = ()
+    aged: tuple[str, ...] = ()
+    severity_upgrades: tuple[SeverityUpgrade, ...] = ()
+    commit_issues: bool = False
+    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
@@ -296,6 +368,21 @@ def digest(plan: Plan) -> str:
 def pinned(plan: Plan, base_commit: str) -> Plan:
     """The plan with the commit it starts from."""
     return replace(plan, base_commit=base_commit)
+
+
+def part(plan: Plan, number: int) -> Plan:
+    """The plan of one of several runs, from 1. What it needs of earlier runs is done: it starts from their commits."""
+    run = plan.runs[number - 1]
+    mine = set(run.phases)
+    phases = (plan.phase(phase_id) for phase_id in run.phases)
+    return replace(
+        plan,
+        phases=tuple(replace(each, needs=tuple(need for need in each.needs if need in mine)) for each in phases),
+        tiers=run.tiers,
+        caps=run.caps,
+        worst=run.worst,
+        runs=(),
+    )
 
 
 def load(source: str) -> Plan:

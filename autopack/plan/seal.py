@@ -4,13 +4,30 @@ Apart from the other passes because it needs instructions and prices of everythi
 (`validate`) runs all passes but this one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 from autopack.plan import prompt
-from autopack.plan.backlog import digest
-from autopack.plan.budget import price_of, total
+from autopack.plan.backlog import FOLDER, digest
+from autopack.plan.budget import of_runs
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import FORMAT_VERSION, Caps, Limits, Plan, PlanModel, PlanPhase, PlanTier, Profile, Retry, Step
+from autopack.plan.inherit import run_caps
+from autopack.plan.model import (
+    FORMAT_VERSION,
+    Caps,
+    Limits,
+    Plan,
+    PlanModel,
+    PlanPhase,
+    PlanRun,
+    PlanTier,
+    Preflight,
+    Profile,
+    Retry,
+    SeverityUpgrade,
+    Step,
+)
+from autopack.plan.worst import price_of, total
 from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
 
 
@@ -38,13 +55,21 @@ def seal(draft: Draft) -> Plan:
         caps=caps,
         retry=Retry(spec.ruleset.retry.attempts, spec.ruleset.retry.backoff_s, spec.ruleset.retry.backoff_s_max),
         pools=_pools(spec, used, draft.jobs),
-        tiers=tuple(_tier(draft, number, tier, caps) for number, tier in enumerate(spec.playbook.tiers, 1)),
+        tiers=_tiers(draft, draft.phases, caps),
         phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
         models={name: _model(spec.models.models[name]) for name in used},
         profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
-        worst=total([phase.worst for phase in draft.phases]),
+        worst=total(of_runs(draft)),
         backlog_sha256=digest(draft.backlog),
+        runs=_runs(draft) if len(draft.runs) > 1 else (),
+        aged=draft.aged,
+        severity_upgrades=tuple(
+            SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
+            for rule in spec.ruleset.severity_upgrades
+        ),
+        commit_issues=spec.project.artifacts.commit_issues,
+        promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
     )
 
 
@@ -98,6 +123,9 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         auditor_prompt=prompt.auditor(phase),
         why=phase.why,
         worst=phase.worst,
+        audit_fallbacks=phase.audit_fallbacks,
+        second_audit=phase.second_audit,
+        aged=phase.aged,
     )
 
 
@@ -106,9 +134,30 @@ def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]
     return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
-def _tier(draft: Draft, index: int, tier: Tier, caps: Caps) -> PlanTier:
+def _runs(draft: Draft) -> tuple[PlanRun, ...]:
+    by_id = {phase.spec.id: phase for phase in draft.phases}
+    found = []
+    for run, worst in zip(draft.runs, of_runs(draft), strict=True):
+        phases, caps = [by_id[name] for name in run], run_caps(draft.spec, len(run))
+        found.append(PlanRun(run, _tiers(draft, phases, caps), caps, worst))
+    return tuple(found)
+
+
+def _tiers(draft: Draft, phases: Sequence[DraftPhase], caps: Caps) -> tuple[PlanTier, ...]:
+    """The tiers that hold some of these phases, with caps for those; numbered as they are written."""
+    members: dict[str, list[DraftPhase]] = {}
+    for phase in phases:
+        members.setdefault(phase.tier.id, []).append(phase)
+    tiers = {tier.id: tier for tier in (*draft.spec.playbook.tiers, *(phase.tier for phase in draft.phases))}
+    return tuple(
+        _tier(draft, number, tier, members[tier.id], caps)
+        for number, tier in enumerate(tiers.values(), 1)
+        if tier.id in members
+    )
+
+
+def _tier(draft: Draft, index: int, tier: Tier, phases: Sequence[DraftPhase], caps: Caps) -> PlanTier:
     rule, profile = draft.spec.ruleset.tier, draft.safety_profile
-    phases = [phase for phase in draft.phases if phase.tier.id == tier.id]
     tokens = int(rule.incident_token_factor * sum(phase["token_cap"] for phase in phases))
     minors = rule.minor_issues_per_phase[profile] * sum(phase["minor_factor"] for phase in phases)
     return PlanTier(
@@ -145,23 +194,39 @@ def _profile(spec: Spec, name: str) -> Profile:
     return Profile(
         name=name,
         setup=tuple(_step(step) for step in ci.setup),
-        steps=tuple(_step(step) for step in profile.steps),
+        steps=tuple(_step(step, affected=_may_be_limited(spec, name)) for step in profile.steps),
         retries=profile.retries,
         env_pass=ci.env_pass,
         env_set=dict(ci.env_set),
         memory_mb=ci.sandbox.memory_mb,
         cpu_s=ci.sandbox.cpu_s,
+        file_mb=ci.sandbox.file_mb,
+        open_files=ci.sandbox.open_files,
+        processes=ci.sandbox.processes,
+        sandbox=cast("Literal['none', 'bubblewrap']", ci.sandbox.kind),
+        network=ci.sandbox.network,
+        readable=ci.sandbox.read,
+        quarantine=tuple(each.test for each in ci.quarantine),
+        baseline=ci.baseline,
+        preflight=Preflight(ci.preflight.attempts, ci.preflight.backoff_s),
     )
 
 
-def _step(step: CiStep) -> Step:
-    return Step(step.id, step.run, step.timeout_s, step.junit, step.allow_no_tests)
+def _may_be_limited(spec: Spec, profile: str) -> bool:
+    """Strict runs everything, and so does every profile where safety is critical."""
+    return profile != "strict" and spec.project.safety_profile != "safety_critical"
+
+
+def _step(step: CiStep, *, affected: bool = False) -> Step:
+    return Step(
+        step.id, step.run, step.timeout_s, step.junit, step.allow_no_tests, affected and step.when == "affected"
+    )
 
 
 def _protected(spec: Spec) -> tuple[str, ...]:
-    """The ruleset's patterns and every file that governs this very run."""
+    """The ruleset's patterns, what runs commit about themselves, and every file that governs this very run."""
     own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *sorted(own))))
 
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
@@ -175,6 +240,4 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
 
 
 def _models_used(draft: Draft) -> list[str]:
-    names = {attempt.ask.model for phase in draft.phases for attempt in phase.attempts}
-    names |= {phase.audit.model for phase in draft.phases if phase.audit is not None}
-    return sorted(names)
+    return sorted({ask.model for phase in draft.phases for ask in phase.asks})

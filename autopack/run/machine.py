@@ -30,7 +30,7 @@ one of the finitely many retries, and a phase may lose the race for the head at 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autopack.plan import model as plan_model
@@ -53,6 +53,7 @@ from autopack.run.effects import (
     RunCi,
     phase_of,
 )
+from autopack.run.frozen import replace
 from autopack.run.state import DONE, ENDED, Failure, PhaseState, PhaseStateName, RunState, RunStateName, blemishes
 from autopack.run.turn import Turn, begin_attempt, book, send, stopped, wish
 
@@ -281,8 +282,8 @@ def _move(turn: Turn, to: PhaseStateName) -> Turn:
 
 def _settle(plan: Plan, before: RunState, run: RunState) -> RunState:
     run = _after_endings(plan, before, run)
-    if not run.stopping and issues.count(run.issues, "minor") > plan.caps.minor_issues:
-        words = f"{issues.count(run.issues, 'minor')} distinct minor issues, {plan.caps.minor_issues} allowed"
+    if not run.stopping and issues.debt(run.issues, "minor") > plan.caps.minor_issues:
+        words = f"{issues.debt(run.issues, 'minor')} distinct minor issues, {plan.caps.minor_issues} allowed"
         run = stopped(run, Failure("minor_issues", words))
     if not run.stopping and (failure := _billed_over(plan, run)) is not None:
         run = stopped(run, failure)

@@ -1,11 +1,10 @@
 """What a phase does: the guards and actions that the transition table names, one small function each."""
 
-from dataclasses import replace
-
 from autopack.plan.model import AUDITOR_ASKS
 from autopack.run import events as ev
 from autopack.run import issues
 from autopack.run.effects import ApplyReply, CallModel, Evidence, ReadReview, Rebase
+from autopack.run.frozen import replace
 from autopack.run.state import Candidate, Reason
 from autopack.run.turn import (
     Turn,
@@ -16,10 +15,12 @@ from autopack.run.turn import (
     environment,
     failure_of,
     land,
+    landed,
     major,
     next_attempt,
     over,
     overrun_failure,
+    refuse,
     report,
     request_of,
     resend,
@@ -105,13 +106,13 @@ def red_with_attempts(turn: Turn) -> bool:
 
 def audit_needed(turn: Turn) -> bool:
     """An approval outlasts a rebase: it was given to the change, and on the moved head CI judges that again."""
-    due = turn.spec.audited or turn.phase.audit_due or major(turn.event.issues)
+    due = turn.spec.audited or turn.phase.audit_due or major(turn, turn.event.issues)
     return due and not turn.phase.approved
 
 
 def approves(turn: Turn) -> bool:
     """Computed: the word `approve` and no major finding; neither alone is enough."""
-    return turn.event.recommendation == "approve" and not major(turn.event.issues)
+    return turn.event.recommendation == "approve" and not major(turn, turn.event.issues)
 
 
 def head_is_foreign(turn: Turn) -> bool:
@@ -262,15 +263,22 @@ def run_ci(turn: Turn) -> Turn:
 
 def retry_patch(turn: Turn) -> Turn:
     event: ev.PatchRefused = turn.event
-    turn = signed(report(turn, event.issues), event.kind)
+    turn = signed(_kept_out(turn), event.kind)
     return next_attempt(turn, Evidence(event.kind, event.message, event.evidence))
 
 
 def give_up_patch(turn: Turn) -> Turn:
     event: ev.PatchRefused = turn.event
-    turn = report(turn, event.issues)
+    turn = _kept_out(turn)
     text = f"the last patch was refused ({event.kind}): {event.message}"
     return turn.with_phase(failure=failure_of(turn, _refused_for(turn, event.kind), text))
+
+
+def _kept_out(turn: Turn) -> Turn:
+    """What the Builder said of its own patch, and why the gate refused it."""
+    event, spec = turn.event, turn.spec
+    found = issues.of_gate(event.kind, event.message, spec.phase_id, spec.category, spec.severity)
+    return refuse(report(turn, event.issues), found)
 
 
 def _refused_for(turn: Turn, kind: str) -> Reason:
@@ -336,7 +344,8 @@ def give_up_review(turn: Turn) -> Turn:
 
 def complete(turn: Turn) -> Turn:
     event: ev.Landed = turn.event
-    return turn.with_run(head=event.commit).with_phase(commit=event.commit)
+    settled = issues.settle(turn.run.issues, landed(turn))
+    return turn.with_run(head=event.commit, issues=settled).with_phase(commit=event.commit)
 
 
 def rebase(turn: Turn) -> Turn:

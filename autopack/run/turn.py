@@ -1,6 +1,6 @@
 """One turn of the machine: what a row looks at, and the small steps its actions share (wish, reserve, book)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
@@ -8,6 +8,8 @@ from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.frozen import replace
+from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
 from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState
 
@@ -148,7 +150,8 @@ def run_profile(turn: Turn) -> Turn:
 def ci_done(turn: Turn) -> Turn:
     event: ev.CiFinished = turn.event
     summary = CiSummary(event.verdict, event.digest, event.executed_tests, event.failing, event.logs)
-    return report(turn, event.issues).with_phase(ci=summary)
+    found = issues.of_ci(event.failing, turn.spec.category, turn.spec.severity) if event.verdict == "red" else ()
+    return refuse(report(turn, event.issues), found).with_phase(ci=summary)
 
 
 def land(turn: Turn) -> Turn:
@@ -160,8 +163,23 @@ def land(turn: Turn) -> Turn:
             head=base_of(turn),
             commit=candidate.commit,
             trailers=_trailers(turn, candidate),
+            issues=_landing_issues(turn),
+            observed=observed(turn.plan, turn.run, turn.phase, completed=True) if turn.plan.commit_issues else None,
         )
     )
+
+
+def _landing_issues(turn: Turn) -> tuple[issues.Issue, ...]:
+    """The run's issues as they are once this has landed, for the files that land with it."""
+    if not turn.plan.commit_issues:
+        return ()
+    return tuple(issues.settle(turn.run.issues, landed(turn)).values())
+
+
+def landed(turn: Turn) -> frozenset[str]:
+    """The phases that are complete once this one is."""
+    done = (name for name, phase in turn.run.phases.items() if phase.state == "COMPLETE")
+    return frozenset((*done, turn.phase.phase_id))
 
 
 def _trailers(turn: Turn, candidate: Candidate) -> dict[str, str]:
@@ -290,14 +308,35 @@ def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
     """Record the issues; a major one calls the Auditor in."""
     if not reports:
         return turn
+    due = major(turn, reports)
+    turn = turn.with_run(issues=_recorded(turn, turn.run.issues, reports))
+    return turn.with_phase(audit_due=True) if due else turn
+
+
+def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
+    """What was wrong with a change that is kept out goes on record; by itself it calls nobody in."""
+    if not found:
+        return turn
+    known = _recorded(turn, turn.run.issues, found, refused=True)
+    return turn.with_run(issues=known)
+
+
+def _recorded(
+    turn: Turn, known: issues.Issues, found: tuple[ev.ReportedIssue, ...], *, refused: bool = False
+) -> issues.Issues:
+    plan = turn.plan
+    return issues.record(known, found, _sighting(turn), plan.severity_upgrades, aged=plan.aged, refused=refused)
+
+
+def _sighting(turn: Turn) -> issues.Sighting:
     spec = turn.spec
-    seen = issues.Sighting(spec.phase_id, spec.index, spec.tier_id, spec.task_category, spec.complexity)
-    turn = turn.with_run(issues=issues.record(turn.run.issues, reports, seen))
-    return turn.with_phase(audit_due=True) if major(reports) else turn
+    return issues.Sighting(spec.phase_id, spec.index, spec.tier_id, spec.task_category, spec.complexity)
 
 
-def major(reports: tuple[ev.ReportedIssue, ...]) -> bool:
-    return any(issue.severity == "major" for issue in reports)
+def major(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> bool:
+    """Whether one of them counts as major, by itself or by a rule of the ruleset."""
+    alone = _recorded(turn, {}, reports)
+    return any(issue.effective_severity == "major" for issue in alone.values())
 
 
 def signed(turn: Turn, signature: str) -> Turn:
@@ -317,6 +356,9 @@ def failure_of(turn: Turn, reason: Reason, message: str) -> Failure:
     return Failure(reason, f'phase "{turn.phase.phase_id}", attempt {turn.phase.attempt}: {message}')
 
 
+OWNERS = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}
+
+
 def overrun_failure(turn: Turn) -> Failure:
     found = over(turn)
     assert found is not None
@@ -324,7 +366,9 @@ def overrun_failure(turn: Turn) -> Failure:
     if found.level == "tier":
         reason = "tier_caps"
     unit = "tokens" if found.dimension == "tokens" else "USD"
-    whose = {"phase": "its", "tier": "its tier's", "model": "its model's", "run": "the run's"}[found.level]
+    whose = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}[
+        found.level
+    ]
     knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
     words = (
         f"would pass {whose} cap of {found.cap:,f} {unit} ({found.used:,f} used, next call at most {found.asked:,f}). "

@@ -6,38 +6,37 @@ the letter.
 """
 
 import errno
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import Plan, PlanPhase, Profile, Step
+from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Profile, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import ci, context, git, process, reply, request
+from autopack.runners import ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Refused, candidate, reported
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
+from autopack.runners.trial import OUTPUT, CiUnusable, Trials
 from autopack.spec.paths import is_secret_like, matches
 
 AUTHOR = git.Identity("autopack", "autopack@localhost")
 PROBE_TIMEOUT_S = 10.0
-PROBE_STEP_TIMEOUT_S = 600
-OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
 
 
 @dataclass(frozen=True)
 class Hands:
     """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once.
 
-    `called` names the models that are really asked; the others answer from a cassette.
+    `called` names the models that are really asked; the others answer from a cassette. `standing` is what stood when
+    the run was created: backlog and calibration, by kind. `private` are places that no CI step may see.
     """
 
     plan: Plan
@@ -49,6 +48,8 @@ class Hands:
     writer: Writer
     environ: Mapping[str, str]
     called: frozenset[str]
+    standing: Mapping[str, str] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
 
     # --- what the driver calls ---
 
@@ -58,8 +59,8 @@ class Hands:
         try:
             answer: Any = DOES[type(effect)](self, effect, ticket)
             told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
-        except ci.Cancelled:
-            trouble, message = "ci_unusable", "cancelled"
+        except (CiUnusable, ci.Cancelled) as error:
+            trouble, message = "ci_unusable", str(error)
         except git.DiskFull as error:
             trouble, message = "disk_full", str(error)
         except git.GitError as error:
@@ -198,7 +199,7 @@ class Hands:
             failing=result.failing,
             evidence=self.writer.put_blob(redact(result.evidence).encode()),
             logs=logs,
-            flaky=tuple(step.id for step in result.steps if step.flaky),
+            flaky=result.flaky,
             issues=self._moved_meanwhile(refs, effect.phase_id),
         )
 
@@ -215,22 +216,34 @@ class Hands:
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
         ref, phase = self._branch(), self.plan.phase(effect.phase_id)
-        tree = self.repository.tree(effect.commit)
-        message = f"{phase.name}\n\n{git.trailers(effect.trailers)}"
+        tree = self._snapshot(effect, int(ticket.at))
+        message = snapshot_message(phase.name, effect.trailers)
         commit = self.repository.commit(tree, [effect.head], message, int(ticket.at), AUTHOR)
         if not self.repository.advance(ref, commit, effect.head):
             head = self.repository.branch_head(ref)
             if head is None:
                 raise git.GitError(self.repository.place, f"{ref} is gone", "Somebody deleted it; start a new run.")
             return ev.HeadMoved("", 0.0, head)
-        tag = f"autonomous/{self.run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
-        self.repository.tag(tag, commit, f"{phase.name} of run {self.run_id}\n", int(ticket.at), AUTHOR)
+        tag = landed_tag(self.run_id, phase)
+        self.repository.tag(tag, commit, tag_message(phase.name, self.run_id), int(ticket.at), AUTHOR)
         return ev.Landed("", 0.0, commit, tag)
 
     def close_run(self, effect: ef.CloseRun, _ticket: Ticket) -> ev.Event:
         return ev.RunClosed("", 0.0, self._violations(effect.protected_refs))
 
     # --- parts ---
+
+    def _snapshot(self, effect: ef.Land, at: int) -> str:
+        """The candidate's tree, with what is committed beside the code."""
+        if effect.observed is None:
+            return self.repository.tree(effect.commit)
+        changed = self.repository.diff_stat(effect.head, effect.commit).paths
+        places = {record.place_of(kind): kind for kind in record.KINDS}
+        found = self.repository.read_files(effect.head, places)
+        committed = {places[path]: text.decode("utf-8", "replace") for path, text in found.items()}
+        made = record.files(self.plan, self.run_id, effect, changed, self.standing, committed, at)
+        changes = {path: git.FileChange(content) for path, content in made.items()}
+        return self.repository.write_tree(effect.commit, changes)
 
     def _branch(self) -> str:
         return "refs/heads/" + self.plan.branch(self.run_id)
@@ -342,35 +355,27 @@ class Hands:
         return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
 
     def _checked(self, profile: Profile, commit: str, ticket: Ticket) -> tuple[ci.CiResult, dict[str, str]]:
-        """A profile run in a worktree of the pool, and the blobs of its logs and reports by name."""
-        setup = canonical.digest({"setup": profile.setup, "env": profile.env_set}) if profile.setup else ""
-        worktree = self.pool.take(commit, setup)
-        logs: dict[str, str] = {}
+        return self._trials.run(profile, commit, ticket)
 
-        def keep(name: str, data: bytes) -> str:
-            logs[name] = self.writer.put_blob(redact(data.decode("utf-8", "replace")).encode())
-            return logs[name]
-
-        try:
-            result = ci.run_profile(
-                profile,
-                os.fspath(worktree.path),
-                token=ticket.token,
-                keep=keep,
-                setup_done=worktree.is_set_up,
-                cancelled=ticket.cancelled,
-                environ=self.environ,
-                on_start=ticket.started,
-            )
-            if setup and not worktree.is_set_up and all(step.outcome == "ok" for step in result.steps if step.setup):
-                self.pool.keep(worktree, setup)
-            keep(OUTPUT, result.output.encode())
-            return result, logs
-        finally:
-            self.pool.give_back(worktree)
+    @property
+    def _trials(self) -> Trials:
+        return Trials(self.repository, self.pool, self.writer, self.environ, self.private)
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
+
+
+def snapshot_message(name: str, trailers: Mapping[str, str]) -> str:
+    """What a phase's commit says."""
+    return f"{name}\n\n{git.trailers(trailers)}"
+
+
+def landed_tag(run_id: str, phase: PlanPhase) -> str:
+    return f"autonomous/{run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
+
+
+def tag_message(name: str, run_id: str) -> str:
+    return f"{name} of run {run_id}\n"
 
 
 def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:

@@ -155,7 +155,7 @@ def _phase(phase: Whole) -> model.Phase:
 
 def ruleset(at: At, merged: Merged) -> model.Ruleset:
     """From a ruleset after `extends`, which is complete because every chain ends in the shipped default."""
-    value, origins = merged
+    value, origins, outvoted = merged
     where = _Origins(at, origins)
     return model.Ruleset(
         at=at,
@@ -188,6 +188,7 @@ def ruleset(at: At, merged: Merged) -> model.Ruleset:
         recheck=value["landing"]["recheck"],
         promotion=value["promotion"]["require"],
         origins=origins,
+        outvoted=outvoted,
     )
 
 
@@ -276,8 +277,12 @@ def ci(at: At, value: Value) -> model.Ci:
             at=at.to("sandbox"),
             kind=sandbox["kind"],
             network=sandbox["network"],
+            read=_words(sandbox["read"]),
             memory_mb=_count(sandbox.get("memory_mb")),
             cpu_s=_count(sandbox.get("cpu_s")),
+            file_mb=_count(sandbox.get("file_mb")),
+            open_files=_count(sandbox.get("open_files")),
+            processes=_count(sandbox.get("processes")),
         ),
         preflight=model.Preflight(at.to("preflight"), int(preflight["attempts"]), float(preflight["backoff_s"])),
         profiles={name: _profile(at, value["profiles"], name) for name in value["profiles"]},
@@ -384,6 +389,7 @@ def scenario(at: At, value: Value) -> model.Scenario:
         playbook=value["playbook"],
         inputs=value.get("inputs", {}),
         env=value.get("env"),
+        safety_profile=value.get("safety_profile"),
         answers={name: _answers(at.to("answers", name), each) for name, each in value["answers"].items()},
         expect=model.Expected(
             at=at.to("expect"),

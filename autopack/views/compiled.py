@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.plan import canonical
+from autopack.plan.calibration import Calibration
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.plan.model import load as load_plan
@@ -14,6 +15,7 @@ from autopack.problem.report import render
 from autopack.spec.load import load
 from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
+from autopack.views.backlogged import known
 from autopack.views.cached import today
 from autopack.views.exits import FINDINGS, STALE
 
@@ -36,6 +38,7 @@ class Compiled:
 
     plan: Plan
     spec: Spec | None
+    calibration: Calibration | None = None
 
 
 def project_root(start: Path) -> Path:
@@ -56,15 +59,17 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
     spec, problems = load(str(root), relative, inputs, today=today(), env=env)
-    plan = None
+    plan = calibration = None
     if spec is not None:
-        plan, more = compile_spec(spec, jobs=jobs)
+        project = spec.project
+        backlog, calibration = known(root, project.artifacts.path, project.store, project.name)
+        plan, more = compile_spec(spec, jobs=jobs, backlog=backlog, calibration=calibration)
         problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
     _show(spec, root, problems)
     if spec is None or plan is None:
         errors = {found.code for found in problems if found.severity == "error"}
         raise Unusable(STALE if errors <= LOCK_CODES else FINDINGS)
-    return Compiled(plan, spec)
+    return Compiled(plan, spec, calibration)
 
 
 def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -31,7 +31,7 @@ from autopack.runners.cassette import Cassette, Recording
 from autopack.runners.hands import Hands
 from autopack.runners.model import Answer, LiteLLM, ModelClient, Request, preload
 from autopack.spec.template import RUN_ID
-from autopack.views import artifacts
+from autopack.views import artifacts, backlogged
 from autopack.views.projection import row
 
 REPLAY = "replay"
@@ -71,8 +71,8 @@ class Options:
 def place_of(root: Path, repository: str, folder: str, store: str, repo: Path | None = None) -> Place:
     """The places that a project's keys name; `repo` (`--repo`) outweighs the project's repository."""
     where = root / folder
-    url = str(where / "autopack.db") if store == "sqlite" else store
-    return Place(root, (repo or root / repository).resolve(), where, url)
+    at = backlogged.store_at(root, folder, store)
+    return Place(root, (repo or root / repository).resolve(), where, at)
 
 
 def new_run_id(playbook: str) -> str:
@@ -89,7 +89,7 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
 def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -> tuple[str, Plan, Options]:
     """The name, plan and options of a run that goes on where a budget stopped `run_id`. Raises NotStarted."""
     with open_store(place.store, create=False) as store:
-        plan, run = _folded(store, run_id)
+        plan, run = folded(store, run_id)
         taken = {found.run_id for found in store.runs()}
     if not run.done:
         raise NotStarted(f"run {run_id} has not ended; go on with: autopack resume {run_id}")
@@ -139,7 +139,7 @@ def take_up(place: Place, run_id: str, observe: Observe) -> RunState:
 def peek(place: Place, run_id: str) -> tuple[Plan, RunState]:
     """A run as its journal tells it, without touching it. Raises UnknownRun, JournalDamaged, StoreMissing."""
     with open_store(place.store, create=False) as store:
-        return _folded(store, run_id)
+        return folded(store, run_id)
 
 
 def ask_to_cancel(place: Place, run_id: str, by: str) -> None:
@@ -157,9 +157,10 @@ def _drive(place: Place, store: Store, run_id: str, observe: Observe) -> RunStat
         home = _private_home(place, run_id)
         stack.callback(_put_away, home)
         git.sweep(home)
-        plan, state = _folded(store, run_id)
+        plan, state = folded(store, run_id)
         if not state.done:
             state = _driven(place, store, writer, home, plan, state, observe)
+        backlogged.fold(store, plan, state, time.time())
         artifacts.finish(place.run_folder(run_id), store, plan, state)
     return state
 
@@ -173,6 +174,7 @@ def _driven(
         writes = (ref, f"refs/tags/autonomous/{run_id}/")
         repository = stack.enter_context(git.open_repository(place.repository, home=home, writes=writes))
         pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
+        standing = store.freeze(plan.project, run_id, backlogged.committed(repository, plan.base_commit or ""))
         cancelled = _cancelled_by(place, run_id) is not None
         options = _kept(place.run_folder(run_id))
         client = LiteLLM() if cancelled else _client(plan, options)
@@ -181,7 +183,17 @@ def _driven(
             state=state,
             writer=writer,
             hands=Hands(
-                plan, run_id, repository, pool, client, store, writer, dict(os.environ), _called(plan, options)
+                plan,
+                run_id,
+                repository,
+                pool,
+                client,
+                store,
+                writer,
+                dict(os.environ),
+                _called(plan, options),
+                standing,
+                _private_places(place, home),
             ),
             now=time.monotonic,
             wall=time.time,
@@ -195,7 +207,13 @@ def _driven(
             return asyncio.run(driver.drive(store.intents(run_id), calls))
 
 
-def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+def _private_places(place: Place, home: Path) -> tuple[str, ...]:
+    """What no sandboxed step may see: the project, its runs and their store, and the worktrees of other runs."""
+    return tuple(map(str, (place.root, place.repository, place.folder, home.parent)))
+
+
+def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+    """A run as its journal tells it. Raises UnknownRun, JournalDamaged."""
     found = store.run(run_id)
     plan = load(store.plan(run_id))
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))

@@ -16,6 +16,7 @@ COMPLETION = "_AUTOPACK_COMPLETE"
 
 VERBS = {
     "init": "Write a project that validates; never overwrites.",
+    "bootstrap": "Turn a description into documents and a playbook that validates.",
     "validate": "Check specs: every problem, at the exact token.",
     "fmt": "Rewrite specs in the canonical layout; comments stay, meaning stays.",
     "migrate": "Rewrite specs for the newest version of the language.",
@@ -23,6 +24,8 @@ VERBS = {
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
     "rehearse": "Play scenarios with no model, and say what went another way than expected.",
     "ls": "List the phases of a playbook, or those that are selected.",
+    "graph": "Draw a plan: Mermaid, Graphviz, JSON, SVG, or one page to look around in.",
+    "diff": "Compare two plans, playbooks or revisions: authority, money, risk, order.",
     "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
@@ -30,6 +33,11 @@ VERBS = {
     "runs": "List the runs of this project.",
     "status": "Show how a run stands.",
     "logs": "Show what happened in a run, event by event.",
+    "issues": "List the issues of a run.",
+    "backlog": "List the issues that outlived their runs.",
+    "report": "Say what runs cost, and what came of it.",
+    "verify": "Check the evidence of a run or of its branch again.",
+    "store": "Look after the store: upgrade, check, export, import.",
     "replay": "Make every decision of a run again from its record, offline, and compare.",
     "explain": "Say what a code means and why it matters.",
     "schema": "Print the JSON Schema of a kind.",
