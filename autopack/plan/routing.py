@@ -1,13 +1,13 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.model import Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
+from autopack.spec.record import record, replace
 
 TIERS = ("economy", "standard", "premium")
 OTHER: dict[str, EditFormat] = {
@@ -23,7 +23,7 @@ DECIDES = (
 """The values of a phase that its route follows from: phases with the same ones are routed once."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chosen:
     """What a route decides for a phase; `share` is how many tokens each call may take."""
 
@@ -40,7 +40,7 @@ def route(draft: Draft) -> Draft:
     phases, problems = [], []
     known: dict[tuple[Any, ...], Chosen] = {}
     for phase in draft.phases:
-        key = (*(phase[name] for name in DECIDES), bool(phase.aged))
+        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled))
         if key not in known:
             known[key] = _route(draft.spec, phase)
         chosen = known[key]
@@ -84,6 +84,8 @@ def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
     for name in _names(phase):
         if name in routing.categories and not phase.aged:
             return routing.categories[name], f"category {name}"
+    if phase.scheduled:
+        return routing.complexity["low"], "scheduled for an aged issue"
     if phase["high_risk"] and routing.high_risk is not None:
         return routing.high_risk, "high risk"
     if phase.aged:

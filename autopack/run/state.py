@@ -1,11 +1,11 @@
 """What a run is at one moment: a frozen value, folded from the plan and its events, with its wishes inside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from autopack.plan.model import Plan, PlanTier
+from autopack.plan.model import PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role
@@ -176,6 +176,7 @@ class RunState:
     """The whole run. `pending` maps the key of every unanswered effect to the effect, oldest first.
 
     `ready` holds phases whose needs are met and that wait for a place among the active ones, in plan order.
+    `standing` names, by CI profile, the blob of what is red on the base commit.
     """
 
     run_id: str
@@ -191,6 +192,7 @@ class RunState:
     pending: Mapping[str, Effect]
     failure: Failure | None = None
     stopping: bool = False
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -232,8 +234,3 @@ def blemishes(run: RunState, tier: PlanTier) -> tuple[str, ...]:
     if majors > tier.major_issues:
         found.append(f"{majors} major issues of {tier.major_issues}")
     return tuple(found)
-
-
-def eligible(plan: Plan, run: RunState) -> bool:
-    """promotion_eligible_to_main: DONE_SUCCESS and every tier clean."""
-    return run.state == "DONE_SUCCESS" and not any(blemishes(run, tier) for tier in plan.tiers)

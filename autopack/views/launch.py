@@ -35,6 +35,7 @@ from autopack.views import artifacts, backlogged
 from autopack.views.projection import row
 
 REPLAY = "replay"
+BASES = ".bases"  # in the artifacts folder: what CI said of base commits
 
 Observe = Callable[[Plan, RunState, ev.Event | None], None]
 
@@ -89,7 +90,7 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
 def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -> tuple[str, Plan, Options]:
     """The name, plan and options of a run that goes on where a budget stopped `run_id`. Raises NotStarted."""
     with open_store(place.store, create=False) as store:
-        plan, run = _folded(store, run_id)
+        plan, run = folded(store, run_id)
         taken = {found.run_id for found in store.runs()}
     if not run.done:
         raise NotStarted(f"run {run_id} has not ended; go on with: autopack resume {run_id}")
@@ -123,7 +124,7 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     fixed = _named(pinned(plan, commit), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
-    _prepare(place.folder)
+    prepare(place.folder)
     with open_store(place.store, create=True) as store:
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
         _keep(place.run_folder(run_id), options)
@@ -139,7 +140,7 @@ def take_up(place: Place, run_id: str, observe: Observe) -> RunState:
 def peek(place: Place, run_id: str) -> tuple[Plan, RunState]:
     """A run as its journal tells it, without touching it. Raises UnknownRun, JournalDamaged, StoreMissing."""
     with open_store(place.store, create=False) as store:
-        return _folded(store, run_id)
+        return folded(store, run_id)
 
 
 def ask_to_cancel(place: Place, run_id: str, by: str) -> None:
@@ -157,7 +158,7 @@ def _drive(place: Place, store: Store, run_id: str, observe: Observe) -> RunStat
         home = _private_home(place, run_id)
         stack.callback(_put_away, home)
         git.sweep(home)
-        plan, state = _folded(store, run_id)
+        plan, state = folded(store, run_id)
         if not state.done:
             state = _driven(place, store, writer, home, plan, state, observe)
         backlogged.fold(store, plan, state, time.time())
@@ -194,6 +195,7 @@ def _driven(
                 _called(plan, options),
                 standing,
                 _private_places(place, home),
+                str(place.folder / BASES),
             ),
             now=time.monotonic,
             wall=time.time,
@@ -212,13 +214,14 @@ def _private_places(place: Place, home: Path) -> tuple[str, ...]:
     return tuple(map(str, (place.root, place.repository, place.folder, home.parent)))
 
 
-def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+    """A run as its journal tells it. Raises UnknownRun, JournalDamaged."""
     found = store.run(run_id)
     plan = load(store.plan(run_id))
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
 
 
-def _prepare(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     try:
         artifacts.prepare(folder)
     except OSError as error:
@@ -326,8 +329,8 @@ def _called(plan: Plan, options: Options) -> frozenset[str]:
 
 
 def _keep(folder: Path, options: Options) -> None:
-    kept = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
-    write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
+    said = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
+    write(folder / "options.json", json.dumps(said, sort_keys=True).encode())
 
 
 def kept(folder: Path) -> Options:
