@@ -1,8 +1,8 @@
 """Where everything goes: bands below each other, in each band the phases in rows of what could run side by side.
 
 A row that is too long is broken, so that a hundred phases side by side stay readable; the order in a row follows the
-neighbours above and below, which keeps edges short. All rows share one grid, so that there are straight lanes between
-the columns, in which a long edge passes every row without touching a phase.
+neighbours above and below, which keeps edges short. Where an edge is longer than a row, all rows share one grid, so that
+there are straight lanes between the columns, in which it passes every row without touching a phase.
 """
 
 import math
@@ -53,6 +53,7 @@ def layout(drawn: Content) -> Layout:
     pitch = inner + 2 * PADDING + GAP_COLUMN
     heights = [HEADING + len(rows) * (HEIGHT + GAP_Y) - GAP_Y + PADDING for _, rows in banded]
     places = list(_stacked(heights, pitch))
+    gridded = _gridded(drawn, banded)
     nodes: dict[str, Box] = {}
     bands: dict[str, Box] = {}
     for (band, rows), height, (column, y) in zip(banded, heights, places, strict=True):
@@ -60,13 +61,27 @@ def layout(drawn: Content) -> Layout:
         bands[band.tier_id] = Box(left, y, inner + 2 * PADDING, height)
         for number, row in enumerate(rows):
             top = y + HEADING + number * (HEIGHT + GAP_Y)
-            for cell, name in enumerate(row, (widest - len(row)) // 2):
-                nodes[name] = Box(left + PADDING + cell * (WIDTH + GAP_X), top, WIDTH, HEIGHT)
+            first = (widest - len(row)) // 2 if band.tier_id in gridded else (widest - len(row)) / 2
+            for cell, name in enumerate(row):
+                nodes[name] = Box(left + PADDING + (first + cell) * (WIDTH + GAP_X), top, WIDTH, HEIGHT)
     columns = max((column for column, _ in places), default=0) + 1
     bottom = max((box.y + box.height for box in bands.values()), default=float(MARGIN)) + MARGIN
     width = columns * pitch - GAP_COLUMN + 2 * MARGIN
     lanes = tuple(PADDING + cell * (WIDTH + GAP_X) - GAP_X / 2 for cell in range(widest + 1))
     return Layout(width, bottom, nodes, bands, tuple(row for _, rows in banded for row in rows), lanes)
+
+
+def _gridded(drawn: Content, banded: Sequence[tuple[Band, list[tuple[str, ...]]]]) -> set[str]:
+    """The tiers that an edge has to pass in a lane; the rows of others are centred, which looks better."""
+    row_of = {name: (band.tier_id, number) for band, rows in banded for number, row in enumerate(rows) for name in row}
+    found: set[str] = set()
+    for edge in drawn.edges:
+        (tier, start), (other, end) = row_of[edge.start], row_of[edge.end]
+        if tier != other:
+            return {band.tier_id for band, _ in banded}
+        if end - start != 1:
+            found.add(tier)
+    return found
 
 
 def _stacked(heights: Sequence[float], pitch: float) -> Iterator[tuple[int, float]]:
