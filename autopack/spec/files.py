@@ -31,9 +31,10 @@ FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `
 class Unusable(Exception):
     """Why a file can't be read, in words that follow its name, and what to do about it."""
 
-    def __init__(self, reason: str, advice: str = "write the file, or correct the path") -> None:
+    def __init__(self, reason: str, advice: str = "write the file, or correct the path", code: str = "AP3007") -> None:
         super().__init__(reason)
         self.advice = advice
+        self.code = code
 
 
 class OutOfReach(Exception):
@@ -85,6 +86,8 @@ class Library:
         self.files: dict[str, File] = {}
         self.seen = Seen()
         self.instead = instead or {}
+        self._limits: dict[str, str] = {}
+        self._tops: dict[str, str] = {}
 
     def open(self, place: str, path: str | None = None) -> File:
         """Raises Unusable."""
@@ -93,6 +96,30 @@ class Library:
         if path not in self.files:
             self.add(path, place, self.content(place))
         return self.files[path]
+
+    def follow(self, place: str, home: str) -> File:
+        """What a file refers to; `home` is the folder of its project, or its own. Raises Unusable.
+
+        Whoever checks a stranger's repository shows lines of what it refers to, so nothing beyond it is followed, also
+        not through links. A file that is named on the command line is opened wherever it is.
+        """
+        if not self.inside(place, home):
+            advice = "copy it into the repository"
+            raise Unusable("leads out of the repository, so it is not followed", advice, "AP3011")
+        return self.open(place)
+
+    def top(self, folder: str) -> str:
+        """How far up to look for the project of what is in a folder."""
+        if folder not in self._tops:
+            self._tops[folder] = repository(folder) or self.root
+        return self._tops[folder]
+
+    def inside(self, place: str, home: str) -> bool:
+        """Whether a file is in the repository around a folder, wherever links lead; without git, in the folder."""
+        if home not in self._limits:
+            around = home if within(home, self.root) is None else self.root
+            self._limits[home] = os.path.realpath(repository(home) or around)
+        return "\0" in place or within(os.path.realpath(place), self._limits[home]) is not None
 
     def content(self, place: str) -> bytes:
         """Raises Unusable."""
@@ -172,6 +199,32 @@ def _without_consequences(found: list[Problem], more: list[Problem]) -> list[Pro
     """What the schema says about a token in which the text itself is at fault is said already."""
     told = {each.span[:3] for each in found if each.code in _DOUBTFUL and each.span}
     return [each for each in more if each.span is None or each.span[:3] not in told] if told else more
+
+
+def shipped_place(path: str) -> str | None:
+    """Where the file is that findings call `builtin:NAME`; None for any other path."""
+    name = path.removeprefix(BUILTIN)
+    if name == path or "/" in name:
+        return None
+    places = (os.path.join(shipped.folder("rulesets"), folder, f"{name}.yaml") for folder in FOLDERS.values())
+    return next(filter(os.path.isfile, places), None)
+
+
+def within(place: str, folder: str) -> str | None:
+    """The way from a folder to something in it; None where it isn't."""
+    if folder in (place, os.sep):
+        return place[len(folder) :]
+    return place[len(folder) + 1 :] if place.startswith(folder + os.sep) else None
+
+
+def repository(folder: str) -> str | None:
+    """The nearest folder upwards that git calls a repository."""
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return folder
 
 
 def content_of(place: str) -> bytes:
