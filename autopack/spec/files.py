@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from autopack.problem import Problem, problem
+from autopack.problem import Label, Problem, problem
 from autopack.spec import schema, shipped
 from autopack.spec.document import Document, read
 from autopack.spec.header import PROJECT, VERSION, is_project
@@ -151,7 +151,7 @@ class Library:
             problems = [*problems, _no_project(document)]
         elif document is not None:
             value, more = schema.check(document)
-            problems = problems + _without_consequences(problems, more)
+            problems = _with_what_was_swallowed(problems, _without_consequences(problems, more))
         self.files[path] = File(path, place, document, value, problems)
         return self.files[path]
 
@@ -190,6 +190,19 @@ def _no_project(document: Document) -> Problem:
     message = f"{PROJECT} is a file of kind {document.kind}, not project"
     advice = f"write `project/v{VERSION}`, or give the file another name"
     return problem("AP3008", message, document.span(("autopack",)), (), advice)
+
+
+def _with_what_was_swallowed(found: list[Problem], more: list[Problem]) -> list[Problem]:
+    """A key that is missing because the text above swallowed it is one fault: told as missing, with the line."""
+    for each in [each for each in found if each.code == "AP1021" and each.span]:
+        name = each.message.rpartition(" ")[2]
+        missing = [index for index, other in enumerate(more) if other.message.startswith(f"{name} is missing in ")]
+        before = [index for index in missing if (more[index].span or (0,))[1:3] <= each.span[1:3]] if each.span else []
+        if before and each.span:
+            label = Label(each.span, each.message)
+            more[before[-1]] = more[before[-1]]._replace(labels=(label,), help=each.help)
+            found = [other for other in found if other is not each]
+    return found + more
 
 
 _DOUBTFUL = frozenset({"AP1006", "AP1018", "AP1022", "AP1023"})  # after them nobody knows what was to be there

@@ -408,7 +408,7 @@ class Reader:
 
         found = TAG.search(self.text, after_anchor(self.text, start, end))
         start, end = found.span() if found else (start, end)
-        help_ = "remove it: values are plain YAML, and nothing is included"
+        help_ = "remove it, or put text that starts with `!` in quotes; nothing is included"
         self.found.report("AP1006", f"custom tag {self.text[start:end]}", start, end, help=help_)
 
     def _collection_tag(self, event: Any) -> None:

@@ -291,7 +291,7 @@ class _Wording:
             unquoted = (Fix(span, value),) if self.written(steps)[1:-1] == value else ()
             yield problem("AP2003", message, span, (), bare, unquoted)
             return
-        advice = advice or _example(node(self.kind, steps))
+        advice = advice or _shape(wanted, node(self.kind, steps))
         certain = "string" in wanted and isinstance(value, bool | int | float)
         fixes = (Fix(span, f'"{self.written(steps)}"'),) if certain else ()
         yield problem("AP2003", message, span, (), advice, fixes)
@@ -441,6 +441,16 @@ def _within(error: Any) -> str:
     limit = error.validator_value
     words = {"minimum": f"{limit} or more", "maximum": f"{limit} or less"}
     return words.get(error.validator) or f"a number {_RANGES[error.validator]} {limit}"
+
+
+def _shape(wanted: list[str], node: Node) -> str | None:
+    """What belongs there, as one would write it."""
+    if "array" in wanted:
+        return "write a list: one line for each item, which starts with `- `"
+    if wanted == ["object"]:
+        keys = ", ".join(f"{key}: ..." for key in [*node.get("required", node.get("properties", ()))][:2])
+        return f"write `{{{keys or 'name: ...'}}}`"
+    return _example(node)
 
 
 def _example(node: Node) -> str | None:

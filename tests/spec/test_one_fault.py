@@ -144,3 +144,37 @@ def test_a_badly_formed_profile_under_recheck_is_not_unknown_as_well(expect: Exp
 def test_a_shipped_file_is_found_by_the_name_findings_give_it() -> None:
     assert (shipped_place("builtin:python") or "").endswith("rulesets/ci/python.yaml")
     assert [shipped_place(path) for path in ("playbooks/a.yaml", "builtin:gone", "builtin:../x")] == [None, None, None]
+
+
+def test_a_needed_key_that_a_text_swallowed_is_told_once_with_the_line(expect: Expect) -> None:
+    head = "autopack: playbook/v1\nname: x\ntiers:\n  - id: T1\n    phases:\n"
+    text = "      - ⟦id⟧: a\n        goal: |\n          x\n          ⟪category⟫: docs\n        scope: {write: [a]}\n"
+    assert expect("AP2002", head + text).endswith('| indent it like "goal" if it is a key')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("needs: ⟦[⟧\n", "`[` is never closed | close it with `]`"),
+        ("scope: ⟦{⟧write: [a, 'b]']\n", "`{` is never closed | close it with `}`"),
+    ],
+)
+def test_a_bracket_that_nothing_closes_is_told_where_it_opens(expect: Expect, text: str, said: str) -> None:
+    head = "autopack: playbook/v1\nname: x\ntiers:\n  - id: T1\n    phases:\n      - id: a\n        "
+    assert expect("AP1015", head + text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("scope: ⟦[⟧docs/**]", '"scope" is a list where a mapping belongs | write `{write: ...}`'),
+        (
+            "needs: {⟦a⟧: b}",
+            '"needs" is a mapping where a list belongs | write a list: one line for each item, which starts with `- `',
+        ),
+    ],
+)
+def test_the_wrong_shape_is_told_with_the_right_one(expect: Expect, text: str, said: str) -> None:
+    scope = "" if text.startswith("scope") else 'scope: {write: ["docs/**"]}, '
+    head = "autopack: playbook/v1\nname: x\ntiers:\n  - id: T1\n    phases:\n"
+    assert expect("AP2003", f"{head}      - {{id: a, goal: Do it., category: docs, {scope}{text}}}\n") == said
