@@ -20,7 +20,7 @@ from autopack.run import effects as ef
 from autopack.run import events as ev
 from autopack.runners import ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
-from autopack.runners.change import Refused, candidate, reported
+from autopack.runners.change import Refused, candidate, carried, reported
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
@@ -151,8 +151,7 @@ class Hands:
         try:
             made = candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
         except Refused as refused:
-            evidence = self.writer.put_blob(redact(refused.evidence).encode())
-            return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
+            return self._refused(refused)
         message = self._candidate_message(phase.name, phase.phase_id)
         commit = self.repository.commit(made.tree, [effect.base], message, int(ticket.at), AUTHOR)
         failed = self._probes(phase, commit, ticket, made.issues)
@@ -211,7 +210,17 @@ class Hands:
             return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
         message = self._candidate_message(f"Carried onto {effect.head}", effect.phase_id)
         commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
-        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)))
+        phase = self.plan.phase(effect.phase_id)
+        try:
+            carried(self.plan, phase, self.repository, effect.head, commit)
+        except Refused as refused:
+            return self._refused(refused)
+        failed = self._probes(phase, commit, ticket, ())
+        if failed is not None:
+            return failed
+        meanwhile = self.repository.diff_stat(effect.base, effect.head).paths
+        overlaps = any(matches(path, (*phase.write, *phase.read, *phase.deliverables)) for path in meanwhile)
+        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
 
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
@@ -244,6 +253,10 @@ class Hands:
         made = record.files(self.plan, self.run_id, effect, changed, self.standing, committed, at)
         changes = {path: git.FileChange(content) for path, content in made.items()}
         return self.repository.write_tree(effect.commit, changes)
+
+    def _refused(self, refused: Refused) -> ev.PatchRefused:
+        evidence = self.writer.put_blob(redact(refused.evidence).encode())
+        return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
 
     def _branch(self) -> str:
         return "refs/heads/" + self.plan.branch(self.run_id)

@@ -96,7 +96,7 @@ def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -
     if run.state != "DONE_FAILED_BUDGET_EXHAUSTED":
         fact = f"run {run_id} ended in {run.state}, which no budget can mend"
         raise NotStarted(f"{fact}; start a new run with `autopack run`")
-    return next_run_id(run_id, taken), continued(plan, run, caps), _kept(place.run_folder(run_id))
+    return next_run_id(run_id, taken), continued(plan, run, caps), kept(place.run_folder(run_id))
 
 
 def go_on(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
@@ -176,7 +176,7 @@ def _driven(
         pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
         standing = store.freeze(plan.project, run_id, backlogged.committed(repository, plan.base_commit or ""))
         cancelled = _cancelled_by(place, run_id) is not None
-        options = _kept(place.run_folder(run_id))
+        options = kept(place.run_folder(run_id))
         client = LiteLLM() if cancelled else _client(plan, options)
         driver = Driver(
             plan=plan,
@@ -331,9 +331,10 @@ def _keep(folder: Path, options: Options) -> None:
     write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
 
 
-def _kept(folder: Path) -> Options:
+def kept(folder: Path) -> Options:
+    """What a run was started with."""
     try:
-        kept: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
+        found: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
     except FileNotFoundError:
         return Options()
-    return Options(kept.get("cassette"), kept.get("record"), bool(kept.get("replay_all")))
+    return Options(found.get("cassette"), found.get("record"), bool(found.get("replay_all")))
