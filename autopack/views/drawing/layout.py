@@ -1,8 +1,8 @@
 """Where everything goes: bands below each other, in each band the phases in rows of what could run side by side.
 
 A row that is too long is broken, so that a hundred phases side by side stay readable; the order in a row follows the
-neighbours above and below, which keeps edges short. Where an edge is longer than a row, all rows share one grid, so that
-there are straight lanes between the columns, in which it passes every row without touching a phase.
+neighbours above and below, which keeps edges short. Where an edge is longer than a row, all rows share one grid, so
+that there are straight lanes between the columns, in which it passes every row without touching a phase.
 """
 
 import math
