@@ -410,6 +410,11 @@ CODES: dict[str, Code] = {
         "error",
         "A licence off the list can bind the whole product; somebody has to decide that before code is taken over.",
     ),
+    "AP5007": Code(
+        "network closed without a sandbox",
+        "error",
+        "Without a sandbox every command reaches the network, whatever the file says: the promise can't be kept.",
+    ),
     "AP5901": Code(
         "waiver that cannot hold",
         "error",

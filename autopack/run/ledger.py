@@ -6,11 +6,12 @@ with its reservation.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from autopack.plan.model import Plan, PlanPhase
+from autopack.run.frozen import replace
 
 RUN = "run"
 Level = Literal["phase", "tier", "model", "run"]

@@ -30,7 +30,7 @@ one of the finitely many retries, and a phase may lose the race for the head at 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autopack.plan import model as plan_model
@@ -53,6 +53,7 @@ from autopack.run.effects import (
     RunCi,
     phase_of,
 )
+from autopack.run.frozen import replace
 from autopack.run.state import DONE, ENDED, Failure, PhaseState, PhaseStateName, RunState, RunStateName, blemishes
 from autopack.run.turn import Turn, begin_attempt, book, send, stopped, wish
 

@@ -1,6 +1,6 @@
 """One turn of the machine: what a row looks at, and the small steps its actions share (wish, reserve, book)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
@@ -8,6 +8,7 @@ from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
 from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState
