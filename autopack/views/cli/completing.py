@@ -33,9 +33,9 @@ def attach(command: click.Command) -> None:
 
 def _completed(
     find: Callable[[click.Context, str], Words],
-    files_too: bool,
+    files_too: bool,  # noqa: FBT001 - by position, as the rest that click gives
     context: click.Context,
-    incomplete: str,  # noqa: FBT001
+    incomplete: str,
 ) -> list[CompletionItem]:
     try:
         words = dict(find(context, incomplete))
