@@ -7,6 +7,7 @@ files stops before the seal (`drafted`): what a plan holds beside its findings w
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
 from autopack.plan.draft import NO_BACKLOG, Draft
 from autopack.plan.expand import expand
@@ -14,6 +15,7 @@ from autopack.plan.inherit import inherit
 from autopack.plan.ordering import order
 from autopack.plan.policy import obey
 from autopack.plan.routing import route
+from autopack.plan.split import split
 from autopack.problem import Problem
 from autopack.spec.model import Spec
 
@@ -27,7 +29,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, order, inherit, obey, route, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, inherit, obey, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word
