@@ -53,7 +53,7 @@ def test_a_phase_says_who_builds_it_and_what_it_can_cost(shop: Editor) -> None:
     assert lines[2:5] == [
         "Do it.",
         "Built by `gpt-4o-mini` (search_replace), complexity low, CI profile `normal`",
-        "Worst case: 200.0k tokens, $0.07 in 6 calls",
+        "Worst case: 200.0k tokens, $0.40 in 9 calls",
     ]
     assert lines[5] == "Declared in playbooks/a.yaml"
 
