@@ -78,7 +78,7 @@ def test_a_finding_is_explained_where_it_is_and_a_code_where_it_is_written(edito
 
 def test_there_is_nothing_to_say_about_blanks_and_broken_files(editor: Editor) -> None:
     assert hovered(editor, "a.yaml", playbook(phase("a")).replace("tiers:", "¦\ntiers:")) == ""
-    assert "AP1015" in hovered(editor, "a.yaml", "autopack: playbook/v1\nname: [\n¦")
+    assert "AP1015" in hovered(editor, "a.yaml", "autopack: playbook/v1\nname: [¦\n")
 
 
 # --- definition -------------------------------------------------------------------------------------------
