@@ -57,11 +57,8 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
         "severity_upgrades": "No issue is upgraded.",
-        "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
         "landing": "Fixed: on a moved head CI always runs again.",
         "promotion": "Eligible is a run that succeeded with clean tiers.",
-        "category_defaults.auditor_attempts": "The Auditor suggests no patches.",
-        "category_defaults.audits": "One audit each.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
         "category_defaults.advice": "No advice is given.",
     },
@@ -72,8 +69,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "profiles.*.steps[].when": "Every step always runs.",
     },
     "models": {
-        "routing.complexity.low.builder": "Only the first is asked.",
-        "routing.complexity.low.auditor": "Only the first is asked.",
         **{
             f"providers.*.{name}": "Only `concurrency` is held."
             for name in ("requests_per_minute", "tokens_per_minute", "weekly_tokens", "soft_limit")

@@ -60,21 +60,26 @@ def price_of(model: spec_model.Model) -> Price | None:
 
 
 def _worst(spec: Spec, phase: DraftPhase) -> Worst:
-    asks = [attempt.ask for attempt in phase.attempts]
-    if phase.audit is not None:
-        asks += [phase.audit] * len(phase.attempts) * AUDITOR_ASKS
+    ladder = (*phase.attempts, *phase.patches)
+    asks = [(attempt.ask, *attempt.fallbacks) for attempt in ladder]
+    for audit in (phase.audit, phase.second_audit):
+        if audit is not None:
+            asks += [(audit, *phase.audit_fallbacks)] * len(ladder) * AUDITOR_ASKS
     tokens, cost = _dearest(spec, asks, phase["token_cap"])
     own = phase.spec.budget
     return Worst(len(asks), tokens, cost if own is None or own.cost_usd is None else min(cost, own.cost_usd))
 
 
-def _dearest(spec: Spec, asks: Sequence[Ask], token_cap: int) -> tuple[int, Decimal]:
-    """Tokens and USD when a phase spends all it may on the dearest tokens its calls can hold."""
+def _dearest(spec: Spec, asks: Sequence[tuple[Ask, ...]], token_cap: int) -> tuple[int, Decimal]:
+    """Tokens and USD when a phase spends all it may on the dearest tokens its calls can hold.
+
+    Each call is given as all who may answer it: the dearest and the longest of them count.
+    """
     pieces: list[tuple[Decimal, int]] = []
-    for ask in asks:
-        price = price_of(spec.models.models[ask.model])
-        pieces.append((upper_bound(1, 0, price), ask.input_tokens_max))
-        pieces.append((upper_bound(0, 1, price), ask.output_tokens_max))
+    for any_of in asks:
+        prices = [price_of(spec.models.models[ask.model]) for ask in any_of]
+        pieces.append((max(upper_bound(1, 0, p) for p in prices), max(ask.input_tokens_max for ask in any_of)))
+        pieces.append((max(upper_bound(0, 1, p) for p in prices), max(ask.output_tokens_max for ask in any_of)))
     left, cost = token_cap, Decimal(0)
     for each, tokens in sorted(pieces, reverse=True):
         taken = min(tokens, left)
@@ -91,8 +96,8 @@ def _call(spec: Spec, ask: Ask) -> Worst:
 def _first_try(spec: Spec, phase: DraftPhase) -> Worst:
     """What must fit for the phase to have a chance: one attempt and, where mandatory, one audit."""
     asks = [phase.attempts[0].ask]
-    if not phase["auto_apply"] and phase.audit is not None:
-        asks.append(phase.audit)
+    if not phase["auto_apply"]:
+        asks += [audit for audit in (phase.audit, phase.second_audit) if audit is not None]
     return total([_call(spec, ask) for ask in asks])
 
 

@@ -38,8 +38,18 @@ class DraftPhase:
     values: Mapping[str, Value]  # inherit
     attempts: tuple[Attempt, ...] = ()  # route
     audit: Ask | None = None  # route
+    second_audit: Ask | None = None  # route
+    audit_fallbacks: tuple[Ask, ...] = ()  # route
+    patches: tuple[Attempt, ...] = ()  # route
     why: str = ""  # route
     worst: Worst = NOTHING  # prove_budget
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """Everybody who may be asked."""
+        builders = (ask for attempt in (*self.attempts, *self.patches) for ask in (attempt.ask, *attempt.fallbacks))
+        auditors = (ask for ask in (self.audit, self.second_audit) if ask is not None)
+        return (*builders, *auditors, *self.audit_fallbacks)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value

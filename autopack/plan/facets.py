@@ -17,9 +17,9 @@ DERIVED = frozenset({"phase_id", "index", "name", "tags", "why", "worst"})
 """Of a phase: what it is called, and what follows from the rest."""
 
 OF_PHASE: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("builder_prompt", "auditor_prompt"),
+    "prompt": ("builder_prompt", "auditor_prompt", "patch_prompt"),
     "inputs": ("goal", "acceptance", "deliverables", "read", "needs"),
-    "model": ("attempts", "audit"),
+    "model": ("attempts", "audit", "second_audit", "audit_fallbacks", "patches"),
     "policy": (
         *("tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk", "severity"),
         *("write", "allow", "allowed_protected", "auto_apply", "auditor_profile", "auditor_attempts"),
@@ -35,6 +35,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst"),
+        *("audit_policy", "not_clean", "promotion", "budget_warnings"),
     ),
     "ci": ("profiles",),
     "base": ("base_branch", "base_commit", "backlog_sha256", "carried", "continues"),
@@ -42,7 +43,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
 """The same of a plan, but for its phases and models, which are taken apart themselves."""
 
 BASE = ("base_branch", "base_commit")
-GOVERNS = ("protected_branches", "protected_paths", "safety_profile", "stage", "fail_fast")
+GOVERNS = ("protected_branches", "protected_paths", "safety_profile", "stage", "fail_fast", "audit_policy", "not_clean")
 """What every phase is bound to, of the plan's policy. Caps are not: a larger budget makes no phase another one."""
 
 
@@ -77,8 +78,9 @@ def parts_of(plan: Plan) -> Mapping[str, Any]:
 
 def models_of(phase: PlanPhase) -> set[str]:
     """Every model the phase may ask."""
-    asks = (ask for attempt in phase.attempts for ask in (attempt.ask, *attempt.fallbacks))
-    return {phase.audit.model, *(ask.model for ask in asks)}
+    asks = (ask for attempt in phase.ladder for ask in (attempt.ask, *attempt.fallbacks))
+    second = (phase.second_audit,) if phase.second_audit else ()
+    return {ask.model for ask in (phase.audit, *second, *phase.audit_fallbacks, *asks)}
 
 
 def _picked(value: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ FIELDS = (
     "severity",
     "files",
     "high_risk",
+    "audits",
 )
 
 Layer = tuple[str, Any]

@@ -19,6 +19,9 @@ FORMAT_VERSION = 1
 AUDITOR_ASKS = 2
 """How often one review is asked for: a reply that can't be read gets one re-ask that carries the error."""
 
+AUDITOR_PATCH = "auditor_patch"
+"""The step of a rung at which the Auditor is asked for a minimal patch."""
+
 Complexity = Literal["low", "medium", "high"]
 EditFormat = Literal["search_replace", "whole_file", "unified_diff", "apply_patch"]
 Argv = tuple[str, ...]
@@ -64,6 +67,11 @@ class Attempt:
     edit_format: EditFormat
     fallbacks: tuple[Ask, ...] = ()
 
+    @property
+    def role(self) -> Literal["builder", "auditor"]:
+        """Whose words make the patch: the last rungs of a ladder may be the Auditor's own."""
+        return "auditor" if self.step == AUDITOR_PATCH else "builder"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -90,7 +98,8 @@ class Worst:
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
 
-    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction.
+    `attempts` are the Builder's, one entry each; when they are used up, `patches` are the Auditor's own.
+    `second_audit` is there where two models have to judge.
     """
 
     phase_id: str
@@ -127,6 +136,15 @@ class PlanPhase:
     auditor_prompt: str
     why: str
     worst: Worst
+    second_audit: Ask | None = None
+    audit_fallbacks: tuple[Ask, ...] = ()
+    patches: tuple[Attempt, ...] = ()
+    patch_prompt: str = ""
+
+    @property
+    def ladder(self) -> tuple[Attempt, ...]:
+        """Every attempt there can be, in order: it ends by construction."""
+        return (*self.attempts, *self.patches)
 
     @property
     def audited(self) -> bool:
@@ -189,6 +207,16 @@ class Retry:
     attempts: int
     backoff_s: float
     backoff_s_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPolicy:
+    """What calls the Auditor into a phase beside a category that always needs it; `same_failure` counts repeats."""
+
+    major_issue: bool = True
+    same_failure: int = 2
+    attempts_used_up: bool = True
+    test_changes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +284,10 @@ class Plan:
     carried: tuple[Carried, ...] = ()
     continues: Earlier | None = None
     backlog_sha256: str | None = None
+    audit_policy: AuditPolicy = AuditPolicy()
+    not_clean: Literal["mark", "fail_run"] = "mark"
+    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
+    budget_warnings: tuple[float, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

@@ -1,10 +1,10 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import Ask, Attempt, EditFormat
+from autopack.plan.model import AUDITOR_PATCH, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 
@@ -29,13 +29,64 @@ def route(draft: Draft) -> Draft:
 
 def _route(spec: Spec, phase: DraftPhase) -> tuple[DraftPhase, list[Problem]]:
     chosen, reason = _choose(spec.models.routing, phase)
-    builder, auditor = spec.models.models[chosen.builder[0]], spec.models.models[(chosen.auditor or chosen.builder)[0]]
-    share = phase["token_cap"] // _calls(phase)
-    rungs = tuple(_ladder(spec, phase, builder))
-    attempts = tuple(Attempt(step, _ask(spec.models.models[name], share), form) for step, name, form in rungs)
-    why = f"{reason} -> {builder.tier}"
-    routed = replace(phase, attempts=attempts, audit=_ask(auditor, share), why=why)
-    return routed, [*_too_small(spec, phase, share), *_too_low(spec, phase, chosen, builder, auditor)]
+    auditors = chosen.auditor or chosen.builder
+    builder, auditor = spec.models.models[chosen.builder[0]], spec.models.models[auditors[0]]
+    second, missing = _second(spec, phase, chosen, auditor)
+    calls = _calls(phase, 2 if second else 1)
+    share = phase["token_cap"] // calls
+
+    def rung(step: str, name: str, form: EditFormat) -> Attempt:
+        behind = _behind(spec, phase, chosen, name)
+        return Attempt(step, _ask(spec.models.models[name], share), form, _asks(spec, behind, share))
+
+    routed = replace(
+        phase,
+        attempts=tuple(rung(*each) for each in _ladder(spec, phase, builder)),
+        patches=tuple(rung(*each) for each in _patches(spec, phase, auditor)),
+        audit=_ask(auditor, share),
+        second_audit=_ask(second, share) if second else None,
+        audit_fallbacks=_asks(spec, auditors[1:] if _may_move(spec, phase) else (), share),
+        why=f"{reason} -> {builder.tier}",
+    )
+    return routed, [*missing, *_too_small(spec, phase, calls, share), *_too_low(spec, phase, chosen, builder, auditor)]
+
+
+def _asks(spec: Spec, names: Iterable[str], share: int) -> tuple[Ask, ...]:
+    return tuple(_ask(spec.models.models[name], share) for name in names)
+
+
+def _behind(spec: Spec, phase: DraftPhase, chosen: Route, name: str) -> tuple[str, ...]:
+    """Whom the catalogue names after this model, for when it can't be used; nobody where the category may not move."""
+    if not _may_move(spec, phase):
+        return ()
+    routes = (chosen, *spec.models.routing.complexity.values())
+    lists = (names for route in routes for names in (route.builder, route.auditor) if name in names)
+    found = next(lists, (name,))
+    return found[found.index(name) + 1 :]
+
+
+def _patches(spec: Spec, phase: DraftPhase, auditor: Model) -> Iterator[tuple[str, str, EditFormat]]:
+    """The last rungs: when the Builder's attempts are used up, the Auditor is asked for a patch of its own.
+
+    No share of the phase's tokens is kept for them: they are rare, and get what the attempts have left.
+    """
+    if AUDITOR_PATCH in spec.ruleset.escalation and spec.ruleset.audit.attempts_used_up:
+        for _ in range(phase["auditor_attempts"]):
+            yield AUDITOR_PATCH, auditor.name, _format(auditor)
+
+
+def _second(spec: Spec, phase: DraftPhase, chosen: Route, first: Model) -> tuple[Model | None, list[Problem]]:
+    """The other model that judges where two must: the next one of the route, else the best of the catalogue."""
+    if (phase["audits"] or 1) < 2:
+        return None, []
+    everybody = sorted(spec.models.models.values(), key=lambda model: -TIERS.index(model.tier))
+    for name in (*chosen.auditor, *chosen.builder, *(model.name for model in everybody)):
+        if name != first.name:
+            return spec.models.models[name], []
+    value = phase.values["audits"]
+    words = f'phase "{phase.spec.id}" needs two audits by different models, and the catalogue has only {first.name}'
+    place = spec.key_span(phase.spec.at, "id") if value.at is None else spec.span(value.at)
+    return None, [problem("AP5007", words, place, help="add another model to the catalogue, or set audits: 1")]
 
 
 def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
@@ -93,10 +144,10 @@ def _above(models: Models, model: Model) -> Model | None:
     return None
 
 
-def _calls(phase: DraftPhase) -> int:
-    """How many calls must fit the phase's cap: every attempt, and an audit of each where one is due."""
+def _calls(phase: DraftPhase, audits: int) -> int:
+    """How many calls must fit the phase's cap: every attempt, and the audits of each where they are due."""
     attempts: int = phase["builder_attempts"]
-    return attempts if phase["auto_apply"] else attempts * 2
+    return attempts if phase["auto_apply"] else attempts * (1 + audits)
 
 
 def _ask(model: Model, share: int) -> Ask:
@@ -105,16 +156,16 @@ def _ask(model: Model, share: int) -> Ask:
     return Ask(model.name, max(1, min(model.context_tokens, share) - output), output)
 
 
-def _too_small(spec: Spec, phase: DraftPhase, share: int) -> Iterator[Problem]:
+def _too_small(spec: Spec, phase: DraftPhase, calls: int, share: int) -> Iterator[Problem]:
     if share < MIN_CALL_TOKENS:
         own = phase.spec.budget
         place = spec.span(own.at, "tokens") if own and own.tokens else spec.key_span(phase.spec.at, "id")
         yield problem(
             "AP6003",
-            f'phase "{phase.spec.id}" has {phase["token_cap"]:,} tokens for {_calls(phase)} calls: '
+            f'phase "{phase.spec.id}" has {phase["token_cap"]:,} tokens for {calls} calls: '
             f"{share:,} each, too few to show a file and get a change back",
             place,
-            help=f"give it at least {MIN_CALL_TOKENS * _calls(phase):,} tokens or fewer attempts",
+            help=f"give it at least {MIN_CALL_TOKENS * calls:,} tokens or fewer attempts",
         )
 
 

@@ -10,7 +10,19 @@ from autopack.plan import prompt
 from autopack.plan.backlog import digest
 from autopack.plan.budget import price_of, total
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import FORMAT_VERSION, Caps, Limits, Plan, PlanModel, PlanPhase, PlanTier, Profile, Retry, Step
+from autopack.plan.model import (
+    FORMAT_VERSION,
+    AuditPolicy,
+    Caps,
+    Limits,
+    Plan,
+    PlanModel,
+    PlanPhase,
+    PlanTier,
+    Profile,
+    Retry,
+    Step,
+)
 from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
 
 
@@ -19,7 +31,7 @@ def seal(draft: Draft) -> Plan:
     spec, caps = draft.spec, draft.caps
     if caps is None:
         raise ValueError("the inherit pass has not run")
-    used = _models_used(draft)
+    used, audit = _models_used(draft), spec.ruleset.audit
     return Plan(
         format_version=FORMAT_VERSION,
         project=spec.project.name,
@@ -45,6 +57,10 @@ def seal(draft: Draft) -> Plan:
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
         worst=total([phase.worst for phase in draft.phases]),
         backlog_sha256=digest(draft.backlog),
+        audit_policy=AuditPolicy(audit.major_issue, audit.same_failure, audit.attempts_used_up, audit.test_changes),
+        not_clean=spec.ruleset.tier.not_clean[draft.safety_profile],  # type: ignore[arg-type]
+        promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
+        budget_warnings=tuple(sorted(spec.ruleset.budget_warnings)),
     )
 
 
@@ -98,6 +114,10 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         auditor_prompt=prompt.auditor(phase),
         why=phase.why,
         worst=phase.worst,
+        second_audit=phase.second_audit,
+        audit_fallbacks=phase.audit_fallbacks,
+        patches=phase.patches,
+        patch_prompt=prompt.patcher(phase) if phase.patches else "",
     )
 
 
@@ -175,6 +195,4 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
 
 
 def _models_used(draft: Draft) -> list[str]:
-    names = {attempt.ask.model for phase in draft.phases for attempt in phase.attempts}
-    names |= {phase.audit.model for phase in draft.phases if phase.audit is not None}
-    return sorted(names)
+    return sorted({ask.model for phase in draft.phases for ask in phase.asks})

@@ -405,6 +405,11 @@ CODES: dict[str, Code] = {
         "error",
         "A licence off the list can bind the whole product; somebody has to decide that before code is taken over.",
     ),
+    "AP5007": Code(
+        "second audit without a second model",
+        "error",
+        "Two audits are worth more than one only when two different models judge; the same one would only agree again.",
+    ),
     "AP5901": Code(
         "waiver that cannot hold",
         "error",

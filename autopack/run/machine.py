@@ -25,8 +25,12 @@ One attempt of a phase walks
 
 and goes back to EXECUTING with evidence whenever something is refused and an attempt is left. Every attempt starts
 from the integration head; nothing is ever reverted, because nothing lands before it passed everything.
+The attempts are a ladder that the plan holds: the Builder's rungs, each of which changes something, then patches of
+the Auditor's own, which go the same way. A model that can't be used is given up for the run, and the next one that the
+plan names answers in its place. Where two models have to judge, both are heard before the patch may land or goes back.
 It ends: each return to EXECUTING takes one of the finitely many attempts of the plan, each resend, also after a crash,
-one of the finitely many retries, and a phase may lose the race for the head at most once for each phase of the plan.
+one of the finitely many retries, each fallback one of the finitely many models, and a phase may lose the race for the
+head at most once for each phase of the plan.
 """
 
 from collections.abc import Callable
@@ -94,8 +98,9 @@ TABLE: tuple[Row, ...] = (
     Row("EXECUTING", ev.ContextAssembled, do.over_run_cap, "FAILED", do.stop_over_cap),
     Row("EXECUTING", ev.ContextAssembled, do.always, "FAILED", do.fail_over_cap),
     Row("EXECUTING", ev.ModelAnswered, do.answered, "GATE", do.apply_reply),
-    Row("EXECUTING", ev.ModelAnswered, do.unusable_key, "FAILED", do.provider_refuses),
     Row("EXECUTING", ev.ModelAnswered, do.passing_trouble_again, "EXECUTING", do.send_again),
+    Row("EXECUTING", ev.ModelAnswered, do.can_fall_back, "EXECUTING", do.fall_back),
+    Row("EXECUTING", ev.ModelAnswered, do.unusable_key, "FAILED", do.provider_refuses),
     Row("EXECUTING", ev.ModelAnswered, do.passing_trouble, "FAILED", do.provider_down),
     Row("EXECUTING", ev.ModelAnswered, do.attempts_left, "EXECUTING", do.ask_builder_again),
     Row("EXECUTING", ev.ModelAnswered, do.always, "FAILED", do.builder_gave_nothing),
@@ -114,13 +119,15 @@ TABLE: tuple[Row, ...] = (
     Row("GATE", ev.ContextAssembled, do.over_run_cap, "FAILED", do.stop_over_cap),
     Row("GATE", ev.ContextAssembled, do.always, "FAILED", do.fail_over_cap),
     Row("GATE", ev.ModelAnswered, do.answered_by_auditor, "GATE", do.read_review),
-    Row("GATE", ev.ModelAnswered, do.unusable_key, "FAILED", do.provider_refuses),
     Row("GATE", ev.ModelAnswered, do.passing_trouble_again, "GATE", do.send_again),
+    Row("GATE", ev.ModelAnswered, do.can_fall_back, "GATE", do.fall_back),
+    Row("GATE", ev.ModelAnswered, do.unusable_key, "FAILED", do.provider_refuses),
     Row("GATE", ev.ModelAnswered, do.passing_trouble, "FAILED", do.provider_down),
     Row("GATE", ev.ModelAnswered, do.auditor_unclear, "GATE", do.ask_auditor_again),
     Row("GATE", ev.ModelAnswered, do.always, "FAILED", do.auditor_gave_nothing),
     Row("GATE", ev.EffectLost, do.may_send_again, "GATE", do.send_again_after_loss),
     Row("GATE", ev.EffectLost, do.always, "FAILED", do.lost_for_good),
+    Row("GATE", ev.ReviewRead, do.second_audit_due, "GATE", do.ask_second_auditor),
     Row("GATE", ev.ReviewRead, do.approves, "GATE", do.land_approved),
     Row("GATE", ev.ReviewRead, do.may_revise, "EXECUTING", do.revise),
     Row("GATE", ev.ReviewRead, do.always, "FAILED", do.give_up_audit),

@@ -1,11 +1,11 @@
 """What a run is at one moment: a frozen value, folded from the plan and its events, with its wishes inside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from autopack.plan.model import Plan, PlanTier
+from autopack.plan.model import Ask, Plan, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role
@@ -131,11 +131,23 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An assembled request that waits for money or for its answer."""
+    """An assembled request that waits for money or for its answer; `ask` is whom it was made for."""
 
     role: Role
+    ask: Ask
     blob: str
     input_tokens_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One Auditor's judgement of the patch under way; `evidence` is the blob of its findings."""
+
+    model: str
+    recommendation: str
+    approves: bool
+    words: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +155,8 @@ class PhaseState:
     """One phase. `attempt` counts builder attempts from 1, `path` is every state it has been in.
 
     `delay_s` is what its request still has to wait for beside the money, `races` counts the landings that came too
-    late, `signatures` names each way an attempt has failed.
+    late, `signatures` names each way an attempt has failed, once for each time. `last_patch` is the one that the
+    attempt before this one made; `reviews` are those of the patch under way.
     """
 
     phase_id: str
@@ -160,6 +173,9 @@ class PhaseState:
     candidate: Candidate | None = None
     ci: CiSummary | None = None
     ci_runs: int = 0
+    last_patch: str | None = None
+    model: str | None = None
+    reviews: tuple[Review, ...] = ()
     audit_due: bool = False
     approved: bool = False
     races: int = 0
@@ -176,6 +192,7 @@ class RunState:
     """The whole run. `pending` maps the key of every unanswered effect to the effect, oldest first.
 
     `ready` holds phases whose needs are met and that wait for a place among the active ones, in plan order.
+    `unusable` says of each model that was given up why; others are asked in its place.
     """
 
     run_id: str
@@ -191,6 +208,7 @@ class RunState:
     pending: Mapping[str, Effect]
     failure: Failure | None = None
     stopping: bool = False
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

@@ -179,7 +179,7 @@ def _tier(run: RunState, tier: PlanTier) -> TierView:
 
 def _phase(plan: Plan, run: RunState, phase: PhaseState) -> PhaseView:
     spec, spent = plan.phase(phase.phase_id), run.ledger.spent(f"phase:{phase.phase_id}")
-    rung = spec.attempts[max(phase.attempt, 1) - 1]
+    rung = spec.ladder[max(phase.attempt, 1) - 1]
     ended_s = run.elapsed_s if phase.ended_s is None else phase.ended_s
     return PhaseView(
         phase_id=phase.phase_id,
@@ -193,7 +193,7 @@ def _phase(plan: Plan, run: RunState, phase: PhaseState) -> PhaseView:
         tokens_used=spent.tokens,
         token_cap=spec.token_cap,
         cost_usd=spent.cost_usd,
-        model=rung.ask.model,
+        model=phase.model or rung.ask.model,
         commit=phase.commit,
         failure_reason=phase.failure.reason if phase.failure else None,
         failure=phase.failure.message if phase.failure else None,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from autopack.plan.model import Caps, Plan, PlanModel
+from autopack.plan.model import Ask, AuditPolicy, Caps, Plan, PlanModel, PlanPhase, Retry
 from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
@@ -26,7 +26,7 @@ from autopack.run.ledger import RUN, ZERO, Amount
 from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, unwanted
 from autopack.run.state import blemishes, eligible, tier_state
 from autopack.run.turn import Turn
-from tests.run.story import BASE, Story, phase, plan, refold
+from tests.run.story import BASE, Story, phase, plan, refold, with_patches
 
 STRAIGHT = "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
 CALL = Amount(4_500, Decimal("0.005"))
@@ -868,6 +868,9 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(plan(phase("a", auto_apply=False), caps=Caps(10_000, 25, 120, 75, None))),
     lambda: _waits({}),
     lambda: _waits({}, cap=20_000),
+    lambda: Story(plan(falls_back())).says(builder_call=["auth", "ok"]),
+    lambda: Story(plan(falls_back())).says(auditor_call=["not_found", "ok"]),
+    lambda: Story(alone(second_audit=OTHER, auto_apply=False)),
 )
 
 
@@ -899,6 +902,160 @@ def test_the_effects_of_a_story_are_the_same_on_every_machine():
     second.tell()
     assert first.log == second.log
     assert first.effects == second.effects
+
+
+# --- the end of the ladder: patches of the Auditor's own --------------------------------------------------------------
+
+
+def helped(count: int = 2, **changes: object) -> Plan:
+    """One phase with a single attempt of the Builder's and then the Auditor's patches."""
+    return plan(with_patches(phase("a", attempts=phase("a").attempts[:1], **changes), count))
+
+
+def test_when_the_builders_attempts_are_used_up_the_auditor_gives_a_patch_that_goes_the_same_way():
+    """REQ-2.3-5, REQ-2.3-6, REQ-9.3-4."""
+    story = Story(helped()).says(ci=["red", "green"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    assert [(e.role, e.wants) for e in story.asked(AssembleContext)] == [("builder", "edits"), ("auditor", "edits")]
+    assert [(e.role, e.call) for e in story.asked(CallModel)] == [("builder", 1), ("auditor", 1)]
+
+
+def test_the_patching_auditor_sees_the_last_patch_and_what_tests_say_but_not_what_may_quote_the_builder():
+    """REQ-2.3-4: diff, logs and context; the Builder's words stay out."""
+    two = with_patches(phase("a", attempts=phase("a").attempts[:2]))
+    story = Story(plan(two)).says(builder=["edit_failed", "ok"], ci=["red", "green"])
+    story.tell()
+    asked = story.asked(AssembleContext)[-1]
+    assert (asked.role, asked.patch) == ("auditor", "p" * 64)
+    assert [(item.kind, item.blob) for item in asked.evidence] == [("edit_failed", None), ("ci_red", "e" * 64)]
+    assert "refused" in asked.evidence[0].text
+    assert "edit_failed" not in asked.evidence[0].text
+
+
+def test_a_patch_of_the_auditors_is_audited_where_one_is_due():
+    story = Story(helped(auto_apply=False)).says(auditor=["major", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [(e.role, e.wants) for e in story.asked(AssembleContext)] == [
+        ("builder", "edits"),
+        ("auditor", "review"),
+        ("auditor", "edits"),
+        ("auditor", "review"),
+    ]
+
+
+def test_the_auditors_patches_are_counted_and_then_the_phase_fails():
+    """REQ-9.3-2."""
+    story = Story(helped()).says(ci=["red:x", "red:y", "red:z", "green"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
+    assert story.run.phases["a"].attempt == 3
+
+
+def test_a_patch_of_the_auditors_that_fails_like_its_last_one_is_the_end():
+    """REQ-9.3-5: repeated low-signal attempts fail, though one is left."""
+    story = Story(helped(count=3)).says(ci=["red:x"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
+    assert story.run.phases["a"].attempt == 3
+
+
+def test_escalate_is_the_end_also_with_patches_left():
+    story = Story(helped(auto_apply=False)).says(auditor=["escalate"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected")
+    assert story.run.phases["a"].attempt == 1
+
+
+# --- who calls the Auditor, and how many ------------------------------------------------------------------------------
+
+OTHER = Ask("other", 10_000, 1_000)
+
+
+def judged(**words: list[str]) -> Story:
+    return Story(alone(second_audit=OTHER, auto_apply=False)).says(**words)
+
+
+def test_two_audits_are_by_two_models_and_both_are_named_on_the_commit():
+    story = judged()
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [e.model for e in story.asked(AssembleContext) if e.wants == "review"] == ["small", "other"]
+    assert story.asked(Land)[0].trailers["Autopack-Audit"] == "approved by small, other"
+
+
+@pytest.mark.parametrize("said", [["major", "approve"], ["approve", "major"], ["revise", "approve"]])
+def test_of_two_audits_the_graver_one_counts_and_the_findings_of_both_go_back(said: list[str]):
+    story = judged(auditor=[*said, "approve", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    again = story.asked(AssembleContext)[3]
+    assert (again.role, [item.kind for item in again.evidence]) == ("builder", ["audit_rejected", "audit_rejected"])
+    assert story.run.phases["a"].attempt == 2
+
+
+def test_a_first_audit_that_escalates_ends_it_without_a_second():
+    story = judged(auditor=["escalate"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected")
+    assert len([e for e in story.asked(CallModel) if e.role == "auditor"]) == 1
+
+
+def test_both_audits_may_be_asked_for_once_more():
+    story = judged(auditor=["unreadable", "approve", "unreadable", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [e.call for e in story.asked(CallModel) if e.role == "auditor"] == [1, 2, 3, 4]
+
+
+def test_a_ruleset_may_leave_the_auditor_out_of_major_issues():
+    quiet = replace(alone(), audit_policy=AuditPolicy(major_issue=False))
+    story = Story(quiet).says(builder=["major"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert {e.role for e in story.asked(CallModel)} == {"builder"}
+
+
+def test_a_ruleset_says_how_often_the_same_failure_may_come_before_the_auditor_does():
+    """REQ-2.3-2."""
+    patient = replace(alone(), audit_policy=AuditPolicy(same_failure=3))
+    story = Story(patient).says(builder=["edit_failed", "edit_failed", "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert {e.role for e in story.asked(CallModel)} == {"builder"}
+
+
+# --- models that can't be used ----------------------------------------------------------------------------------------
+
+
+def falls_back(**changes: object) -> PlanPhase:
+    rung = replace(phase("a").attempts[0], fallbacks=(Ask("big", 8_000, 800), OTHER))
+    told: dict[str, object] = {"attempts": (rung,), "auto_apply": False, "audit_fallbacks": (OTHER,)}
+    return phase("a", **{**told, **changes})
+
+
+@pytest.mark.parametrize("outcome", ["auth", "not_found", "transient", "rate_limited"])
+def test_a_model_that_gives_out_is_replaced_by_the_next_one_that_the_plan_names(outcome: str):
+    story = Story(plan(falls_back(auto_apply=True), retry=Retry(1, 1.0, 60.0)))
+    story.says(builder_call=[outcome, "ok"] if outcome in ("auth", "not_found") else [outcome, outcome, "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [(e.model, e.input_tokens_max) for e in story.asked(AssembleContext)] == [("small", 10_000), ("big", 8_000)]
+    assert story.run.phases["a"].attempt == 1
+    assert story.run.unusable == {"small": f"{outcome}: said {outcome}"}
+    assert story.asked(Land)[0].trailers["Autopack-Model"] == "big"
+
+
+def test_what_was_given_up_is_asked_by_no_other_phase_of_the_run():
+    other = replace(falls_back(auto_apply=True), phase_id="b", needs=("a",))
+    story = Story(plan(falls_back(auto_apply=True), other)).says("a", builder_call=["auth", "ok"])
+    story.tell()
+    assert [e.model for e in story.asked(CallModel)] == ["small", "big", "big"]
+
+
+def test_when_nobody_is_left_the_run_ends_with_the_last_ones_reason():
+    story = Story(plan(falls_back())).says(builder_call=["auth"])
+    assert ended(story) == ("DONE_FAILED_ENVIRONMENT", "auth")
+    assert [e.model for e in story.asked(CallModel)] == ["small", "big", "other"]
+
+
+def test_an_auditor_that_gives_out_is_replaced_but_never_by_the_one_who_has_judged_already():
+    two = falls_back(second_audit=Ask("big", 10_000, 1_000), audit_fallbacks=(OTHER,))
+    story = Story(plan(two)).says(auditor_call=["auth", "ok", "not_found", "ok"])
+    story.tell()
+    assert [e.model for e in story.asked(CallModel) if e.role == "auditor"] == ["small", "other", "big"]
+    assert story.run.failure is not None
+    assert story.run.failure.reason == "model_not_found"
 
 
 # --- going on from an earlier run -------------------------------------------------------------------------------------
