@@ -28,14 +28,13 @@ from autopack.journal.writer import Writer
 from autopack.plan import canonical
 from autopack.plan.model import Plan
 from autopack.run import events as ev
+from autopack.run import pools
 from autopack.run.effects import TYPES as EFFECTS
 from autopack.run.effects import CallModel, CloseRun, Effect
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 from autopack.run.trace import Trace
 from autopack.runners.ticket import Ticket
-
-DEFAULT_POOL = 4
 
 
 class Hands(Protocol):
@@ -91,7 +90,8 @@ class Driver:
         self._intents = intents
         self._born = self.now() - self.state.elapsed_s
         loop = asyncio.get_running_loop()
-        places = sum(self._places(name) for name in {*self.plan.pools, *(cls.__name__ for cls in EFFECTS.values())})
+        types = (cls.__name__ for cls in EFFECTS.values())
+        places = sum(pools.places(self.plan, name) for name in {*self.plan.pools, *types})
         with ThreadPoolExecutor(max_workers=places, thread_name_prefix="autopack") as pool:
             try:
                 self._believe(self._recovered(calls), loop, pool)
@@ -155,24 +155,16 @@ class Driver:
         """Pending effects that have a place in their pools now, oldest first."""
         if self._interrupted:
             return []
-        taken = Counter(name for effect in self._running.values() for name in self._pools(effect))
+        taken = Counter(name for effect in self._running.values() for name in pools.names(self.plan, effect))
         found = []
         for effect_key, effect in sorted(state.pending.items(), key=lambda wish: wish[0] not in self._intents):
-            names = self._pools(effect)
+            names = pools.names(self.plan, effect)
             if effect_key in self._running or not self._due(effect_key, effect):
                 continue
-            if all(taken[name] < self._places(name) for name in names):
+            if all(taken[name] < pools.places(self.plan, name) for name in names):
                 found.append((effect_key, effect))
                 taken.update(names)
         return found
-
-    def _places(self, name: str) -> int:
-        return max(1, self.plan.pools.get(name, DEFAULT_POOL))
-
-    def _pools(self, effect: Effect) -> tuple[str, ...]:
-        if isinstance(effect, CallModel):
-            return ("CallModel", f"provider:{self.plan.models[effect.model].provider}")
-        return (type(effect).__name__,)
 
     def _due(self, effect_key: str, effect: Effect) -> bool:
         """Not while a call has to wait, which takes no place; the last look at the refs comes after everything."""

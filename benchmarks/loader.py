@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import yaml
 
-from autopack.spec.document import accelerated, read
+from autopack.spec.document import read
+from autopack.spec.parser import accelerated
 from benchmarks import Row, judged, unmeasured
 from benchmarks.__main__ import table
 from benchmarks.startup import playbook

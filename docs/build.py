@@ -46,17 +46,12 @@ LAYERS = {
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
-        "artifacts.commit_issues": "Issue files stay in the run's folder.",
-    },
-    "playbook": {
-        "tiers[].phases[].tags": "Part of the plan; nothing selects by them.",
     },
     "ruleset": {
         "budget.phases": "More phases are an error (AP6002).",
         "budget_warnings": "No warning is recorded.",
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
-        "severity_upgrades": "No issue is upgraded.",
         "landing": "Fixed: on a moved head CI always runs again.",
         "promotion": "Eligible is a run that succeeded with clean tiers.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",

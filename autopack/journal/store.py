@@ -113,6 +113,30 @@ class Store:
         found = self._select(sa.select(at.body).where(at.project == project, at.kind == kind))
         return found[0].body if found else None
 
+    def freeze(self, project: str, run_id: str, otherwise: Standing) -> Standing:
+        """What stood when the run was created, the same whenever it is asked; `otherwise` where the store has nothing.
+
+        A landing that is repeated after a crash starts from this again, whatever other runs have done meanwhile.
+        """
+        if (found := self.frozen(project, run_id)) is None:
+            found = {**otherwise, **self.all_standing(project)}
+            body = json.dumps({kind: self.put_blob(text.encode()) for kind, text in sorted(found.items())})
+            row = {"project": project, "kind": _BEFORE + run_id, "body": body}
+            with closing(self._database.connect()) as connection, self._database.writing(connection) as cursor:
+                cursor.execute(self._database.statements.keep, row)
+        return found
+
+    def frozen(self, project: str, run_id: str) -> Standing | None:
+        """What `freeze` has kept for the run, None before it has."""
+        known = self.standing(project, _BEFORE + run_id)
+        return None if known is None else {kind: self.blob(each).decode() for kind, each in json.loads(known).items()}
+
+    def all_standing(self, project: str) -> Standing:
+        """Every text that stands, by kind."""
+        at = tables.standing.c
+        rows = self._select(sa.select(at.kind, at.body).where(at.project == project))
+        return {row.kind: row.body for row in rows if not row.kind.startswith(_BEFORE)}
+
     def fold_run(self, project: str, run_id: str, at: float, change: Callable[[Standing], Standing]) -> bool:
         """Let a run that has ended change what stands, exactly once; False when it had done so before.
 
@@ -125,7 +149,7 @@ class Store:
                     cursor.execute(_WAIT_FOR_TURN, {"key": _turn(project)})
                 cursor.execute(statements.folded, {"project": project, "run_id": run_id, "at": float(at)})
                 cursor.execute(statements.kept, {"of": project})
-                before = dict(cursor.fetchall())
+                before = {kind: body for kind, body in cursor.fetchall() if not kind.startswith(_BEFORE)}
                 for kind, body in change(before).items():
                     cursor.execute(statements.forget, {"of": project, "in_kind": kind})
                     cursor.execute(statements.keep, {"project": project, "kind": kind, "body": body})
@@ -186,6 +210,7 @@ class Store:
 
 
 _RUNS = sa.select(tables.runs)
+_BEFORE = "before "
 _WAIT_FOR_TURN = "SELECT pg_advisory_xact_lock(%(key)s)"
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 from autopack.plan import canonical
 
 FORMAT_VERSION = 1
+FOLDER = ".autopack"
+"""Where runs commit issue files, backlog and calibration."""
 FILE = "project_issue_backlog.json"
 
 

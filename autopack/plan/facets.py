@@ -31,11 +31,12 @@ OF_PHASE: Mapping[str, tuple[str, ...]] = {
 
 OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "prompt": ("format_prompts",),
-    "inputs": ("format_version", "project", "playbook", "description", "inputs"),
+    "inputs": ("format_version", "project", "playbook", "description", "inputs", "assumed"),
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst"),
         *("audit_policy", "not_clean", "promotion", "budget_warnings"),
+        *("severity_upgrades", "commit_issues"),
     ),
     "ci": ("profiles",),
     "base": ("base_branch", "base_commit", "backlog_sha256", "carried", "continues"),

@@ -251,9 +251,21 @@ class Earlier:
     open_issues: tuple[OpenIssue, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SeverityUpgrade:
+    """An issue that matches every given field counts as `to`; nothing ever lowers one."""
+
+    to: str
+    category: str | None
+    source: str | None
+    complexity: str | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
+
+    `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
     Not slotted: the look-up tables below are made once and kept beside the fields.
     """
@@ -288,6 +300,9 @@ class Plan:
     not_clean: Literal["mark", "fail_run"] = "mark"
     promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     budget_warnings: tuple[float, ...] = ()
+    severity_upgrades: tuple[SeverityUpgrade, ...] = ()
+    commit_issues: bool = False
+    assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

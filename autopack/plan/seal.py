@@ -7,7 +7,7 @@ Apart from the other passes because it needs instructions and prices of everythi
 from collections.abc import Mapping
 
 from autopack.plan import prompt
-from autopack.plan.backlog import digest
+from autopack.plan.backlog import FOLDER, digest
 from autopack.plan.budget import price_of, total
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.model import (
@@ -21,6 +21,7 @@ from autopack.plan.model import (
     PlanTier,
     Profile,
     Retry,
+    SeverityUpgrade,
     Step,
 )
 from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
@@ -61,6 +62,11 @@ def seal(draft: Draft) -> Plan:
         not_clean=spec.ruleset.tier.not_clean[draft.safety_profile],  # type: ignore[arg-type]
         promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
         budget_warnings=tuple(sorted(spec.ruleset.budget_warnings)),
+        severity_upgrades=tuple(
+            SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
+            for rule in spec.ruleset.severity_upgrades
+        ),
+        commit_issues=spec.project.artifacts.commit_issues,
     )
 
 
@@ -179,9 +185,9 @@ def _step(step: CiStep) -> Step:
 
 
 def _protected(spec: Spec) -> tuple[str, ...]:
-    """The ruleset's patterns and every file that governs this very run."""
+    """The ruleset's patterns, what runs commit about themselves, and every file that governs this very run."""
     own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, *sorted(own))))
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *sorted(own))))
 
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:

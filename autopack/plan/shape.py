@@ -15,7 +15,7 @@ from autopack.plan.model import AUDITOR_ASKS, Plan, PlanPhase
 class Shape:
     """`critical` is the longest chain and `length` its weight; `slack`, how much later each may end for nothing.
 
-    `edges` holds the needs that no other need implies: what a drawing shows.
+    `edges` holds the needs that no other need implies: what a drawing shows; `wave_of` counts from 1.
     """
 
     waves: tuple[tuple[str, ...], ...]
@@ -24,10 +24,7 @@ class Shape:
     slack: Mapping[str, Decimal]
     weights: Mapping[str, Decimal]
     edges: Mapping[str, tuple[str, ...]]
-
-    def wave_of(self) -> dict[str, int]:
-        """From 1."""
-        return {name: number for number, wave in enumerate(self.waves, 1) for name in wave}
+    wave_of: Mapping[str, int]
 
 
 def shape(plan: Plan) -> Shape:
@@ -44,7 +41,8 @@ def of(needs: Needs, weights: Mapping[str, Decimal]) -> Shape:
     latest = _latest(needs, names, weights, length)
     slack = {name: latest[name] - ends[name] for name in names}
     found = waves(needs, names)
-    return Shape(found, _chain(needs, names, ends), length, slack, dict(weights), reduced(needs))
+    wave_of = {name: number for number, wave in enumerate(found, 1) for name in wave}
+    return Shape(found, _chain(needs, names, ends), length, slack, dict(weights), reduced(needs), wave_of)
 
 
 def minutes(plan: Plan, phase: PlanPhase) -> Decimal:

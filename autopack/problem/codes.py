@@ -368,6 +368,11 @@ CODES: dict[str, Code] = {
         "error",
         "Answers for a phase that doesn't exist are never given, and what is expected of it never comes true.",
     ),
+    "AP3032": Code(
+        "selection that can't be read",
+        "error",
+        "Whoever uses the selector would run other phases than it was meant for, or learn of it only then.",
+    ),
     # --- AP4xxx: graph ---
     "AP4001": Code(
         "needs that form a circle",
@@ -471,5 +476,16 @@ CODES: dict[str, Code] = {
         "remote module that was not fetched",
         "error",
         "The pin says what the module must hold, and nothing on this machine holds it.",
+    ),
+    # --- AP8xxx: run ---
+    "AP8001": Code(
+        "unmet expectation of a scenario",
+        "error",
+        "The rehearsal went another way than the scenario says, so one of the two is not what you meant.",
+    ),
+    "AP8002": Code(
+        "answer that is never given",
+        "warning",
+        "The rehearsal never gets there, so the scenario does not show what it seems to show.",
     ),
 }

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from autopack.plan import canonical
+from autopack.plan.calibration import Observation
+from autopack.run.issues import Issue
 
 Role = Literal["builder", "auditor"]
 
@@ -131,13 +133,19 @@ class Rebase:
 
 @dataclass(frozen=True, slots=True)
 class Land:
-    """Advance the integration branch from `head` to the candidate's tree, as one commit with its trailers and tag."""
+    """Advance the integration branch from `head` to the candidate's tree, as one commit with its trailers and tag.
+
+    `issues` are those of the run as they are with this landing, `observed` what the phase took; files that tell both
+    are part of the commit (`observed` None: nothing is committed beside the code).
+    """
 
     phase_id: str
     attempt: int
     head: str
     commit: str
     trailers: Mapping[str, str]
+    issues: tuple[Issue, ...]
+    observed: Observation | None
 
 
 @dataclass(frozen=True, slots=True)

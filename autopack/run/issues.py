@@ -3,9 +3,11 @@
 Recording an issue never moves a state by itself; the machine looks at the counts where policy says so.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from autopack.run.events import ReportedIssue
 
@@ -23,8 +25,23 @@ class Sighting:
     complexity: str
 
 
+class Upgrade(Protocol):
+    """A rule of the ruleset: an issue that matches every given field counts as `to`."""
+
+    @property
+    def to(self) -> str: ...
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def complexity(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
+    """`refused`: so far only seen on changes that were kept out. `expected_fail`: known to fail without the run."""
+
     issue_key: str
     severity: Severity
     effective_severity: Severity
@@ -40,18 +57,48 @@ class Issue:
     phases: tuple[str, ...]
     tiers: tuple[str, ...]
     resolved: bool
+    refused: bool = False
+    expected_fail: bool = False
 
 
 Issues = Mapping[str, Issue]
 
 
-def record(known: Issues, reports: Iterable[ReportedIssue], seen: Sighting) -> Issues:
-    """`known` with the reports merged in: seeing one again raises its count and never lowers its severity."""
+def key(category: str, subject: str, defect: str) -> str:
+    """`<category>__<object>__<defect>`, the same for the same problem in every run.
+
+    What differs from run to run is left out: line numbers, ids of commits and objects, addresses. What is long is
+    named by its beginning and a digest.
+    """
+    return "__".join(_stable(part) for part in (category, subject, defect))
+
+
+def record(
+    known: Issues,
+    reports: Iterable[ReportedIssue],
+    seen: Sighting,
+    upgrades: Sequence[Upgrade] = (),
+    *,
+    refused: bool = False,
+) -> Issues:
+    """`known` with the reports merged in: seeing one again raises its count and never lowers its severity.
+
+    `refused` ones were seen on a change that was kept out; one that is also seen on a change that passed is not.
+    """
     merged = dict(known)
     for report in reports:
         old = merged.get(report.issue_key)
-        merged[report.issue_key] = _first(report, seen) if old is None else _again(old, report, seen)
+        new = _first(report, seen, refused) if old is None else _again(old, report, seen, refused)
+        merged[report.issue_key] = _upgraded(new, upgrades)
     return merged
+
+
+def settle(known: Issues, completed: Collection[str]) -> Issues:
+    """What was only seen on refused changes of phases that have landed since is resolved: CI proved it gone."""
+    return {
+        name: replace(issue, resolved=True) if issue.refused and set(issue.phases) <= set(completed) else issue
+        for name, issue in known.items()
+    }
 
 
 def resolve(known: Issues, phase_id: str, sources: tuple[str, ...]) -> Issues:
@@ -74,7 +121,58 @@ def count(known: Issues, severity: Severity, *, phase_id: str | None = None, tie
     )
 
 
-def _first(report: ReportedIssue, seen: Sighting) -> Issue:
+def debt(known: Issues, severity: Severity) -> int:
+    """As `count`, of what landed or may still land: a change that was kept out leaves no debt."""
+    return count({name: issue for name, issue in known.items() if not issue.refused}, severity)
+
+
+def of_ci(failing: Sequence[str], category: str, severity: Severity) -> tuple[ReportedIssue, ...]:
+    """A red CI run in issues: one a failing test (or step), of many the first ones."""
+    return tuple(
+        ReportedIssue(key("ci", name, "fails"), severity, category, "ci", f"{name} fails", (name,))
+        for name in sorted(failing)[:FAILING_MAX]
+    )
+
+
+def of_gate(kind: str, message: str, phase_id: str, category: str, severity: Severity) -> tuple[ReportedIssue, ...]:
+    """A refused patch as an issue. The gate's own probes are a source of their own."""
+    source = "probe" if kind == "probe" else "static_check"
+    return (ReportedIssue(key("gate", phase_id, kind), severity, category, source, message, (phase_id,)),)
+
+
+FAILING_MAX = 20
+"""A change that breaks everything is one problem, not a thousand."""
+
+EXPECTED = ("__fails_on_base", "__quarantined")
+"""How keys end of what is known to fail whatever a run does."""
+
+_PASSING = re.compile(
+    r"(?<![0-9A-Za-z])(?:0x[0-9a-f]+|(?=[0-9a-f]*[0-9])[0-9a-f]{7,64})(?![0-9A-Za-z])"  # addresses, ids of objects
+    r"|(?::\d+){1,2}(?![\w.])|\b[Ll]ines? \d+(?:-\d+)?"  # path:line:column, line 12
+)
+_PART_CHARS_MAX = 100
+
+
+def _stable(part: str) -> str:
+    words = re.sub(r"_{2,}", "_", "_".join(_PASSING.sub(" ", part).split())).strip("_") or "unnamed"
+    if len(words) <= _PART_CHARS_MAX:
+        return words
+    return f"{words[:_PART_CHARS_MAX]}~{hashlib.sha256(words.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
+def _upgraded(issue: Issue, upgrades: Sequence[Upgrade]) -> Issue:
+    """Rules only ever raise."""
+    raised = any(
+        rule.to == "major"
+        and rule.category in (None, issue.category, issue.task_category)
+        and rule.source in (None, issue.source)
+        and rule.complexity in (None, issue.complexity)
+        for rule in upgrades
+    )
+    return replace(issue, effective_severity="major") if raised else issue
+
+
+def _first(report: ReportedIssue, seen: Sighting, refused: bool) -> Issue:  # noqa: FBT001  private, two callers
     return Issue(
         issue_key=report.issue_key,
         severity=report.severity,
@@ -91,10 +189,12 @@ def _first(report: ReportedIssue, seen: Sighting) -> Issue:
         phases=(seen.phase_id,),
         tiers=(seen.tier_id,),
         resolved=False,
+        refused=refused,
+        expected_fail=report.issue_key.endswith(EXPECTED),
     )
 
 
-def _again(old: Issue, report: ReportedIssue, seen: Sighting) -> Issue:
+def _again(old: Issue, report: ReportedIssue, seen: Sighting, refused: bool) -> Issue:  # noqa: FBT001  see above
     worse: Severity = "major" if "major" in (old.effective_severity, report.severity) else "minor"
     return replace(
         old,
@@ -105,6 +205,7 @@ def _again(old: Issue, report: ReportedIssue, seen: Sighting) -> Issue:
         phases=_with(old.phases, seen.phase_id),
         tiers=_with(old.tiers, seen.tier_id),
         resolved=False,
+        refused=old.refused and refused,
         evidence_refs=tuple(dict.fromkeys(old.evidence_refs + report.evidence_refs)),
     )
 

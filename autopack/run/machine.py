@@ -288,8 +288,8 @@ def _move(turn: Turn, to: PhaseStateName) -> Turn:
 
 def _settle(plan: Plan, before: RunState, run: RunState) -> RunState:
     run = _after_endings(plan, before, run)
-    if not run.stopping and issues.count(run.issues, "minor") > plan.caps.minor_issues:
-        words = f"{issues.count(run.issues, 'minor')} distinct minor issues, {plan.caps.minor_issues} allowed"
+    if not run.stopping and issues.debt(run.issues, "minor") > plan.caps.minor_issues:
+        words = f"{issues.debt(run.issues, 'minor')} distinct minor issues, {plan.caps.minor_issues} allowed"
         run = stopped(run, Failure("minor_issues", words))
     if not run.stopping and (failure := _billed_over(plan, run)) is not None:
         run = stopped(run, failure)

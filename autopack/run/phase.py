@@ -18,11 +18,13 @@ from autopack.run.turn import (
     environment,
     failure_of,
     land,
+    landed,
     major,
     next_attempt,
     no_reply,
     over,
     overrun_failure,
+    refuse,
     report,
     request_of,
     resend,
@@ -117,18 +119,18 @@ def red_with_attempts(turn: Turn) -> bool:
 
 def audit_needed(turn: Turn) -> bool:
     """An approval outlasts a rebase: it was given to the change, and on the moved head CI judges that again."""
-    told = turn.plan.audit_policy.major_issue and major(turn.event.issues)
+    told = turn.plan.audit_policy.major_issue and major(turn, turn.event.issues)
     due = turn.spec.audited or turn.phase.audit_due or told
     return due and not turn.phase.approved
 
 
 def approves(turn: Turn) -> bool:
     """Computed: the word `approve` and no major finding, of everybody who was asked; neither alone is enough."""
-    return _content(turn.event) and all(review.approves for review in turn.phase.reviews)
+    return _content(turn) and all(review.approves for review in turn.phase.reviews)
 
 
-def _content(event: ev.ReviewRead) -> bool:
-    return event.recommendation == "approve" and not major(event.issues)
+def _content(turn: Turn) -> bool:
+    return turn.event.recommendation == "approve" and not major(turn, turn.event.issues)
 
 
 def second_audit_due(turn: Turn) -> bool:
@@ -289,15 +291,22 @@ def run_ci(turn: Turn) -> Turn:
 
 def retry_patch(turn: Turn) -> Turn:
     event: ev.PatchRefused = turn.event
-    turn = signed(report(turn, event.issues))
+    turn = signed(_kept_out(turn))
     return next_attempt(turn, Evidence(event.kind, event.message, event.evidence))
 
 
 def give_up_patch(turn: Turn) -> Turn:
     event: ev.PatchRefused = turn.event
-    turn = report(turn, event.issues)
+    turn = _kept_out(turn)
     text = f"the last patch was refused ({event.kind}): {event.message}"
     return turn.with_phase(failure=failure_of(turn, _refused_for(turn, event.kind), text))
+
+
+def _kept_out(turn: Turn) -> Turn:
+    """What the Builder said of its own patch, and why the gate refused it."""
+    event, spec = turn.event, turn.spec
+    found = issues.of_gate(event.kind, event.message, spec.phase_id, spec.category, spec.severity)
+    return refuse(report(turn, event.issues), found)
 
 
 def _refused_for(turn: Turn, kind: str) -> Reason:
@@ -358,7 +367,7 @@ def reviewed(turn: Turn) -> Turn:
     event: ev.ReviewRead = turn.event
     request = turn.phase.request
     assert request is not None
-    review = Review(request.ask.model, event.recommendation, _content(event), _review_words(event), event.evidence)
+    review = Review(request.ask.model, event.recommendation, _content(turn), _review_words(event), event.evidence)
     return turn.with_phase(reviews=(*turn.phase.reviews, review))
 
 
@@ -379,7 +388,8 @@ def give_up_review(turn: Turn) -> Turn:
 
 def complete(turn: Turn) -> Turn:
     event: ev.Landed = turn.event
-    return turn.with_run(head=event.commit).with_phase(commit=event.commit)
+    settled = issues.settle(turn.run.issues, landed(turn))
+    return turn.with_run(head=event.commit, issues=settled).with_phase(commit=event.commit)
 
 
 def rebase(turn: Turn) -> Turn:

@@ -8,6 +8,7 @@ from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
 from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState
 
@@ -191,7 +192,8 @@ def run_profile(turn: Turn) -> Turn:
 def ci_done(turn: Turn) -> Turn:
     event: ev.CiFinished = turn.event
     summary = CiSummary(event.verdict, event.digest, event.executed_tests, event.failing, event.logs)
-    return report(turn, event.issues).with_phase(ci=summary)
+    found = issues.of_ci(event.failing, turn.spec.category, turn.spec.severity) if event.verdict == "red" else ()
+    return refuse(report(turn, event.issues), found).with_phase(ci=summary)
 
 
 def land(turn: Turn) -> Turn:
@@ -203,8 +205,23 @@ def land(turn: Turn) -> Turn:
             head=base_of(turn),
             commit=candidate.commit,
             trailers=_trailers(turn, candidate),
+            issues=_landing_issues(turn),
+            observed=observed(turn.plan, turn.run, turn.phase, completed=True) if turn.plan.commit_issues else None,
         )
     )
+
+
+def _landing_issues(turn: Turn) -> tuple[issues.Issue, ...]:
+    """The run's issues as they are once this has landed, for the files that land with it."""
+    if not turn.plan.commit_issues:
+        return ()
+    return tuple(issues.settle(turn.run.issues, landed(turn)).values())
+
+
+def landed(turn: Turn) -> frozenset[str]:
+    """The phases that are complete once this one is."""
+    done = (name for name, phase in turn.run.phases.items() if phase.state == "COMPLETE")
+    return frozenset((*done, turn.phase.phase_id))
 
 
 def _trailers(turn: Turn, candidate: Candidate) -> dict[str, str]:
@@ -335,14 +352,28 @@ def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
     """Record the issues; a major one calls the Auditor in where the ruleset wants it."""
     if not reports:
         return turn
+    due = turn.plan.audit_policy.major_issue and major(turn, reports)
+    turn = turn.with_run(issues=issues.record(turn.run.issues, reports, _sighting(turn), turn.plan.severity_upgrades))
+    return turn.with_phase(audit_due=True) if due else turn
+
+
+def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
+    """What was wrong with a change that is kept out goes on record; by itself it calls nobody in."""
+    if not found:
+        return turn
+    known = issues.record(turn.run.issues, found, _sighting(turn), turn.plan.severity_upgrades, refused=True)
+    return turn.with_run(issues=known)
+
+
+def _sighting(turn: Turn) -> issues.Sighting:
     spec = turn.spec
-    seen = issues.Sighting(spec.phase_id, spec.index, spec.tier_id, spec.task_category, spec.complexity)
-    turn = turn.with_run(issues=issues.record(turn.run.issues, reports, seen))
-    return turn.with_phase(audit_due=True) if major(reports) and turn.plan.audit_policy.major_issue else turn
+    return issues.Sighting(spec.phase_id, spec.index, spec.tier_id, spec.task_category, spec.complexity)
 
 
-def major(reports: tuple[ev.ReportedIssue, ...]) -> bool:
-    return any(issue.severity == "major" for issue in reports)
+def major(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> bool:
+    """Whether one of them counts as major, by itself or by a rule of the ruleset."""
+    alone = issues.record({}, reports, _sighting(turn), turn.plan.severity_upgrades)
+    return any(issue.effective_severity == "major" for issue in alone.values())
 
 
 def signed(turn: Turn) -> Turn:

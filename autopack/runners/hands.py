@@ -8,7 +8,7 @@ the letter.
 import errno
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
@@ -19,7 +19,7 @@ from autopack.plan.model import Plan, PlanPhase, Profile, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import ci, context, git, process, reply, request
+from autopack.runners import ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Refused, candidate, reported
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
@@ -37,7 +37,8 @@ OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs
 class Hands:
     """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once.
 
-    `called` names the models that are really asked; the others answer from a cassette.
+    `called` names the models that are really asked; the others answer from a cassette. `standing` is what stood when
+    the run was created: backlog and calibration, by kind.
     """
 
     plan: Plan
@@ -49,6 +50,7 @@ class Hands:
     writer: Writer
     environ: Mapping[str, str]
     called: frozenset[str]
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     # --- what the driver calls ---
 
@@ -215,7 +217,7 @@ class Hands:
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
         ref, phase = self._branch(), self.plan.phase(effect.phase_id)
-        tree = self.repository.tree(effect.commit)
+        tree = self._snapshot(effect, int(ticket.at))
         message = f"{phase.name}\n\n{git.trailers(effect.trailers)}"
         commit = self.repository.commit(tree, [effect.head], message, int(ticket.at), AUTHOR)
         if not self.repository.advance(ref, commit, effect.head):
@@ -231,6 +233,18 @@ class Hands:
         return ev.RunClosed("", 0.0, self._violations(effect.protected_refs))
 
     # --- parts ---
+
+    def _snapshot(self, effect: ef.Land, at: int) -> str:
+        """The candidate's tree, with what is committed beside the code."""
+        if effect.observed is None:
+            return self.repository.tree(effect.commit)
+        changed = self.repository.diff_stat(effect.head, effect.commit).paths
+        places = {record.place_of(kind): kind for kind in record.KINDS}
+        found = self.repository.read_files(effect.head, places)
+        committed = {places[path]: text.decode("utf-8", "replace") for path, text in found.items()}
+        made = record.files(self.plan, self.run_id, effect, changed, self.standing, committed, at)
+        changes = {path: git.FileChange(content) for path, content in made.items()}
+        return self.repository.write_tree(effect.commit, changes)
 
     def _branch(self) -> str:
         return "refs/heads/" + self.plan.branch(self.run_id)

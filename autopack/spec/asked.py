@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from autopack.problem import Problem, problem
-from autopack.spec.files import BUILTIN, PROJECT, STDIN, File, Library, Unusable
+from autopack.spec.files import BUILTIN, PROJECT, SCENARIOS, STDIN, File, Library, Unusable
 from autopack.spec.judge import Judge
 from autopack.spec.seen import SUFFIXES
 
@@ -52,6 +52,9 @@ def _ask_for_project(judge: Judge, asked: Asked) -> None:
         modules = (module for playbook in playbooks for module in judge.modules_below(playbook))
         found = (*playbooks, *modules, *government.files(), *government.of_environments())
         asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(BUILTIN))
+    scenarios = os.path.join(judge.library.root, SCENARIOS)
+    if os.path.isdir(scenarios):
+        _ask_for_folder(judge.library, scenarios, asked)
 
 
 def _ask_for_file(library: Library, place: str, named: str, asked: Asked) -> None:

@@ -59,7 +59,12 @@ def project(at: At, value: Value) -> model.Project:
         stage=value["stage"],
         store=value["store"],
         artifacts=artifacts,
+        selectors={name: _selector(at.to("selectors", name), name, each) for name, each in value["selectors"].items()},
     )
+
+
+def _selector(at: At, name: str, value: Value) -> model.Selector:
+    return model.Selector(at, name, _words(value.get("select")), _words(value.get("exclude")))
 
 
 # --- playbook ---
@@ -385,14 +390,20 @@ def scenario(at: At, value: Value) -> model.Scenario:
             state=expect.get("state"),
             failure_reason=expect.get("failure_reason"),
             phases=expect.get("phases", {}),
+            failure_reasons=expect.get("failure_reasons", {}),
             path={name: tuple(states) for name, states in expect.get("path", {}).items()},
             builder_calls=expect.get("builder_calls", {}),
             auditor_calls=expect.get("auditor_calls", {}),
             ci_runs=expect.get("ci_runs", {}),
             cost_usd_max=_money(expect.get("cost_usd_max")),
+            tokens_max=_count(expect.get("tokens_max")),
+            minutes_max=_count(expect.get("minutes_max")),
+            promotion_eligible=expect.get("promotion_eligible"),
         ),
     )
 
 
 def _answers(at: At, value: Value) -> model.Answers:
-    return model.Answers(at, *(_words(value.get(key)) for key in ("builder", "ci", "auditor")))
+    builder, ci, auditor, rebase = (_words(value.get(role)) for role in ("builder", "ci", "auditor", "rebase"))
+    counts = ("input_tokens", "output_tokens", "builder_s", "auditor_s", "ci_s")
+    return model.Answers(at, builder, ci, auditor, rebase, *(_count(value.get(key)) for key in counts))

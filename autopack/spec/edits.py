@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from autopack.problem import Fix, Span
-from autopack.spec.document import BOM, BREAK
+from autopack.spec.source import BOM, BREAK
 
 
 class Overlap(ValueError):

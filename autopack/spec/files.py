@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from autopack.problem import Problem
 from autopack.spec import schema, shipped
-from autopack.spec.document import BYTES_MAX, Document, read
+from autopack.spec.document import Document, read
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.seen import Seen
+from autopack.spec.source import BYTES_MAX
 
 if TYPE_CHECKING:
     from autopack.spec.lock import Pin
 
 PROJECT = "autopack.yaml"
+SCENARIOS = "scenarios"  # the project's folder of them
 STDIN = "<stdin>"
 BUILTIN = "builtin:"
 REMOTE = "git+"

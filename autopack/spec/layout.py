@@ -15,7 +15,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from autopack.spec import schema
-from autopack.spec.document import BLOCK_STYLES, BREAK, Document, Mark, comments, marks, read
+from autopack.spec.document import Document, read
+from autopack.spec.marks import Mark, comments, marks
+from autopack.spec.scalars import BLOCK_STYLES
+from autopack.spec.source import BREAK
 
 INDENT = "  "
 Node = Mapping[str, Any]

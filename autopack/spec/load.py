@@ -178,6 +178,37 @@ def scenario(root: str, path: str, *, today: str = "") -> tuple[Scenario | None,
         file = judge.library.open(os.path.join(root, path))
     except Unusable as error:
         return None, [problem("AP3007", f"{path} {error}", None)]
+    return _scenario(judge, file, today)
+
+
+class Rehearsable(NamedTuple):
+    """A scenario's file as `scenarios` read it; `scenario` is None where a finding is an error."""
+
+    path: str
+    document: Document | None
+    scenario: Scenario | None
+    problems: list[Problem]
+
+
+def scenarios(root: str, paths: Sequence[str], *, today: str = "") -> list[Rehearsable]:
+    """The scenarios in files and folders; every file is read once.
+
+    In a folder only scenarios are taken, and files that don't say what they are; a file that is named has to be one.
+    """
+    judge = Judge(Library(root), today, None)
+    asked = asked_for(judge, paths, None)
+    named = {os.path.abspath(os.path.join(root, path)) for path in paths}
+    found = [Rehearsable(each.message, None, None, [each]) for each in asked.problems]
+    with _uncollected():
+        found += [
+            Rehearsable(file.path, file.document, *_scenario(judge, file, today))
+            for file in asked.files
+            if file.kind in (None, "scenario") or file.place in named
+        ]
+    return found
+
+
+def _scenario(judge: Judge, file: File, today: str) -> tuple[Scenario | None, list[Problem]]:
     problems, _ = _waived([file], judge.problems(file), today)
     problems = order(problems)
     if file.document is not None and file.kind not in (None, "scenario"):

@@ -75,7 +75,7 @@ def pins(text: bytes) -> dict[str, Pin]:
         held = {name: Pin(pin["commit"], pin["sha256"]) for name, pin in found["modules"].items()}
         if not all(_COMMIT.fullmatch(pin.commit) and _SHA256.fullmatch(pin.sha256) for pin in held.values()):
             raise Unreadable("holds a pin that is no commit or no sha256")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, Unreadable):
             raise
         raise Unreadable("can't be read; write it anew with `autopack lock --update`") from error

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from autopack.problem import Fix
 from autopack.spec.at import Step, Steps
-from autopack.spec.document import VERSION, Document
+from autopack.spec.document import Document
+from autopack.spec.header import VERSION
 
 EACH = "*"  # every item of a list, every value of a mapping
 
@@ -39,7 +40,9 @@ class NoWay(ValueError):
 def migrated(document: Document) -> list[Fix]:
     """The replacements that lead to the next version; none for a file of the newest. Raises NoWay."""
     kind, version = _header(document)
-    if version >= VERSION:
+    if version > VERSION:
+        raise NoWay(f"it is of version {version}, and this autopack knows {VERSION}")
+    if version == VERSION:
         return []
     renames = MIGRATIONS.get((kind, version))
     if renames is None:

@@ -28,6 +28,16 @@ class Artifacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """A selection with a name; `select` empty: everything."""
+
+    at: At
+    name: str
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """`safety_profile` and `run_scope` are None where the ruleset decides."""
 
@@ -46,6 +56,7 @@ class Project:
     stage: str  # baseline | operational | stewardship
     store: str
     artifacts: Artifacts
+    selectors: Mapping[str, Selector] = field(default_factory=dict)
 
 
 # --- playbook ---
@@ -489,12 +500,18 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a phase gets, in order; the last one repeats. Empty: nothing is said, so `*` or success holds."""
+    """What a phase gets, in order; the last one repeats. Empty or None: nothing is said, so `*` or a default holds."""
 
     at: At
     builder: tuple[str, ...]
     ci: tuple[str, ...]
     auditor: tuple[str, ...]
+    rebase: tuple[str, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    builder_s: int | None = None
+    auditor_s: int | None = None
+    ci_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,11 +522,15 @@ class Expected:
     state: str | None
     failure_reason: str | None
     phases: Mapping[str, str]
+    failure_reasons: Mapping[str, str]
     path: Mapping[str, tuple[str, ...]]
     builder_calls: Mapping[str, int]
     auditor_calls: Mapping[str, int]
     ci_runs: Mapping[str, int]
     cost_usd_max: Decimal | None
+    tokens_max: int | None
+    minutes_max: int | None
+    promotion_eligible: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Did you mean: the known word that a misspelt one resembles."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Self
 
 from autopack.problem import Fix, Span
@@ -28,7 +29,7 @@ class Advice(str):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The most similar of the known words, upper and lower case and `-` and `_` being the same; None: none is."""
-    return _best(word, known)[0]
+    return _best(word, tuple(known))[0]
 
 
 def _same_letters(word: str, by_form: Mapping[str, str]) -> str | None:
@@ -39,13 +40,13 @@ def _same_letters(word: str, by_form: Mapping[str, str]) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> Advice | None:
     """The sentence for a finding's help."""
-    found, clear = _best(word, known)
+    found, clear = _best(word, tuple(known))
     return None if found is None else Advice(f"did you mean `{found}`?", found if clear else None)
 
 
 def clear(word: str, known: Iterable[str]) -> str | None:
     """The known word that must have been meant; None where that is not certain."""
-    found, certain = _best(word, known)
+    found, certain = _best(word, tuple(known))
     return found if certain else None
 
 
@@ -55,8 +56,10 @@ def replacement(span: Span | None, advice: str | None, *, quote: str = "") -> tu
     return () if word is None or span is None else (Fix(span, f"{quote}{word}{quote}"),)
 
 
-def _best(word: str, known: Iterable[str]) -> tuple[str | None, bool]:
-    forms = [(_form(candidate), candidate) for candidate in reversed(list(known))]
+@lru_cache(maxsize=256)
+def _best(word: str, known: tuple[str, ...]) -> tuple[str | None, bool]:
+    """Kept, because one slip is often copied to hundreds of places."""
+    forms = [(_form(candidate), candidate) for candidate in reversed(known)]
     by_form, form = dict(forms), _form(word)
     if (same := by_form.get(form)) is not None:
         return same, sum(each == form for each, _ in forms) == 1

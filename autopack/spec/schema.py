@@ -13,9 +13,10 @@ from typing import Any
 from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec import shipped
 from autopack.spec.at import Step, Steps
-from autopack.spec.document import BREAK, Document
+from autopack.spec.document import Document
 from autopack.spec.gate import Gate, Node, Test, target
 from autopack.spec.nearest import clear, nearest
+from autopack.spec.source import BREAK
 
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from autopack.problem import Fix, Problem, Span, problem
 from autopack.spec import schema
 from autopack.spec.at import Steps
-from autopack.spec.document import BREAK, Document
+from autopack.spec.document import Document
 from autopack.spec.nearest import did_you_mean, replacement
+from autopack.spec.source import BREAK
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in

@@ -1,6 +1,6 @@
 """Inline waivers: `# autopack: ignore[AP3025] until=2027-01-31 owner=ann reason=the tool has no other way in`.
 
-A waiver behind something speaks of its line; one on a line of its own, of the first line below that is no waiver. It
+A waiver behind something speaks of its line; one on a line of its own, of the first line below that says something. It
 silences warnings and infos of the codes it names, the errors of MAY_BE_WAIVED, and nothing else: any other error makes
 a spec unusable, and a comment can't change what a compiler can do. It is an exception, so somebody must own it, say
 why, and say how long; a waiver that silences nothing or has expired is a finding itself, and those can't be waived.
@@ -11,17 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from autopack.problem import CODES, Fix, Problem, Span, problem
-from autopack.spec.document import Document, comments
+from autopack.spec.document import Document
+from autopack.spec.marks import comments
 from autopack.spec.nearest import did_you_mean, replacement
+from autopack.spec.source import BREAK
 
 MAY_BE_WAIVED = ("AP52",)  # errors of policy that leave the spec usable
 OWN_CODES = ("AP5901", "AP5902", "AP5903")
 FOUND_BY_A_CHECK = ("AP1", "AP2", "AP3")  # the layers a check of files judges; the others speak when a plan is compiled
 
 _WAIVER = re.compile(r"#+\s*autopack:\s*ignore\b\s*(?:\[(?P<codes>[^\]]*)\])?(?P<terms>.*)")
-_TERM = re.compile(r"\s*(?P<name>[\w-]+)=")
-_DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
+_TERM = re.compile(r"(?:^|(?<=\s))(?P<name>until|owner|reason)=")
+_QUOTED = re.compile("(?<==)(?:\"[^\"]*\"|'[^']*')")
+_DATE = re.compile(
+    r"\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31|02-29)"
+)
 _TERMS = ("until", "owner", "reason")
+_SAYS_NOTHING = re.compile(r"[ \t]*(?:#.*)?")  # a blank line, or a comment
 
 
 class Waived(NamedTuple):
@@ -84,17 +90,20 @@ def _waivers(document: Document, told: list[Problem]) -> list[_Waiver]:
         if written is not None:
             alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t")
             found.append((written, document.stretch(start, end), alone))
-    own = {span.line for _, span, alone in found if alone}
     waivers = []
     for written, span, alone in found:
-        line = span.line + 1 if alone else span.line
-        while alone and line in own:
-            line += 1
+        line = _next_said(document, span.line) if alone else span.line
         faults = list(_faults(document, written, span))
         told.extend(faults)
         if not faults:
             waivers.append(_Waiver(span, line, _codes(document, written), _terms(written)["until"]))
     return waivers
+
+
+def _next_said(document: Document, line: int) -> int:
+    """The first line below that is no comment and not blank; the next one where there is none."""
+    lines = BREAK.split(document.text)[line:]
+    return next((number for number, text in enumerate(lines, line + 1) if not _SAYS_NOTHING.fullmatch(text)), line + 1)
 
 
 def _faults(document: Document, written: re.Match[str], span: Span) -> Iterator[Problem]:
@@ -132,12 +141,13 @@ def _codes(document: Document, written: re.Match[str]) -> dict[str, Span]:
 
 
 def _terms(written: re.Match[str]) -> dict[str, str]:
-    """Name and value of each; `reason` takes the rest of the line."""
-    rest, terms = written["terms"], {}
-    while (term := _TERM.match(rest)) is not None:
-        value = rest[term.end() :]
-        if term["name"] != "reason":
-            value = value.split(None, 1)[0] if value[:1].strip() else ""
-        terms[term["name"]] = value.strip()
-        rest = rest[term.end() + len(value) :]
+    """Name and value of each, in any order; a name that comes again is part of what it stands in."""
+    text, terms = written["terms"], {}
+    found: dict[str, re.Match[str]] = {}
+    for term in _TERM.finditer(_QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text)):
+        found.setdefault(term["name"], term)
+    end = len(text)
+    for term in sorted(found.values(), key=lambda term: -term.start()):
+        terms[term["name"]] = text[term.end() : end].strip().strip("\"'")
+        end = term.start()
     return terms

@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from autopack.journal.durable import write
 from autopack.journal.export import export
 from autopack.journal.store import Store
 from autopack.plan import canonical
+from autopack.plan.backlog import FILE as BACKLOG
 from autopack.plan.model import Plan
-from autopack.run import issues
+from autopack.run import records
 from autopack.run.state import RunState
+from autopack.runners.record import read_backlog
 from autopack.runners.redact import redact
 from autopack.views import text
 from autopack.views.projection import RunView, summary, view
@@ -27,6 +28,7 @@ def prepare(folder: Path) -> None:
 def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
     """All files of a run that has ended, in the run's own folder; written again they are the same."""
     found = view(plan, run)
+    earlier = read_backlog((store.frozen(plan.project, run.run_id) or {}).get(BACKLOG))
     write(folder / "plan.json", canonical.text(plan).encode())
     export(store, run.run_id, folder / "events.jsonl")
     write(folder / "run_summary.json", _pretty(summary(found, str(folder))))
@@ -37,9 +39,10 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
     for phase in plan.phases:
         name = f"phase_{phase.index:02d}_{phase.phase_id}"
         write(folder / "phases" / f"{name}.md", text.phase_markdown(plan, run, phase.phase_id).encode())
-        write(folder / "issues" / f"{name}_issues.json", _pretty(_phase_issues(run, plan, phase.phase_id)))
+        found_issues = records.phase_issues(plan, run.run_id, run.issues.values(), phase.phase_id, earlier)
+        write(folder / "issues" / records.phase_file(plan, phase.phase_id), records.pretty(found_issues))
         _blobs(folder, store, run, phase.phase_id, name)
-    write(folder / "issues" / "run_issue_index.json", _pretty(_issue_index(run)))
+    write(folder / "issues" / "run_issue_index.json", records.pretty(records.index(run.run_id, run.issues.values())))
     if run.state != "DONE_SUCCESS":
         _incident(folder / "incident", store, plan, run, found)
 
@@ -66,55 +69,6 @@ def _incident(folder: Path, store: Store, plan: Plan, run: RunState, found: RunV
             body = store.blob(item.blob).decode("utf-8", "replace") if item.blob else ""
             words = f"{item.kind}: {item.text}\n\n{body}"
             write(folder / "evidence" / f"{phase.phase_id}_{number:02d}_{item.kind}.txt", redact(words).encode())
-
-
-def _phase_issues(run: RunState, plan: Plan, phase_id: str) -> dict[str, Any]:
-    found = [issue for issue in run.issues.values() if phase_id in issue.phases]
-    minors = issues.count(run.issues, "minor", phase_id=phase_id)
-    majors = issues.count(run.issues, "major", phase_id=phase_id)
-    state = "has_major_issues" if majors else "has_minor_issues" if minors else "no_issues"
-    return {
-        "phase_id": phase_id,
-        "tier_id": plan.phase(phase_id).tier_id,
-        "issues": [_issue(run, issue) for issue in found],
-        "minor_issue_count": minors,
-        "major_issue_count": majors,
-        "issue_state": state,
-    }
-
-
-def _issue(run: RunState, issue: issues.Issue) -> dict[str, Any]:
-    shown = (
-        "issue_key",
-        "severity",
-        "effective_severity",
-        "source",
-        "category",
-        "task_category",
-        "complexity",
-        "occurrence_count",
-        "evidence_refs",
-        "description",
-        "resolved",
-    )
-    told = {name: canonical.plain(getattr(issue, name)) for name in shown}
-    return told | {"expected_fail": False, "first_seen_run": run.run_id, "last_seen_run": run.run_id}
-
-
-def _issue_index(run: RunState) -> dict[str, Any]:
-    def entry(issue: issues.Issue) -> dict[str, Any]:
-        return {
-            "category": issue.category,
-            "severity": issue.severity,
-            "effective_severity": issue.effective_severity,
-            "first_phase_index": issue.first_phase_index,
-            "last_phase_index": issue.last_phase_index,
-            "occurrence_count": issue.occurrence_count,
-            "seen_in_tiers": list(issue.tiers),
-            "seen_in_phases": list(issue.phases),
-        }
-
-    return {"run_id": run.run_id, "issues_by_key": {key: entry(run.issues[key]) for key in sorted(run.issues)}}
 
 
 def _pretty(value: object) -> bytes:

@@ -14,7 +14,7 @@ import sys
 import time
 
 import autopack
-from autopack.spec.seen import Seen, digest, still
+from autopack.spec.seen import REGULAR, TYPE, Seen, digest, still
 
 TYPE_CHECKING = False  # typing's own would cost its import, which is most of what an answer may cost
 if TYPE_CHECKING:
@@ -40,16 +40,22 @@ class Answer:
 
 def recall(arguments: Sequence[str]) -> Answer | None:
     """The answer to this command line, if it is known."""
+    place = _place(arguments)
     try:
-        with open(_place(arguments), "rb", buffering=0) as file:
+        if os.stat(place).st_mode & TYPE != REGULAR:  # a pipe would block
+            return None
+        with open(place, "rb", buffering=0) as file:
             kept = file.read(BYTES_MAX + 1)
     except OSError:
         return None
     body = kept[DIGEST_BYTES:]
     if kept[:DIGEST_BYTES] != digest(body):  # cut off or damaged: marshal must never see it
         return None
-    day, facts, text, code = marshal.loads(body)  # noqa: S302 - what we wrote, by its digest
-    if (day and day != today()) or not still(facts):
+    try:
+        day, facts, text, code = marshal.loads(body)  # noqa: S302 - what we wrote, by its digest
+        if (day and day != today()) or not still(facts) or not (type(text) is str and type(code) is int):
+            return None
+    except (ValueError, TypeError, EOFError, AttributeError):  # the digest fits, but no autopack wrote this
         return None
     return Answer(text, code)
 

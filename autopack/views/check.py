@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from autopack.problem import Problem, Span
 from autopack.problem.codes import CODES, LAYERS
 from autopack.problem.report import FORMATS, render
-from autopack.spec.document import BYTES_MAX, readable
 from autopack.spec.files import STDIN
 from autopack.spec.load import Checked, check
 from autopack.spec.nearest import did_you_mean
+from autopack.spec.source import BYTES_MAX, readable
 from autopack.views import cached
 from autopack.views.cached import Answer
 

@@ -14,6 +14,7 @@ from autopack.problem.report import render
 from autopack.spec.load import load
 from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
+from autopack.views.backlogged import known
 from autopack.views.cached import today
 from autopack.views.exits import FINDINGS, STALE
 
@@ -52,13 +53,15 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     if not where.exists():
         raise Unusable(2, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
     if where.suffix == ".json":
-        return Compiled(_frozen(where), None)
+        return Compiled(frozen(where), None)
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
     spec, problems = load(str(root), relative, inputs, today=today(), env=env)
     plan = None
     if spec is not None:
-        plan, more = compile_spec(spec, jobs=jobs)
+        project = spec.project
+        backlog, calibration = known(root, project.artifacts.path, project.store, project.name)
+        plan, more = compile_spec(spec, jobs=jobs, backlog=backlog, calibration=calibration)
         problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
     _show(spec, root, problems)
     if spec is None or plan is None:
@@ -80,9 +83,10 @@ def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _frozen(path: Path) -> Plan:
+def frozen(path: str | Path) -> Plan:
+    """The plan that a JSON file holds. Raises Unusable."""
     try:
-        return load_plan(path.read_text(encoding="utf-8"))
+        return load_plan(Path(path).read_text(encoding="utf-8"))
     except (canonical.NotThisShape, UnicodeDecodeError) as error:
         raise Unusable(
             2, f"{path} is no frozen plan: {error}; make one with `autopack plan PLAYBOOK -o {path}`"

@@ -31,7 +31,7 @@ from autopack.runners.cassette import Cassette, Recording
 from autopack.runners.hands import Hands
 from autopack.runners.model import Answer, LiteLLM, ModelClient, Request, preload
 from autopack.spec.template import RUN_ID
-from autopack.views import artifacts
+from autopack.views import artifacts, backlogged
 from autopack.views.projection import row
 
 REPLAY = "replay"
@@ -71,8 +71,8 @@ class Options:
 def place_of(root: Path, repository: str, folder: str, store: str, repo: Path | None = None) -> Place:
     """The places that a project's keys name; `repo` (`--repo`) outweighs the project's repository."""
     where = root / folder
-    url = str(where / "autopack.db") if store == "sqlite" else store
-    return Place(root, (repo or root / repository).resolve(), where, url)
+    at = backlogged.store_at(root, folder, store)
+    return Place(root, (repo or root / repository).resolve(), where, at)
 
 
 def new_run_id(playbook: str) -> str:
@@ -160,6 +160,7 @@ def _drive(place: Place, store: Store, run_id: str, observe: Observe) -> RunStat
         plan, state = _folded(store, run_id)
         if not state.done:
             state = _driven(place, store, writer, home, plan, state, observe)
+        backlogged.fold(store, plan, state, time.time())
         artifacts.finish(place.run_folder(run_id), store, plan, state)
     return state
 
@@ -173,6 +174,7 @@ def _driven(
         writes = (ref, f"refs/tags/autonomous/{run_id}/")
         repository = stack.enter_context(git.open_repository(place.repository, home=home, writes=writes))
         pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
+        standing = store.freeze(plan.project, run_id, backlogged.committed(repository, plan.base_commit or ""))
         cancelled = _cancelled_by(place, run_id) is not None
         options = _kept(place.run_folder(run_id))
         client = LiteLLM() if cancelled else _client(plan, options)
@@ -181,7 +183,16 @@ def _driven(
             state=state,
             writer=writer,
             hands=Hands(
-                plan, run_id, repository, pool, client, store, writer, dict(os.environ), _called(plan, options)
+                plan,
+                run_id,
+                repository,
+                pool,
+                client,
+                store,
+                writer,
+                dict(os.environ),
+                _called(plan, options),
+                standing,
             ),
             now=time.monotonic,
             wall=time.time,
@@ -212,10 +223,15 @@ def _prepare(folder: Path) -> None:
 
 
 def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
-    """The run's branch must not be there yet: what is on it was made by somebody else."""
+    """The run's branch and tags must have room: what stands there was made by somebody else."""
     name = plan.branch(run_id)
     if repository.branch_head(f"refs/heads/{name}") is not None:
         raise NotStarted(f"branch {name} exists already; give the run another id with --run-id, or delete the branch")
+    for wanted in (f"refs/heads/{name}", f"refs/tags/autonomous/{run_id}/"):
+        there = repository.in_the_way(wanted)
+        if there is not None:
+            fact = f"{there} leaves no room for {wanted}"
+            raise NotStarted(f"{fact}; rename or delete it, or give the run another id with --run-id")
 
 
 def _named(plan: Plan, run_id: str) -> Plan:

@@ -4,11 +4,13 @@ Shared by `validate --fix`, `fmt` and `migrate`, which only say what a file shou
 """
 
 import difflib
+import errno
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from autopack.journal import durable
 from autopack.problem.report import escape
 
 
@@ -34,15 +36,23 @@ def _diff(change: Change) -> Iterator[str]:
         yield shown + "\n" + ("" if line.endswith("\n") else "\\ No newline at end of file\n")
 
 
-def write(change: Change) -> None:
-    """In one step, so that nobody ever sees half a file; mode and links stay. Raises OSError."""
+class Moved(Exception):
+    """Somebody else has changed a file meanwhile; its name."""
+
+
+def write(changes: Sequence[Change]) -> None:
+    """Each whole, through links and with its mode; none where one may not be. Raises OSError, Moved."""
+    for change in changes:
+        _look(change)
+    for change in changes:
+        durable.put(Path(change.place), change.after)
+
+
+def _look(change: Change) -> None:
+    """That the file is still the one that was judged, and is meant to be written: a rename would ask nobody."""
     place = os.path.realpath(change.place)
-    handle, beside = tempfile.mkstemp(dir=os.path.dirname(place), prefix=f".{os.path.basename(place)}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(change.after)
-        os.chmod(beside, os.stat(place).st_mode & 0o7777)
-        os.replace(beside, place)
-    except OSError:
-        os.unlink(beside)
-        raise
+    with open(place, "rb") as file:
+        if file.read() != change.before:
+            raise Moved(change.path)
+    if not os.stat(place).st_mode & 0o222 or not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, "it is read-only", change.path)

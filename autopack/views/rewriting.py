@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from autopack.spec.document import BOM, Document, read
+from autopack.spec.document import Document, read
 from autopack.spec.edits import Overlap, edited
 from autopack.spec.layout import Unformattable, formatted
 from autopack.spec.load import check
 from autopack.spec.migrate import NoWay, expected, migrated
+from autopack.spec.source import BOM
 from autopack.views.rewrite import Change
 
 Rewrite = Callable[[Document, bytes], bytes]

@@ -74,6 +74,7 @@ def plan_screen(plan: Plan, digest: str) -> str:
                 f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; run cap: {caps.tokens:,}. "
                 f"Time cap {caps.minutes} minutes."
             ),
+            *([f"Taken for done: {_some(plan.assumed)}."] if plan.assumed else []),
             f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}.",
             f"Plan sha256 {digest}",
         ]
@@ -82,6 +83,10 @@ def plan_screen(plan: Plan, digest: str) -> str:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:

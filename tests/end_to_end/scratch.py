@@ -91,15 +91,24 @@ class Project:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
-    def git(self, *words: str) -> str:
+    def git(self, *words: str, given: str | None = None) -> str:
         who = ["-c", "user.name=hello", "-c", "user.email=hello@localhost"]
         done = subprocess.run(
-            ["git", *who, *words], cwd=self.repository, env=self.environ, capture_output=True, text=True, check=True
+            ["git", *who, *words],
+            cwd=self.repository,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+            input=given,
         )
         return done.stdout.strip()
 
     def tree(self, run_id: str) -> str:
-        return self.git("rev-parse", f"autonomous/{run_id}^{{tree}}")
+        """What the run made of the code: without the files that name it (`.autopack/`), so that two runs compare."""
+        lines = self.git("ls-tree", f"autonomous/{run_id}").splitlines()
+        code = "".join(f"{line}\n" for line in lines if not line.endswith("\t.autopack"))
+        return self.git("mktree", given=code)
 
     def commits(self, run_id: str) -> list[str]:
         """What a run has landed, oldest first."""
@@ -120,7 +129,7 @@ class Project:
 
     def snapshot(self) -> dict[str, tuple[int, int, str]]:
         """Every file of the checkout and of its `.git`, but for objects and for what a run is there to write."""
-        own = (".autonomous_runs/", ".git/objects/", *(f".git/{place}" for place in _RUNS_REFS))
+        own = (".autonomous_runs/", *(f"{git}{place}" for git in (".git/", "") for place in ("objects/", *_RUNS_REFS)))
         found = {}
         for path in sorted(self.repository.rglob("*")):
             name = path.relative_to(self.repository).as_posix()

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from autopack.problem import CODES, Problem
 from autopack.problem.report import FORMATS, render
 from autopack.spec import template
-from autopack.spec.document import BREAK, read, readable
+from autopack.spec.document import read
 from autopack.spec.files import STDIN
 from autopack.spec.load import check
+from autopack.spec.source import BREAK, readable
 
 NOWHERE = "/nonexistent"
 INPUTS: Mapping[str, object] = {"service": "orders", "burst": 5, "on": True}

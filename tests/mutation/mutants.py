@@ -101,6 +101,7 @@ FREE = frozenset({
     *("auditor_profile", "task_category", "repository", "store", "base_branch", "integration_branch"),
     *("protected_branches", "default", "enum", "params", "junit", "path", "protected_paths", "api_base"),
     *("run", "set", "probes", "write", "read", "deliverables", "context", "litellm", "failure_reason"),
+    *("select", "exclude", "description"),
 })  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def test_the_critical_path_agrees_with_networkx_and_has_no_slack(needs: Needs, d
 
 
 def test_of_nothing_there_is_no_shape():
-    assert of({}, {}) == Shape((), (), Decimal(0), {}, {}, {})
+    assert of({}, {}) == Shape((), (), Decimal(0), {}, {}, {}, {})
 
 
 def test_a_phase_takes_no_longer_than_its_own_cap(folder: Folder):

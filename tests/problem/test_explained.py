@@ -12,8 +12,9 @@ from autopack.plan.model import Plan
 from autopack.problem import CODES, Problem, explained, order
 from autopack.problem.codes import LAYERS
 from autopack.problem.explained import File, explanation
-from autopack.spec.load import check, load
+from autopack.spec.load import check, load, scenarios
 from autopack.views import cli
+from autopack.views.rehearsal import Stage
 from tests.run.story import BASE, Story
 
 TODAY = "2026-11-22"
@@ -29,12 +30,15 @@ def write(folder: Path, files: Sequence[File]) -> list[str]:
 
 
 def judged(folder: Path, files: Sequence[File]) -> list[Problem]:
-    """As `validate` and then, where nothing stands against it, `plan` of every playbook."""
+    """As `validate` and then, where nothing stands against it, `rehearse` and `plan` of all there is."""
     named = write(folder, files)
     checked = check(str(folder), None if "autopack.yaml" in named else named, today=TODAY)
     found = list(checked.problems)
     if any(problem.severity == "error" for problem in found):
         return found
+    stage = Stage(str(folder), TODAY)
+    for each in scenarios(str(folder), [path for path, it in checked.documents.items() if it.kind == "scenario"]):
+        found += stage.rehearse(each).problems
     for path in [path for path, document in checked.documents.items() if document.kind == "playbook"]:
         spec, problems = load(str(folder), path, today=TODAY)
         found += problems

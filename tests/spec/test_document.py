@@ -11,8 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autopack.problem import Problem, Span, problem
-from autopack.spec import document
-from autopack.spec.document import BYTES_MAX, Document, accelerated, read, readable
+from autopack.spec.document import Document, read
+from autopack.spec.header import KINDS
+from autopack.spec.parser import accelerated
+from autopack.spec.source import BYTES_MAX, readable
 
 H = "autopack: playbook/v1\n"
 PATH = "playbooks/a.yaml"
@@ -459,7 +461,7 @@ def words(source: str) -> tuple[str, str | None]:
         (
             "tiers: []\n",
             "no header: the file does not say what it is",
-            f"start the file with `autopack: playbook/v1` (kinds: {', '.join(document.KINDS)})",
+            f"start the file with `autopack: playbook/v1` (kinds: {', '.join(KINDS)})",
         ),
         ("autopak: ci/v1\n", 'no header: the key is "autopak", not "autopack"', "write `autopack: ci/v1`"),
         ("autopack: playbok/v1\n", 'unknown kind "playbok"', "write `playbook/v1`"),
@@ -732,4 +734,4 @@ def every(node: object, steps: tuple[str | int, ...]) -> Iterator[tuple[str | in
 
 
 def test_the_table_of_kinds_is_the_one_of_the_language():
-    assert document.KINDS == ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
+    assert KINDS == ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")

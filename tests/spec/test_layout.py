@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autopack.spec.document import Document, comments, read
+from autopack.spec.document import Document, read
 from autopack.spec.layout import Unformattable, formatted
+from autopack.spec.marks import comments
 
 
 def document(text: str) -> Document:

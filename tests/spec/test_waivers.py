@@ -26,6 +26,9 @@ def ci(above: str = "", behind: str = "", shell: str = "") -> str:
         ci(behind=f"  # autopack: ignore[AP3025] {GOOD}"),
         ci(above=f"  # autopack: ignore[AP3025] {GOOD}\n"),
         ci(above="  # autopack: ignore[ AP3025 ] owner=ann until=2026-11-22 reason=today is its last day\n"),
+        ci(above=f"  # autopack: ignore[AP3025] {GOOD}\n\n  # and why we do it\n"),
+        ci(above='  # autopack: ignore[AP3025] reason="the tool, until=when" until=2027-01-31 owner="ann b"\n'),
+        ci(behind=f"  # autopack: ignore[AP3025] {GOOD}").replace("\n", "\r\n"),
     ],
 )
 def test_a_waiver_on_the_line_or_above_it_silences_its_finding(case: Case, text: str):
@@ -78,6 +81,7 @@ def test_a_code_that_only_a_compile_finds_is_not_called_unused_by_a_check(case: 
         ("⟦# autopack: ignore[AP3026] until=2027-01-31 owner=ann⟧", "a waiver without reason"),
         ("⟦# autopack: ignore[AP3026] until=2027-01-31 owner= reason=x⟧", "a waiver without owner"),
         ("⟦# autopack: ignore[AP3026] until=soon owner=ann reason=x⟧", '"soon" is no date'),
+        ("⟦# autopack: ignore[AP3026] until=2027-02-30 owner=ann reason=x⟧", '"2027-02-30" is no date'),
         (f"# autopack: ignore[⟦AP9999⟧] {GOOD}", 'no finding has the code "AP9999"'),
         (f"# autopack: ignore[⟦AP2001⟧] {GOOD}", "AP2001 can't be waived"),
         (f"# autopack: ignore[⟦AP5902⟧] {GOOD}", "AP5902 can't be waived"),

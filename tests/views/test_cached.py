@@ -1,5 +1,6 @@
 """Answers that are kept: given only while everything they were made from is as it was."""
 
+import marshal
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from autopack.spec.seen import digest
 from autopack.views import cached, check
 
 PROJECT = "autopack: project/v1\nname: demo\nplaybooks: [playbooks/*.yaml]\nruleset: rules.yaml\n"
@@ -138,6 +140,31 @@ def test_a_damaged_cache_is_ignored_and_repaired(shop: Shop, damage: bytes | Non
     assert shop.worked
     shop.validate()
     assert not shop.worked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no marshal at all",
+        marshal.dumps(5),
+        marshal.dumps(("", {}, 5, "a text and a number the other way round")),
+        marshal.dumps(("", {"no fact": b""}, "no findings\n", 0)),
+    ],
+)
+def test_an_entry_that_no_autopack_wrote_is_ignored_though_its_digest_fits(shop: Shop, body: bytes):
+    shop.validate()
+    (entry,) = shop.kept()
+    entry.write_bytes(digest(body) + body)
+    assert shop.validate() == (0, CLEAN)
+    assert shop.worked
+
+
+def test_a_pipe_in_place_of_an_entry_is_not_waited_for(shop: Shop):
+    shop.validate()
+    (entry,) = shop.kept()
+    entry.unlink()
+    os.mkfifo(entry)
+    assert shop.validate() == (0, CLEAN)
 
 
 def test_a_cache_that_cannot_be_written_is_no_cache(shop: Shop):

@@ -14,6 +14,7 @@ from autopack.problem import Fix, Span
 from autopack.spec.edits import Overlap, edited
 from autopack.spec.load import check
 from autopack.views import fixing, rewrite
+from autopack.views.rewrite import Change, Moved, write
 
 TODAY = "2026-11-22"
 GOOD = """\
@@ -110,8 +111,7 @@ def test_every_fix_settles_its_finding_and_makes_none(tmp_path: Path, slips: lis
     for right, wrong in slips:
         text = text.replace(right, wrong, 1)
     done = fixed(tmp_path, text)
-    for change in done.changes:
-        rewrite.write(change)
+    rewrite.write(done.changes)
     again = check(str(tmp_path), ["p.yaml"], today=TODAY)
     assert again.problems == done.left.problems
     assert [line.partition("#")[2] for line in (tmp_path / "p.yaml").read_text().split("\n") if "#" in line] == [
@@ -172,3 +172,36 @@ def test_replacements_that_want_the_same_place_are_refused():
     with pytest.raises(Overlap):
         edited(b"abcdef", [one, other])
     assert edited("äbcdef\r\nx".encode(), [one, Fix(Span("p", 2, 1, 2, 1), "z\n")]) == b"xdef\r\nz\r\nx"
+
+
+def test_a_file_that_somebody_changes_meanwhile_is_theirs_and_nothing_is_written(tmp_path: Path):
+    one, other = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    changes = [Change(file.name, str(file), b"old", b"new") for file in (one, other)]
+    one.write_bytes(b"old")
+    other.write_bytes(b"theirs")
+    with pytest.raises(Moved, match=r"b\.yaml"):
+        write(changes)
+    assert (one.read_bytes(), other.read_bytes()) == (b"old", b"theirs")
+
+
+def test_a_file_that_is_marked_as_read_only_stays(tmp_path: Path):
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD.replace("complexity: medium", "complexty: medium"))
+    file.chmod(0o444)
+    assert run(tmp_path, "validate", "--fix", "p.yaml") == (
+        2,
+        "",
+        "autopack validate: p.yaml cannot be written: it is read-only\n",
+    )
+    assert run(tmp_path, "fmt", "p.yaml")[0] == 0  # nothing to write
+    assert "complexty" in file.read_text()
+
+
+def test_fixing_what_is_fixed_changes_nothing_also_where_two_slips_share_a_line(tmp_path: Path):
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        GOOD.replace("id: refill, goal:", "idd: refill, gaol:").replace("category: tests", "categry: tests")
+    )
+    assert run(tmp_path, "validate", "--fix", "p.yaml")[0] == 0
+    assert file.read_text() == GOOD
+    assert run(tmp_path, "validate", "--fix", "p.yaml")[2] == "settled 0 findings in 0 files\n"

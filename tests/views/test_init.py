@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
+from autopack.spec.load import check
 from autopack.spec.schema import KINDS
 
 
@@ -45,3 +47,36 @@ def test_the_workflow_and_the_hook_are_yaml_that_validates_with_autopack(tmp_pat
     assert workflow["jobs"]["validate"]["steps"][-1] == {"run": "autopack validate"}
     hook = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"][0]
     assert hook["entry"] == "autopack validate"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("shop", "shop"),
+        ("null", "project-null"),
+        ("true", "project-true"),
+        ("日本", "project"),
+        ("42", "project-42"),
+        ("it's $HOME", "it-s-HOME"),
+        ("x.lock", "project-x.lock"),
+        ("n" * 200, "n" * 48),
+        ("a\nb", "a-b"),
+    ],
+)
+def test_a_folder_of_any_name_becomes_a_project_that_validates(tmp_path: Path, folder: str, name: str) -> None:
+    init(tmp_path / folder)
+    assert f"\nname: {name}\n" in (tmp_path / folder / "autopack.yaml").read_text()
+    assert check(str(tmp_path / folder)).problems == []
+
+
+def test_a_link_that_leads_nowhere_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".vscode").mkdir()
+    (tmp_path / ".vscode/settings.json").symlink_to(tmp_path / "nowhere")
+    assert "kept    .vscode/settings.json (exists)" in init(tmp_path)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_in_a_part_of_a_repository_it_says_where_github_looks(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    assert f"note: GitHub and pre-commit look for their files in {tmp_path}: move them there" in init(tmp_path / "shop")
+    assert "note:" not in init(tmp_path)

@@ -238,3 +238,33 @@ def test_names_of_remote_modules_that_are_taken(name: str) -> None:
 def test_names_of_remote_modules_that_are_refused(name: str) -> None:
     with pytest.raises(lock.Unreadable):
         lock.remote(name)
+
+
+def test_a_commit_that_was_rewritten_away_is_said_and_a_new_one_is_pinned_when_asked(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.playbook(house.name())
+    assert main(["lock"]) == 0
+    gone = house.lock()[house.name()]["commit"]
+    house.git("commit", "--amend", "--quiet", "-m", "told otherwise")
+    house.git("tag", "--force", "v1")
+    house.git("reflog", "expire", "--expire=now", "--all")
+    house.git("gc", "--quiet", "--prune=now")
+    for kept in house.cache.iterdir():
+        kept.unlink()
+    capsys.readouterr()
+    assert main(["lock"]) == 7
+    assert capsys.readouterr().err == (
+        f"autopack lock: file://{house.theirs}: no branch or tag leads to {gone[:12]} any more. Its history was "
+        "rewritten: look at what is there now, then pin that with `autopack lock --update`.\n"
+    )
+    assert house.lock()[house.name()]["commit"] == gone
+    assert main(["lock", "--update"]) == 0
+    assert house.lock()[house.name()]["commit"] == house.git("rev-parse", "v1")
+
+
+def test_a_lock_of_ten_thousand_brackets_is_refused_like_any_other(house: House) -> None:
+    house.playbook(house.name())
+    (house.root / "autopack.lock").write_text("[" * 10_000)
+    assert [found.code for found in check(str(house.root)).problems] == ["AP3007"]
+    assert main(["lock"]) == 6

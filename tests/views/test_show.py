@@ -54,6 +54,15 @@ def origins(out: str) -> dict[str, tuple[str, str, str]]:
     return {each["name"]: (each["value"], each["layer"], each["origin"]) for each in values}
 
 
+def test_an_environment_decides_as_in_a_run(shop: Path):
+    (shop / "strict.yaml").write_text("autopack: ruleset/v1\nname: s\ncategories: {docs: {builder_attempts: 4}}\n")
+    with (shop / "autopack.yaml").open("a") as project:
+        project.write("environments: {nightly: {ruleset: strict.yaml}}\n")
+    found = origins(run(shop, "p.yaml", "guide", "--json", "--env", "nightly")[1])
+    assert found["builder_attempts"] == (4, "category docs", "strict.yaml:3:39")
+    assert run(shop, "p.yaml", "guide", "--env", "nigthly")[0] == 1
+
+
 def test_every_layer_is_named_with_its_line(shop: Path):
     found = origins(run(shop, "p.yaml", "guide", "--json")[1])
     assert found["complexity"] == ("low", "playbook defaults", "p.yaml:3:24")

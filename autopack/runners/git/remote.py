@@ -43,11 +43,15 @@ def _commit(git: Git, url: str, ref: str) -> str:
     wanted = ("--", url, "+refs/*:refs/theirs/*") if by_id else ("--depth=1", "--no-tags", "--", url, ref)
     try:
         git.run("fetch", "--quiet", *wanted, timeout_s=TIMEOUT_S)
-        name = ref if by_id else "FETCH_HEAD"
-        return git.run("rev-parse", "--verify", "--end-of-options", name + "^{commit}").text
     except GitFailed as error:
         action = "Check the address and the ref in `uses`, and that git may read the repository from here."
         raise GitUnusable(url, f'"{ref}" can\'t be fetched', action, error.evidence) from error
+    try:
+        name = ref if by_id else "FETCH_HEAD"
+        return git.run("rev-parse", "--verify", "--end-of-options", name + "^{commit}").text
+    except GitFailed as error:
+        action = "Its history was rewritten: look at what is there now, then pin that with `autopack lock --update`."
+        raise GitUnusable(url, f"no branch or tag leads to {ref[:12]} any more", action) from error
 
 
 def _kind_and_size(listed: str) -> tuple[str, int]:

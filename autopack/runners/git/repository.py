@@ -115,6 +115,13 @@ class Repository:
     def branch_head(self, ref: str) -> str | None:
         return self.refs((ref,)).get(ref)
 
+    def in_the_way(self, ref: str) -> str | None:
+        """A ref that leaves no room for `ref` (a prefix ends in a slash): itself, one above it, one below it."""
+        name = ref.removesuffix("/")
+        above = {"/".join(name.split("/")[:depth]) for depth in range(3, name.count("/") + 2)}
+        found = self.refs((*above, name + "/"))
+        return next((there for there in found if there in above or there.startswith(name + "/")), None)
+
     def checkout_in_use(self, ref: str) -> None:
         """Raise BranchInUse when some worktree of the user has it checked out.
 

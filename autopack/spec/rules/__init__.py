@@ -31,7 +31,7 @@ def _rules(kind: str) -> Sequence[Rule]:
         case "project":
             from autopack.spec.rules import project
 
-            return (project.branches, project.protected_integration, project.paths_of_project)
+            return (project.branches, project.protected_integration, project.paths_of_project, project.selectors)
         case "scenario":
             from autopack.spec.rules import scenario
 

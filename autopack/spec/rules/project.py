@@ -1,8 +1,11 @@
-"""A project: its branches and paths."""
+"""A project: its branches, paths and selectors."""
 
 import re
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 
+from autopack.spec.at import Steps
+from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules.scopes import path_at
 from autopack.spec.rules.written import Found, Names, Written
 
@@ -41,3 +44,26 @@ def paths_of_project(written: Written, _names: Names) -> Found:
     for steps, path in written.items("playbooks"):
         yield from path_at(written, steps, path)
     yield from path_at(written, ("artifacts", "path"), written.get("artifacts", "path"))
+
+
+def selectors(written: Written, _names: Names) -> Found:
+    """Whether each selection can be read; what it selects, a plan decides."""
+    named = written.get("selectors") or {}
+    for name in named:
+        for key in ("select", "exclude"):
+            for steps, text in written.items("selectors", name, key):
+                yield from _selection(written, steps, text, named)
+
+
+def _selection(written: Written, steps: Steps, text: str, named: Collection[str]) -> Found:
+    from autopack.spec.selection import Unreadable, read  # noqa: PLC0415 - most projects name no selection
+
+    try:
+        atoms = [atom for each in read(text) for atom in each]
+    except Unreadable as error:
+        yield written.at(steps, "AP3032", error.fact, str(error.advice))  # said, not done: it speaks of a part of it
+        return
+    for atom in atoms:
+        if atom.method == "selector" and atom.value not in named:
+            advice = str(did_you_mean(atom.value, named) or f"there are {', '.join(named)}")
+            yield written.at(steps, "AP3032", f'the project has no selector "{atom.value}"', advice)

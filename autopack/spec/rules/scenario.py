@@ -5,9 +5,10 @@ from autopack.spec.rules.ids import phases
 from autopack.spec.rules.inputs import declaration, misfit
 from autopack.spec.rules.written import Found, Names, Written, some
 
+EXPECTED = ("phases", "failure_reasons", "path", "builder_calls", "auditor_calls", "ci_runs")
 _BY_PHASE = (
     ("answers",),
-    *(("expect", key) for key in ("phases", "path", "builder_calls", "auditor_calls", "ci_runs")),
+    *(("expect", key) for key in EXPECTED),
 )
 
 

@@ -21,6 +21,8 @@ VERBS = {
     "migrate": "Rewrite specs for the newest version of the language.",
     "show": "Show what holds for each phase, and which line decided it.",
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
+    "rehearse": "Play scenarios with no model, and say what went another way than expected.",
+    "ls": "List the phases of a playbook, or those that are selected.",
     "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",

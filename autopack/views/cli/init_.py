@@ -1,5 +1,6 @@
 """autopack init"""
 
+import os
 import re
 from pathlib import Path
 from string import Template
@@ -7,8 +8,11 @@ from string import Template
 import click
 
 from autopack.spec import shipped
+from autopack.spec.scalars import WORDS
 from autopack.views import starter
 from autopack.views.exits import USAGE
+
+NAME_CHARS = 48  # an id has at most 64, and `project-` may come before
 
 
 @click.command("init")
@@ -20,7 +24,7 @@ def command(*, template: str, folder: str) -> int:
     texts = {path: Template(text).substitute(name=name) for path, text in starter.TEMPLATES[template].items()}
     for path, text in (texts | _schemas()).items():
         where = Path(folder) / path
-        if where.exists():
+        if os.path.lexists(where):  # a link that leads nowhere is somebody's, too
             click.echo(f"kept    {path} (exists)")
             continue
         try:
@@ -31,14 +35,24 @@ def command(*, template: str, folder: str) -> int:
             click.echo(f"autopack init: {fact}; name a folder you may write to", err=True)
             return USAGE
         click.echo(f"wrote   {path}")
+    if (above := _repository_above(Path(folder).resolve())) is not None:
+        click.echo(f"note: GitHub and pre-commit look for their files in {above}: move them there")
     click.echo("next: autopack validate && autopack plan playbooks/first.yaml")
     return 0
 
 
 def _name(folder: str) -> str:
     """The folder's name as a project id."""
-    words = re.sub(r"[^A-Za-z0-9_.-]+|\.{2,}", "-", folder).strip("-._")
-    return words if words[:1].isalpha() and not words.endswith(".lock") else f"project-{words}".rstrip("-")
+    words = re.sub(r"[^A-Za-z0-9_.-]+|\.{2,}", "-", folder).strip("-._")[:NAME_CHARS].rstrip("-._")
+    fits = words[:1].isalpha() and not words.endswith(".lock") and words not in WORDS
+    return words if fits else f"project-{words}".rstrip("-")
+
+
+def _repository_above(folder: Path) -> Path | None:
+    """The root of the repository that the folder is a part of, where it is another folder."""
+    if (folder / ".git").exists():
+        return None
+    return next((above for above in folder.parents if (above / ".git").exists()), None)
 
 
 def _schemas() -> dict[str, str]:

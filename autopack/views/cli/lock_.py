@@ -63,7 +63,7 @@ def _pinned(root: Path, known: Pins) -> Pins:
             used[name] = _fetched(name, known.get(name))
         pins = {name: used[name] for name in names}
         if pins or (root / lock.LOCK).is_file():
-            (root / lock.LOCK).write_text(lock.written(pins), encoding="utf-8")
+            durable.put(root / lock.LOCK, lock.written(pins).encode())
         if not fresh:
             return pins
 

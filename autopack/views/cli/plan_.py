@@ -12,6 +12,7 @@ from autopack.journal.durable import put
 from autopack.plan import canonical
 from autopack.plan.model import digest
 from autopack.views import text
+from autopack.views.cli import selecting
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 from autopack.views.exits import ENVIRONMENT, STALE, USAGE
 
@@ -28,6 +29,7 @@ TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the
     help="Write the frozen plan to this file (-: standard output).",
 )
 @click.option("--check", type=click.Path(exists=True, dir_okay=False), help="Exit 6 when this plan is out of date.")
+@selecting.options
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
 @click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
@@ -37,6 +39,9 @@ def command(
     playbook: str,
     output: str | None,
     check: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    state: str | None,
     inputs: tuple[str, ...],
     env: str | None,
     jobs: int | None,
@@ -45,7 +50,8 @@ def command(
     """Compile PLAYBOOK and show waves, phases, models with reasons, prices and risk. Nothing is run."""
     try:
         found = compiled(playbook, given_inputs(inputs), jobs, env)
-        plan, frozen = found.plan, canonical.text(found.plan) + "\n"
+        plan = selecting.part(found, select, exclude, state)
+        frozen = canonical.text(plan) + "\n"
         if output and output != STDOUT:
             _write(found, output, frozen)
         if check:

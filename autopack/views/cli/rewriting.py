@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
 from autopack.views import rewrite, rewriting
 from autopack.views.exits import FINDINGS, OK, USAGE
+from autopack.views.rewrite import Change
 from autopack.views.rewriting import Rewrite, Rewritten
 
 
@@ -17,13 +19,9 @@ def rewrite_files(verb: str, paths: tuple[str, ...], make: Rewrite, *, check: bo
         return _stdin(verb, make, paths)
     files, missing = rewriting.rewritten(os.getcwd(), list(paths) or None, make)
     changes = [file.change for file in files if file.change is not None]
-    if not (check or diff):
-        for change in changes:
-            try:
-                rewrite.write(change)
-            except OSError as error:
-                click.echo(f"autopack {verb}: {change.path} cannot be written: {error.strerror}", err=True)
-                return USAGE
+    if not (check or diff) and (hindered := unwritten(changes)) is not None:
+        click.echo(f"autopack {verb}: {hindered}", err=True)
+        return USAGE
     for reason in missing:
         click.echo(f"autopack {verb}: {reason}", err=True)
     if as_json:
@@ -32,6 +30,17 @@ def rewrite_files(verb: str, paths: tuple[str, ...], make: Rewrite, *, check: bo
         _tell(files, check=check, diff=diff)
     left = missing or any(file.reason for file in files)
     return FINDINGS if left or (changes and (check or diff)) else OK
+
+
+def unwritten(changes: Sequence[Change]) -> str | None:
+    """Writes them all, or says why none was."""
+    try:
+        rewrite.write(changes)
+    except rewrite.Moved as error:
+        return f"{error} was changed by somebody else meanwhile; nothing was written, run it again"
+    except OSError as error:
+        return f"{error.filename} cannot be written: {(error.strerror or str(error)).lower()}"
+    return None
 
 
 def _stdin(verb: str, make: Rewrite, paths: tuple[str, ...]) -> int:

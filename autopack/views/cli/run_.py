@@ -10,6 +10,7 @@ from autopack.plan import canonical
 from autopack.plan.model import Plan, digest
 from autopack.run.state import RunState
 from autopack.views import launch, text
+from autopack.views.cli import selecting
 from autopack.views.cli.running import driven, place_here
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
@@ -27,6 +28,7 @@ ID_CHARS_MAX = 64
 @click.option(
     "--replay", type=click.Path(exists=True, dir_okay=False), help="Answer from this cassette; no model is called."
 )
+@selecting.options
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
 @click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
@@ -39,6 +41,9 @@ def command(
     dry_run: bool,
     record: str | None,
     replay: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    state: str | None,
     inputs: tuple[str, ...],
     env: str | None,
     jobs: int | None,
@@ -49,7 +54,7 @@ def command(
     Everything lands on the run's integration branch; your checkout and your branches are not touched.
     """
     try:
-        plan = compiled(playbook, given_inputs(inputs), jobs, env).plan
+        plan = selecting.part(compiled(playbook, given_inputs(inputs), jobs, env), select, exclude, state)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack run: {error}", err=True)

@@ -20,9 +20,17 @@ from autopack.views.exits import FINDINGS, USAGE
 @click.option("--resolved", "values", is_flag=True, help="Every effective value, inherited ones included.")
 @click.option("--origins", is_flag=True, help="Where each was decided: file:line:column and layer. Implies --resolved.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
+@click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, values and origins included.")
 def command(
-    *, playbook: str | None, phase_id: str | None, values: bool, origins: bool, inputs: tuple[str, ...], as_json: bool
+    *,
+    playbook: str | None,
+    phase_id: str | None,
+    values: bool,
+    origins: bool,
+    inputs: tuple[str, ...],
+    env: str | None,
+    as_json: bool,
 ) -> int:
     """Show the phases of PLAYBOOK (only PHASE), what holds for each of them and who decided it.
 
@@ -35,7 +43,7 @@ def command(
     except Unusable as error:
         click.echo(f"autopack show: {error}", err=True)
         return error.code
-    phases = _phases(playbook, given)
+    phases = _phases(playbook, given, env)
     if phases is None:
         return FINDINGS
     found = [phase for phase in phases if phase_id in (None, phase.phase_id)]
@@ -67,11 +75,12 @@ def _only_playbook(named: str | None) -> str:
     return str(root / playbooks[0])
 
 
-def _phases(playbook: str, inputs: dict[str, str]) -> list[resolved.Phase] | None:
+def _phases(playbook: str, inputs: dict[str, str], env: str | None) -> list[resolved.Phase] | None:
     """None where there are errors, which are told."""
     where = Path(playbook).resolve()
     root = project_root(where.parent)
-    spec, problems = load(str(root), os.path.relpath(where, root).replace(os.sep, "/"), inputs, today=cached.today())
+    relative = os.path.relpath(where, root).replace(os.sep, "/")
+    spec, problems = load(str(root), relative, inputs, today=cached.today(), env=env)
     phases: list[resolved.Phase] = []
     if spec is not None:
         phases, more = resolved.phases(spec)

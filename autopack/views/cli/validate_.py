@@ -7,6 +7,7 @@ import click
 
 from autopack.problem.report import FORMATS
 from autopack.views import cached, check, rewrite
+from autopack.views.cli.rewriting import unwritten
 from autopack.views.exits import FINDINGS, OK, USAGE
 
 
@@ -68,11 +69,8 @@ def _fixed(
         click.echo(rewrite.diff(done.changes), nl=False)
         click.echo(f"--fix would settle {count} in {where}", err=True)
         return FINDINGS if done.changes else OK
-    try:
-        for change in done.changes:
-            rewrite.write(change)
-    except OSError as error:
-        click.echo(f"autopack validate: {error.filename} cannot be written: {error.strerror}", err=True)
+    if (hindered := unwritten(done.changes)) is not None:
+        click.echo(f"autopack validate: {hindered}", err=True)
         return USAGE
     left = [found for found in done.left.problems if check.wanted(found, *filters)]
     answer = check.told(done.left, left, form or "full", colour, fail_on)

@@ -9,8 +9,9 @@ from lsprotocol.types import CompletionItem, CompletionItemKind, MarkupContent, 
 
 from autopack.spec import schema, shipped
 from autopack.spec.at import Steps
-from autopack.spec.document import VERSION, WORDS
 from autopack.spec.gate import Node
+from autopack.spec.header import VERSION
+from autopack.spec.scalars import WORDS
 from autopack.views.lsp import fields
 from autopack.views.lsp.mentions import Mention, expected
 from autopack.views.lsp.outline import Spot, spot

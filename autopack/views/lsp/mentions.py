@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from autopack.problem import Span
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
+from autopack.spec.rules.scenario import EXPECTED
 
 MODULES = ("tier file", "phase file")
 REMOTE = "git+"
@@ -53,7 +54,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "scenario": {
         "playbook": "playbook file",
         "answers.*@": "phase",
-        **{f"expect.{key}.*@": "phase" for key in ("phases", "path", "builder_calls", "auditor_calls", "ci_runs")},
+        **{f"expect.{key}.*@": "phase" for key in EXPECTED},
     },
 }
 

@@ -19,7 +19,8 @@ from lsprotocol.types import (
 from autopack.problem import Span
 from autopack.spec import shipped
 from autopack.spec.at import Steps
-from autopack.spec.document import WORDS, Document
+from autopack.spec.document import Document
+from autopack.spec.scalars import WORDS
 from autopack.views.lsp.completion import SHIPPED
 from autopack.views.lsp.mentions import Mention, mentions
 from autopack.views.lsp.places import Text

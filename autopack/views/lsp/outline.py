@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from autopack.spec.at import Step, Steps
-from autopack.spec.document import BREAK
+from autopack.spec.source import BREAK
 
 KEY = re.compile(
     r"""(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^']|'')*)'|(?P<plain>[^\s"'\[\]{}#&*!|>,%@`-].*?|<<))"""

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from lsprotocol.types import Position, Range
 
 from autopack.problem import Span
-from autopack.spec.document import BREAK
+from autopack.spec.source import BREAK
 
 BOM = "\ufeff"
 

@@ -17,9 +17,10 @@ from pygls import uris
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
-from autopack.spec.document import BYTES_MAX, Document, read, readable
+from autopack.spec.document import Document, read
 from autopack.spec.files import PROJECT
 from autopack.spec.load import Government, check, government, load
+from autopack.spec.source import BYTES_MAX, readable
 from autopack.views.lsp.mentions import REMOTE, Mention, mentions, uses
 from autopack.views.lsp.places import Text, holds
 

@@ -1,0 +1,68 @@
+"""What is found while a file is read, in the order of reading."""
+
+from collections.abc import Collection
+from itertools import islice
+from typing import NoReturn
+
+from autopack.problem import Fix, Label, Problem, problem
+from autopack.spec.nearest import nearest
+from autopack.spec.places import Places
+
+FINDINGS_MAX = 1000  # of one file
+WORDS_MAX = 200  # characters of a message, which may quote the file
+LOOKALIKES_MAX = 50  # names, of at most as many characters, among which the one is sought that a wrong one resembles
+
+
+class Unreadable(Exception):
+    """The text has no certain meaning from here on."""
+
+
+class Findings:
+    """Those of one file, up to a limit."""
+
+    __slots__ = ("places", "problems", "text")
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.text = places.text
+        self.problems: list[Problem] = []
+
+    def label(self, start: int, end: int, text: str) -> Label:
+        return Label(self.places.span(start, end), text)
+
+    def stop(self, code: str, message: str, start: int, end: int, *labels: Label) -> NoReturn:
+        self.report(code, message, start, end, labels)
+        raise Unreadable
+
+    def report(
+        self,
+        code: str,
+        message: str,
+        start: int,
+        end: int,
+        labels: tuple[Label, ...] = (),
+        help: str | None = None,  # noqa: A002 - the name of the field it fills
+        fix: str | None = None,  # what to write there instead
+    ) -> None:
+        if len(self.problems) >= FINDINGS_MAX:
+            message = f"more than {FINDINGS_MAX:,} findings in this file; from here on they are not listed"
+            self.problems.append(problem("AP1024", message, self.places.span(start, end)))
+            raise Unreadable
+        span = self.places.span(start, end)
+        fixes = (Fix(span, fix),) if fix else ()
+        self.problems.append(problem(code, short(message), span, labels, help and short(help), fixes))
+
+
+def in_quotes(text: str) -> str | None:
+    """The text as a quoted scalar on one line; None for what takes more thought."""
+    if "\n" in text or "\\" in text:
+        return None
+    return f"'{text}'" if '"' in text and "'" not in text else None if '"' in text else f'"{text}"'
+
+
+def short(text: str) -> str:
+    return text if len(text) <= WORDS_MAX else text[:WORDS_MAX] + "…"
+
+
+def lookalike(name: str, among: Collection[str]) -> str | None:
+    return nearest(name, islice(among, LOOKALIKES_MAX)) if len(name) <= LOOKALIKES_MAX else None

@@ -1,0 +1,13 @@
+"""Bytes, lines and characters of a file."""
+
+import re
+
+BYTES_MAX = 10 * 1024 * 1024  # of one file
+SPLIT = "split it into modules (`uses:`)"
+BOM = b"\xef\xbb\xbf"
+BREAK = re.compile(r"\r\n|\r|\n")  # what editors count as lines; YAML's further ones are ordinary characters
+
+
+def readable(source: bytes) -> str:
+    """A file's text for showing it: as `Document.text`, and with U+FFFD for what is not UTF-8."""
+    return source.decode("utf-8-sig", "replace")

@@ -1,0 +1,100 @@
+"""`autopack ls`, and the selection options that `plan` and `run` share with it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = """\
+autopack: project/v1
+name: demo
+models: builtin:replay
+selectors:
+  risky: {select: ["risk:high", "path:src/pay/**"], exclude: [page]}
+"""
+PLAYBOOK = """\
+autopack: playbook/v1
+name: first
+tiers:
+  - id: T1
+    phases:
+      - {id: store, goal: g, category: schema_contract_change, tags: [db], scope: {write: ["src/store/**"]}}
+      - {id: pay, goal: g, category: feature_scaffolding, needs: [store], scope: {write: ["src/pay/**"]}}
+  - id: T2
+    phases:
+      - {id: page, goal: g, category: docs, scope: {write: ["docs/**", "src/pay/README.md"]}}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "autopack.yaml").write_text(PROJECT)
+    (tmp_path / "p.yaml").write_text(PLAYBOOK)
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    argv = [sys.executable, "-m", "autopack", *arguments]
+    env = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_phases_are_listed_with_what_they_are(shop: Path):
+    code, out, _ = run(shop, "ls", "p.yaml")
+    assert code == 0
+    assert out == (
+        "phase  tier  wave  category                risk    tags\n"
+        "store  T1       1  schema_contract_change  high!   db\n"
+        "pay    T1       2  feature_scaffolding     medium  -\n"
+        "page   T2       3  docs                    low     -\n"
+    )
+
+
+def test_one_column_is_for_scripts(shop: Path):
+    assert run(shop, "ls", "p.yaml", "--select", "pay+", "--columns", "phase")[1] == "pay\npage\n"
+
+
+def test_json_holds_every_column(shop: Path):
+    row = json.loads(run(shop, "ls", "p.yaml", "-s", "store", "--json")[1])["phases"][0]
+    assert (row["phase"], row["wave"], row["write"], row["slack"]) == ("store", 1, ["src/store/**"], 0.0)
+
+
+def test_a_selector_of_the_project_is_used_by_its_name(shop: Path):
+    assert run(shop, "ls", "p.yaml", "-s", "selector:risky", "--columns", "phase")[1] == "store\npay\n"
+
+
+def test_an_unknown_name_an_unknown_column_and_an_empty_selection_are_told(shop: Path):
+    assert run(shop, "ls", "p.yaml", "-s", "stroe")[::2] == (
+        2,
+        'autopack ls: no phase has the id "stroe"; did you mean `store`?\n',
+    )
+    assert run(shop, "ls", "p.yaml", "--columns", "fase")[::2] == (
+        2,
+        "autopack ls: --columns: there is no column 'fase'; did you mean `phase`?\n",
+    )
+    code, out, err = run(shop, "plan", "p.yaml", "--select", "tag:db,category:docs")
+    assert (code, out) == (2, "")
+    assert "no phase is selected by tag:db,category:docs" in err
+
+
+def test_a_plan_of_a_part_names_what_it_takes_for_done(shop: Path):
+    code, out, _ = run(shop, "plan", "p.yaml", "--select", "page")
+    assert code == 0
+    assert "Taken for done: store, pay." in out
+    assert [p["phase_id"] for p in json.loads(run(shop, "plan", "p.yaml", "-s", "page", "--json")[1])["phases"]] == [
+        "page"
+    ]
+
+
+def test_state_compares_with_a_plan_file(shop: Path):
+    run(shop, "plan", "p.yaml", "-o", "old.json")
+    (shop / "p.yaml").write_text(PLAYBOOK.replace("id: pay, goal: g", "id: pay, goal: another"))
+    assert run(shop, "ls", "p.yaml", "--state", "old.json", "-s", "state:modified", "--columns", "phase")[1] == "pay\n"
+    (shop / "no.json").write_text("{}")
+    code, _, err = run(shop, "ls", "p.yaml", "--state", "no.json", "-s", "state:modified")
+    assert code == 2
+    assert "no.json is no frozen plan" in err
