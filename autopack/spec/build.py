@@ -384,6 +384,7 @@ def scenario(at: At, value: Value) -> model.Scenario:
         playbook=value["playbook"],
         inputs=value.get("inputs", {}),
         env=value.get("env"),
+        safety_profile=value.get("safety_profile"),
         answers={name: _answers(at.to("answers", name), each) for name, each in value["answers"].items()},
         expect=model.Expected(
             at=at.to("expect"),

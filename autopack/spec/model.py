@@ -542,6 +542,7 @@ class Scenario:
     playbook: str
     inputs: Mapping[str, Scalar]
     env: str | None
+    safety_profile: str | None
     answers: Mapping[str, Answers]
     expect: Expected
 

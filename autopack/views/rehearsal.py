@@ -83,7 +83,8 @@ class Stage:
         return _played(found, staged.plan, staged.members, traced=traced)
 
     def staged(self, scenario: Scenario) -> Staged:
-        key = (scenario.playbook, scenario.env, tuple(sorted((k, str(v)) for k, v in scenario.inputs.items())))
+        profile = scenario.safety_profile
+        key = (scenario.playbook, scenario.env, profile, tuple(sorted((k, str(v)) for k, v in scenario.inputs.items())))
         if key not in self._staged:
             self._staged[key] = self._compiled(scenario)
             self.sources.update(self._staged[key].sources)
@@ -93,6 +94,8 @@ class Stage:
         spec, problems = load(self._root, scenario.playbook, scenario.inputs, today=self._today, env=scenario.env)
         plan = None
         if spec is not None:
+            profile = scenario.safety_profile or spec.project.safety_profile
+            spec = replace(spec, project=replace(spec.project, safety_profile=profile))
             plan, more = compile_spec(spec)
             problems = [*problems, *more]
         grave = tuple(each for each in problems if each.severity == "error")

@@ -31,6 +31,20 @@ tiers:
         deliverables: [README.md]
 """
 
+SCENARIO = """\
+# yaml-language-server: $$schema=../.autopack/schemas/scenario.v1.schema.json
+autopack: scenario/v1
+name: CI is red once, and the next attempt repairs it
+playbook: playbooks/first.yaml
+answers:
+  readme: {builder: [ok], ci: [red, green]}   # in order; the last one repeats
+expect:
+  state: DONE_SUCCESS
+  path: {readme: [EXECUTING, GATE, CI_RUNNING, EXECUTING, GATE, CI_RUNNING, GATE, COMPLETE]}
+  builder_calls: {readme: 2}
+  cost_usd_max: "0.10"
+"""
+
 WORKFLOW = """\
 name: autopack
 on: [push, pull_request]
@@ -43,6 +57,7 @@ jobs:
         with: {python-version: "3.11"}
       - run: pip install autopack
       - run: autopack validate
+      - run: autopack rehearse
 """
 
 HOOK = """\
@@ -53,7 +68,13 @@ repos:
         name: autopack validate
         entry: autopack validate
         language: system
-        files: (^autopack\\.yaml|^playbooks/.*\\.ya?ml)$$
+        files: (^autopack\\.yaml|^(playbooks|scenarios)/.*\\.ya?ml)$$
+      - id: autopack-rehearse
+        name: autopack rehearse
+        entry: autopack rehearse
+        language: system
+        pass_filenames: false
+        files: (^autopack\\.yaml|^(playbooks|scenarios)/.*\\.ya?ml)$$
 """
 
 FILES = {  # where the files of a kind usually are, as in .pre-commit-hooks.yaml
@@ -78,6 +99,7 @@ TEMPLATES = {
     "python": {
         "autopack.yaml": PROJECT,
         "playbooks/first.yaml": PLAYBOOK,
+        "scenarios/first.yaml": SCENARIO,
         ".github/workflows/autopack.yml": WORKFLOW,
         ".pre-commit-config.yaml": HOOK,
         ".vscode/settings.json": settings(),

@@ -1,12 +1,14 @@
 """The playbooks that ship: each validates, and plans under every shipped catalogue and ruleset."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from autopack.plan.compiler import compile as compile_spec
 from autopack.spec import shipped
-from autopack.spec.load import check, load
+from autopack.spec.load import check, load, scenarios
+from autopack.views.rehearsal import Stage
 
 PLAYBOOKS = Path(shipped.folder("playbooks"))
 GIVEN = {
@@ -42,6 +44,16 @@ def test_a_shipped_playbook_plans(name: str, models: str, ruleset: str, tmp_path
     assert problems == []
     assert plan is not None
     assert not any("{{" in text or "{%" in text for phase in plan.phases for text in (phase.goal, *phase.write))
+
+
+def test_every_shipped_playbook_has_scenarios_and_each_of_them_comes_true() -> None:
+    stage = Stage(str(PLAYBOOKS), "2026-11-22")
+    rehearsed = [stage.rehearse(each) for each in scenarios(str(PLAYBOOKS), ["scenarios"], today="2026-11-22")]
+    assert [problem.message for each in rehearsed for problem in each.problems] == []
+    assert all(each.run is not None for each in rehearsed)
+    counts = Counter(Path(each.path).parent.name for each in rehearsed)
+    assert set(counts) == set(GIVEN)
+    assert min(counts.values()) >= 3
 
 
 def test_a_clean_up_is_a_phase_for_each_kind_of_debt(tmp_path: Path) -> None:

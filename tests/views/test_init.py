@@ -41,12 +41,20 @@ def test_settings_that_exist_are_never_overwritten(tmp_path: Path) -> None:
     assert settings.read_text() == "mine\n"
 
 
-def test_the_workflow_and_the_hook_are_yaml_that_validates_with_autopack(tmp_path: Path) -> None:
+def test_the_workflow_and_the_hooks_validate_and_rehearse(tmp_path: Path) -> None:
     init(tmp_path)
     workflow = yaml.safe_load((tmp_path / ".github/workflows/autopack.yml").read_text())
-    assert workflow["jobs"]["validate"]["steps"][-1] == {"run": "autopack validate"}
-    hook = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"][0]
-    assert hook["entry"] == "autopack validate"
+    steps = workflow["jobs"]["validate"]["steps"]
+    assert steps[-2:] == [{"run": "autopack validate"}, {"run": "autopack rehearse"}]
+    hooks = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == ["autopack validate", "autopack rehearse"]
+
+
+def test_the_scenario_beside_the_first_playbook_comes_true(tmp_path: Path) -> None:
+    init(tmp_path)
+    command = [sys.executable, "-m", "autopack", "rehearse"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 scenario as expected (8 moves of phases)\n"
 
 
 @pytest.mark.parametrize(
