@@ -59,7 +59,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     },
     "ci": {
         "baseline": "The base commit is not tested: its failures block, too.",
-        "quarantine": "Dates are checked; the tests still block.",
         "preflight": "A tool that is missing ends the run at once.",
         "profiles.*.steps[].when": "Every step always runs.",
     },

@@ -166,18 +166,32 @@ class PlanTier:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One CI command. `junit` is the report it writes, relative to the worktree, or None."""
+    """One CI command. `junit` is the report it writes, relative to the worktree, or None. `affected`: it may be limited
+    to the tests that a patch can affect.
+    """
 
     id: str
     run: Argv
     timeout_s: int
     junit: str | None = None
     allow_no_tests: bool = False
+    affected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """How often a profile is tried on the base commit before the first model call, and the wait, which doubles."""
+
+    attempts: int
+    backoff_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`setup` runs once a worktree, `retries` are for a failed step alone, the limits hold for each process."""
+    """`setup` runs once a worktree, `retries` are for a failed step alone, the limits hold for each process (but
+    `processes`, which counts them). Tests in `quarantine` don't count; with `baseline` neither does what is red on the
+    base commit too. `readable`: what stays visible inside the sandbox.
+    """
 
     name: str
     setup: tuple[Step, ...]
@@ -187,6 +201,15 @@ class Profile:
     env_set: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int | None = None
     cpu_s: int | None = None
+    file_mb: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+    sandbox: Literal["none", "bubblewrap"] = "none"
+    network: bool = True
+    readable: tuple[str, ...] = ()
+    quarantine: tuple[str, ...] = ()
+    baseline: bool = False
+    preflight: Preflight | None = None
 
 
 @dataclass(frozen=True, slots=True)

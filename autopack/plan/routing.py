@@ -86,7 +86,7 @@ def _second(spec: Spec, phase: DraftPhase, chosen: Route, first: Model) -> tuple
     value = phase.values["audits"]
     words = f'phase "{phase.spec.id}" needs two audits by different models, and the catalogue has only {first.name}'
     place = spec.key_span(phase.spec.at, "id") if value.at is None else spec.span(value.at)
-    return None, [problem("AP5007", words, place, help="add another model to the catalogue, or set audits: 1")]
+    return None, [problem("AP5021", words, place, help="add another model to the catalogue, or set audits: 1")]
 
 
 def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:

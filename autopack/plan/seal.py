@@ -5,6 +5,7 @@ Apart from the other passes because it needs instructions and prices of everythi
 """
 
 from collections.abc import Mapping
+from typing import Literal, cast
 
 from autopack.plan import prompt
 from autopack.plan.backlog import FOLDER, digest
@@ -19,6 +20,7 @@ from autopack.plan.model import (
     PlanModel,
     PlanPhase,
     PlanTier,
+    Preflight,
     Profile,
     Retry,
     SeverityUpgrade,
@@ -171,17 +173,33 @@ def _profile(spec: Spec, name: str) -> Profile:
     return Profile(
         name=name,
         setup=tuple(_step(step) for step in ci.setup),
-        steps=tuple(_step(step) for step in profile.steps),
+        steps=tuple(_step(step, affected=_may_be_limited(spec, name)) for step in profile.steps),
         retries=profile.retries,
         env_pass=ci.env_pass,
         env_set=dict(ci.env_set),
         memory_mb=ci.sandbox.memory_mb,
         cpu_s=ci.sandbox.cpu_s,
+        file_mb=ci.sandbox.file_mb,
+        open_files=ci.sandbox.open_files,
+        processes=ci.sandbox.processes,
+        sandbox=cast("Literal['none', 'bubblewrap']", ci.sandbox.kind),
+        network=ci.sandbox.network,
+        readable=ci.sandbox.read,
+        quarantine=tuple(each.test for each in ci.quarantine),
+        baseline=ci.baseline,
+        preflight=Preflight(ci.preflight.attempts, ci.preflight.backoff_s),
     )
 
 
-def _step(step: CiStep) -> Step:
-    return Step(step.id, step.run, step.timeout_s, step.junit, step.allow_no_tests)
+def _may_be_limited(spec: Spec, profile: str) -> bool:
+    """Strict runs everything, and so does every profile where safety is critical."""
+    return profile != "strict" and spec.project.safety_profile != "safety_critical"
+
+
+def _step(step: CiStep, *, affected: bool = False) -> Step:
+    return Step(
+        step.id, step.run, step.timeout_s, step.junit, step.allow_no_tests, affected and step.when == "affected"
+    )
 
 
 def _protected(spec: Spec) -> tuple[str, ...]:

@@ -411,6 +411,11 @@ CODES: dict[str, Code] = {
         "A licence off the list can bind the whole product; somebody has to decide that before code is taken over.",
     ),
     "AP5007": Code(
+        "network closed without a sandbox",
+        "error",
+        "Without a sandbox every command reaches the network, whatever the file says: the promise can't be kept.",
+    ),
+    "AP5021": Code(
         "second audit without a second model",
         "error",
         "Two audits are worth more than one only when two different models judge; the same one would only agree again.",

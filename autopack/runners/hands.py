@@ -6,7 +6,6 @@ the letter.
 """
 
 import errno
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,12 +24,12 @@ from autopack.runners.change import Refused, candidate, reported
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
+from autopack.runners.trial import OUTPUT, CiUnusable, Trials
 from autopack.spec.paths import is_secret_like, matches
 
 AUTHOR = git.Identity("autopack", "autopack@localhost")
 PROBE_TIMEOUT_S = 10.0
 PROBE_STEP_TIMEOUT_S = 600
-OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Hands:
     """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once.
 
     `called` names the models that are really asked; the others answer from a cassette. `standing` is what stood when
-    the run was created: backlog and calibration, by kind.
+    the run was created: backlog and calibration, by kind. `private` are places that no CI step may see.
     """
 
     plan: Plan
@@ -51,6 +50,7 @@ class Hands:
     environ: Mapping[str, str]
     called: frozenset[str]
     standing: Mapping[str, str] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
 
     # --- what the driver calls ---
 
@@ -60,8 +60,8 @@ class Hands:
         try:
             answer: Any = DOES[type(effect)](self, effect, ticket)
             told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
-        except ci.Cancelled:
-            trouble, message = "ci_unusable", "cancelled"
+        except (CiUnusable, ci.Cancelled) as error:
+            trouble, message = "ci_unusable", str(error)
         except git.DiskFull as error:
             trouble, message = "disk_full", str(error)
         except git.GitError as error:
@@ -200,7 +200,7 @@ class Hands:
             failing=result.failing,
             evidence=self.writer.put_blob(redact(result.evidence).encode()),
             logs=logs,
-            flaky=tuple(step.id for step in result.steps if step.flaky),
+            flaky=result.flaky,
             issues=self._moved_meanwhile(refs, effect.phase_id),
         )
 
@@ -356,32 +356,11 @@ class Hands:
         return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
 
     def _checked(self, profile: Profile, commit: str, ticket: Ticket) -> tuple[ci.CiResult, dict[str, str]]:
-        """A profile run in a worktree of the pool, and the blobs of its logs and reports by name."""
-        setup = canonical.digest({"setup": profile.setup, "env": profile.env_set}) if profile.setup else ""
-        worktree = self.pool.take(commit, setup)
-        logs: dict[str, str] = {}
+        return self._trials.run(profile, commit, ticket)
 
-        def keep(name: str, data: bytes) -> str:
-            logs[name] = self.writer.put_blob(redact(data.decode("utf-8", "replace")).encode())
-            return logs[name]
-
-        try:
-            result = ci.run_profile(
-                profile,
-                os.fspath(worktree.path),
-                token=ticket.token,
-                keep=keep,
-                setup_done=worktree.is_set_up,
-                cancelled=ticket.cancelled,
-                environ=self.environ,
-                on_start=ticket.started,
-            )
-            if setup and not worktree.is_set_up and all(step.outcome == "ok" for step in result.steps if step.setup):
-                self.pool.keep(worktree, setup)
-            keep(OUTPUT, result.output.encode())
-            return result, logs
-        finally:
-            self.pool.give_back(worktree)
+    @property
+    def _trials(self) -> Trials:
+        return Trials(self.repository, self.pool, self.writer, self.environ, self.private)
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")

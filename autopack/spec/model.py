@@ -390,8 +390,12 @@ class Sandbox:
     at: At
     kind: str
     network: bool
+    read: tuple[str, ...]
     memory_mb: int | None
     cpu_s: int | None
+    file_mb: int | None
+    open_files: int | None
+    processes: int | None
 
 
 @dataclass(frozen=True, slots=True)

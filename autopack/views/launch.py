@@ -193,6 +193,7 @@ def _driven(
                 dict(os.environ),
                 _called(plan, options),
                 standing,
+                _private_places(place, home),
             ),
             now=time.monotonic,
             wall=time.time,
@@ -204,6 +205,11 @@ def _driven(
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
         with _signals(driver):
             return asyncio.run(driver.drive(store.intents(run_id), calls))
+
+
+def _private_places(place: Place, home: Path) -> tuple[str, ...]:
+    """What no sandboxed step may see: the project, its runs and their store, and the worktrees of other runs."""
+    return tuple(map(str, (place.root, place.repository, place.folder, home.parent)))
 
 
 def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:

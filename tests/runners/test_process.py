@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from autopack.runners import process
-from autopack.runners.process import CannotStart, Finished, Limits, reap, run, scrubbed
+from autopack.runners.process import CannotStart, Finished, Limits, lineage, reap, run, scrubbed
+from autopack.runners.process.lineage import look
 
 HAS_PROC = Path("/proc/self/stat").exists()
 needs_proc = pytest.mark.skipif(not HAS_PROC, reason="what left its group is found through /proc")
@@ -51,7 +52,7 @@ print("up", flush=True)
 
 @pytest.fixture(autouse=True)
 def _short_grace(monkeypatch):
-    monkeypatch.setattr(process, "GRACE_S", 0.2)
+    monkeypatch.setattr(lineage, "GRACE_S", 0.2)
 
 
 def python(code: str, *arguments: str) -> list[str]:
@@ -64,7 +65,7 @@ def go(argv, cwd, *, token="t-1", timeout_s=60.0, env=None, **more) -> Finished:
 
 def is_alive(pid: int) -> bool:
     if HAS_PROC:
-        return process._look(pid, living=True) is not None
+        return look(pid, living=True) is not None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -192,7 +193,7 @@ def test_a_grandchild_without_token_group_or_session_is_found_through_its_parent
 
 
 def test_without_proc_the_group_still_dies(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "_HAS_PROC", False)
+    monkeypatch.setattr(lineage, "HAS_PROC", False)
     file = tmp_path / "pid"
     done = go(python(PARENT, STUBBORN, str(file), "same group"), tmp_path)
     assert done.output == b"up\n"
@@ -203,7 +204,7 @@ def test_without_proc_the_group_still_dies(tmp_path, monkeypatch):
 
 def test_without_waitid_a_child_ends_all_the_same(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "waitid")
-    monkeypatch.setattr(process, "_HAS_PROC", False)
+    monkeypatch.setattr(lineage, "HAS_PROC", False)
     assert go(python("print('done')"), tmp_path).output == b"done\n"
 
 
@@ -230,7 +231,7 @@ def test_what_a_killed_driver_left_is_reaped_by_its_token(tmp_path):
         "import sys\nfrom autopack.runners.process import run\n"
         "run(sys.argv[1:], cwd='.', env={}, timeout_s=600, token='left-1')"
     )
-    repository = Path(process.__file__).parents[2]
+    repository = Path(process.__file__).parents[3]
     with subprocess.Popen(
         python(driver, *python(PARENT + "\ntime.sleep(600)", STUBBORN, str(file), "daemon")), cwd=repository
     ) as dead:
@@ -246,10 +247,10 @@ def test_what_a_killed_driver_left_is_reaped_by_its_token(tmp_path):
 
 def test_the_start_is_told_with_pid_and_start_time(tmp_path):
     told: list[tuple[int, float]] = []
-    done = go(python("import os; print(os.getpid())"), tmp_path, on_start=lambda *facts: told.append(facts))
+    done = go(python("import os; print(os.getppid())"), tmp_path, on_start=lambda *facts: told.append(facts))
     assert [pid for pid, _ in told] == [int(done.output)]
     if HAS_PROC:
-        own = process._look(os.getpid())
+        own = look(os.getpid())
         assert own is not None
         assert told[0][1] >= own.start_ticks / os.sysconf("SC_CLK_TCK")
 
@@ -317,3 +318,62 @@ def test_no_descriptor_is_left_open(tmp_path):
         with pytest.raises(CannotStart):
             go(["./nope"], tmp_path, stdin=b"x", limits=limits)
     assert len(list(folder.iterdir())) == before
+
+
+# Sets a session of its own, without token, environment or descriptors: nothing but its parents leads to it.
+GHOST = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for fd in range(3): os.dup2(os.open(os.devnull, os.O_RDWR), fd)
+        os.execve(sys.executable, [sys.executable, "-c", sys.argv[1], sys.argv[2]], {})
+    os._exit(0)
+os.wait()
+import time
+while not os.path.exists(sys.argv[2]): time.sleep(0.01)
+"""
+
+
+@needs_proc
+def test_a_daemon_with_neither_token_nor_session_nor_parent_is_adopted_and_killed(tmp_path):
+    file = tmp_path / "pid"
+    done = go(python(GHOST, STUBBORN, str(file)), tmp_path)
+    assert (done.exit_code, done.left) == (0, 1)
+    assert not is_alive(pid_in(file))
+
+
+@needs_proc
+def test_such_a_daemon_is_killed_at_a_timeout_too_and_after_its_driver_was_killed(tmp_path):
+    file = tmp_path / "pid"
+    done = go(python(GHOST + "time.sleep(600)", STUBBORN, str(file)), tmp_path, timeout_s=2)
+    assert done.timed_out
+    assert not is_alive(pid_in(file))
+
+
+@needs_proc
+def test_a_command_that_stops_its_keeper_ends_at_its_deadline_with_nothing_left(tmp_path):
+    code = "import os, signal; print(os.getppid(), flush=True); os.kill(os.getppid(), signal.SIGSTOP)"
+    done = go(python(code), tmp_path, timeout_s=1)
+    assert done.timed_out
+    assert not is_alive(int(done.output))
+
+
+def test_a_command_that_kills_its_keeper_has_not_ended_well(tmp_path):
+    code = "import os, signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(600)"
+    assert go(python(code), tmp_path).exit_code == -signal.SIGKILL
+
+
+def test_the_size_of_a_file_and_the_number_of_open_files_are_limited(tmp_path):
+    code = "open('big', 'wb').write(bytes(3 * 2**20))"
+    assert go(python(code), tmp_path, limits=Limits(file_mb=1)).exit_code != 0
+    assert (tmp_path / "big").stat().st_size == 2**20
+    many = "import os; [os.open('/dev/null', 0) for _ in range(100)]"
+    assert b"Too many open files" in go(python(many), tmp_path, limits=Limits(open_files=50)).output
+
+
+@needs_proc
+def test_too_many_processes_at_once_end_the_command(tmp_path):
+    code = "import subprocess, time\nfor _ in range(20): subprocess.Popen(['sleep', '600'])\ntime.sleep(600)"
+    done = go(python(code), tmp_path, limits=Limits(processes=10))
+    assert (done.crowded, done.exit_code) == (True, None)

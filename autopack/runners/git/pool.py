@@ -58,6 +58,7 @@ class Pool:
     """
 
     def __init__(self, home: str | os.PathLike[str], repository: Repository, base: str | None = None) -> None:
+        self.home = os.path.realpath(home)
         self._folder = Folder(os.fspath(home))
         self._seed = _seed(self._folder.path, repository, base)
         self._lock = threading.Lock()

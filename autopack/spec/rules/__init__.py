@@ -44,7 +44,7 @@ def _rules(kind: str) -> Sequence[Rule]:
         case "ci":
             from autopack.spec.rules import ci, ids
 
-            return (ids.ids_of_ci, ci.chains, ci.shells, ci.quarantine, ci.paths_of_ci)
+            return (ids.ids_of_ci, ci.chains, ci.shells, ci.quarantine, ci.network, ci.paths_of_ci)
         case "models":
             from autopack.spec.rules import catalogue
 

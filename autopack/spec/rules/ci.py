@@ -65,6 +65,13 @@ def quarantine(written: Written, names: Names) -> Found:
         yield from expired(written, steps, test, "quarantine", names.today)
 
 
+def network(written: Written, _names: Names) -> Found:
+    """A step without walls can always reach the network, so a file that closes it would promise too much."""
+    if written.get("sandbox", "network") is False and written.get("sandbox", "kind") in (None, "none"):
+        message = "the network can't be closed without a sandbox"
+        yield written.at(("sandbox", "network"), "AP5007", message, "write `kind: bubblewrap`, or `network: true`")
+
+
 def paths_of_ci(written: Written, _names: Names) -> Found:
     for steps, _ in written.items("profiles"):
         for below, _ in written.items(*steps, "steps"):

@@ -16,6 +16,7 @@ COMPLETION = "_AUTOPACK_COMPLETE"
 
 VERBS = {
     "init": "Write a project that validates; never overwrites.",
+    "bootstrap": "Turn a description into documents and a playbook that validates.",
     "validate": "Check specs: every problem, at the exact token.",
     "fmt": "Rewrite specs in the canonical layout; comments stay, meaning stays.",
     "migrate": "Rewrite specs for the newest version of the language.",

@@ -1,0 +1,76 @@
+"""A CI profile tried on a commit: a worktree of the pool, walls around it, logs kept without secrets."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from autopack.journal.writer import Writer
+from autopack.plan import canonical
+from autopack.plan.model import Profile
+from autopack.runners import ci, git, sandbox
+from autopack.runners.ci.selection import EVERYTHING, Selection
+from autopack.runners.redact import redact
+from autopack.runners.ticket import Ticket
+
+OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
+
+
+class CiUnusable(Exception):
+    """No patch could be judged here; the message holds the next action."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """`private` are places that no step may see beside the repository and the pool: the project, its store and runs."""
+
+    repository: git.Repository
+    pool: git.Pool
+    writer: Writer
+    environ: Mapping[str, str]
+    private: tuple[str, ...] = ()
+
+    def run(
+        self,
+        profile: Profile,
+        commit: str,
+        ticket: Ticket,
+        *,
+        selection: Selection = EVERYTHING,
+        known: Collection[str] = (),
+    ) -> tuple[ci.CiResult, dict[str, str]]:
+        """The result, and the blobs of its logs and reports by name. Raises CiUnusable, ci.Cancelled, GitError."""
+        if profile.sandbox != "none" and (fault := sandbox.fault(self.environ)):
+            raise CiUnusable(fault)
+        setup = canonical.digest({"setup": profile.setup, "env": profile.env_set}) if profile.setup else ""
+        worktree = self.pool.take(commit, setup)
+        logs: dict[str, str] = {}
+
+        def keep(name: str, data: bytes) -> str:
+            logs[name] = self.writer.put_blob(redact(data.decode("utf-8", "replace")).encode())
+            return logs[name]
+
+        try:
+            result = ci.run_profile(
+                profile,
+                os.fspath(worktree.path),
+                token=ticket.token,
+                keep=keep,
+                setup_done=worktree.is_set_up,
+                cancelled=ticket.cancelled,
+                environ=self.environ,
+                on_start=ticket.started,
+                walls=self._walls(),
+                selection=selection,
+                known=known,
+            )
+            if setup and not worktree.is_set_up and all(step.outcome == "ok" for step in result.steps if step.setup):
+                self.pool.keep(worktree, setup)
+            keep(OUTPUT, result.output.encode())
+            return result, logs
+        finally:
+            self.pool.give_back(worktree)
+
+    def _walls(self) -> sandbox.Walls:
+        repository = self.repository
+        hidden = (repository.place, repository.common_dir, self.pool.home, *self.private)
+        return sandbox.Walls(hidden, repository.object_folders())
