@@ -44,16 +44,11 @@ LAYERS = {
 }
 
 NOT_YET: Mapping[str, Mapping[str, str]] = {
-    "project": {
-        "stage": "Part of the plan; every stage behaves like `stewardship`.",
-    },
+    "project": {},
     "ruleset": {
         "budget.phases": "More phases are an error (AP6002).",
-        "budget_warnings": "No warning is recorded.",
-        "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
         "landing": "Fixed: on a moved head CI always runs again.",
-        "promotion": "Eligible is a run that succeeded with clean tiers.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
         "category_defaults.advice": "No advice is given.",
     },

@@ -5,6 +5,7 @@ Apart from the other passes because it needs instructions and prices of everythi
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, cast
 
 from autopack.plan import prompt
@@ -139,7 +140,7 @@ def _tier(draft: Draft, index: int, tier: Tier, caps: Caps) -> PlanTier:
     phases = [phase for phase in draft.phases if phase.tier.id == tier.id]
     tokens = int(rule.incident_token_factor * sum(phase["token_cap"] for phase in phases))
     minors = rule.minor_issues_per_phase[profile] * sum(phase["minor_factor"] for phase in phases)
-    return PlanTier(
+    sealed = PlanTier(
         tier_id=tier.id,
         index=index,
         name=tier.name or tier.id,
@@ -149,6 +150,14 @@ def _tier(draft: Draft, index: int, tier: Tier, caps: Caps) -> PlanTier:
         minor_issues=int(minors),
         major_issues=rule.major_issues,
     )
+    return sealed if draft.spec.project.stage != "baseline" else _measured(draft, sealed, phases, caps)
+
+
+def _measured(draft: Draft, tier: PlanTier, phases: list[DraftPhase], caps: Caps) -> PlanTier:
+    """A tier of the first stage has no caps of its own: only what it could not pass anyway."""
+    rungs = sum(len(phase.attempts) + len(phase.patches) for phase in phases)
+    ci_runs = rungs * (1 + len(draft.phases))
+    return replace(tier, token_cap=caps.tokens, ci_runs=ci_runs, minor_issues=caps.minor_issues)
 
 
 def _model(model: Model) -> PlanModel:

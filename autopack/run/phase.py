@@ -130,7 +130,8 @@ def approves(turn: Turn) -> bool:
 
 
 def _content(turn: Turn) -> bool:
-    return turn.event.recommendation == "approve" and not major(turn, turn.event.issues)
+    found = major(turn, turn.event.issues) or any(issue.severity == "major" for issue in turn.event.issues)
+    return turn.event.recommendation == "approve" and not found
 
 
 def second_audit_due(turn: Turn) -> bool:

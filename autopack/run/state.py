@@ -1,7 +1,7 @@
 """What a run is at one moment: a frozen value, folded from the plan and its events, with its wishes inside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -188,10 +188,24 @@ class PhaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """A budget that has reached a share of its cap: `level` is run, tier or phase, `name` which one."""
+
+    level: Literal["run", "tier", "phase"]
+    name: str
+    dimension: str
+    share: float
+    used: str
+    cap: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunState:
     """The whole run. `pending` maps the key of every unanswered effect to the effect, oldest first.
 
     `ready` holds phases whose needs are met and that wait for a place among the active ones, in plan order.
+    `active` names the phases under way, in the order they began, and `left` counts those that have not ended: both
+    follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.
     """
 
@@ -209,6 +223,9 @@ class RunState:
     failure: Failure | None = None
     stopping: bool = False
     unusable: Mapping[str, str] = field(default_factory=dict)
+    active: tuple[str, ...] = ()
+    left: int = 0
+    warnings: tuple[Warned, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -218,6 +235,22 @@ class RunState:
     def closing(self) -> bool:
         """Whether only the last look at the protected refs is left: too late to cancel, or to run out of time."""
         return any(isinstance(effect, CloseRun) for effect in self.pending.values())
+
+
+def with_phases(run: RunState, *changed: PhaseState) -> RunState:
+    """The run with these phases in place of what they were."""
+    active, left = run.active, run.left
+    for phase in changed:
+        was, now = run.phases[phase.phase_id].state, phase.state
+        if was == now:
+            continue
+        left -= now in ENDED
+        if was == "QUEUED" and now not in ENDED:
+            active = (*active, phase.phase_id)
+        elif now in ENDED:
+            active = tuple(name for name in active if name != phase.phase_id)
+    phases = {**run.phases, **{phase.phase_id: phase for phase in changed}}
+    return replace(run, phases=phases, active=active, left=left)
 
 
 def tier_state(run: RunState, tier: PlanTier) -> TierStateName:
@@ -253,5 +286,20 @@ def blemishes(run: RunState, tier: PlanTier) -> tuple[str, ...]:
 
 
 def eligible(plan: Plan, run: RunState) -> bool:
-    """promotion_eligible_to_main: DONE_SUCCESS and every tier clean."""
-    return run.state == "DONE_SUCCESS" and not any(blemishes(run, tier) for tier in plan.tiers)
+    """promotion_eligible_to_main: DONE_SUCCESS, every tier clean, and no more debt than the ruleset lets through."""
+    if run.state != "DONE_SUCCESS" or any(blemishes(run, tier) for tier in plan.tiers):
+        return False
+    debt = debt_status(plan, run)
+    return debt == "clean" or (plan.promotion == "clean_tiers" and debt == "has_minor_issues")
+
+
+Debt = Literal["clean", "has_minor_issues", "excess_minor_issues"]
+
+
+def debt_status(plan: Plan, run: RunState) -> Debt:
+    """What the run leaves behind: nothing, issues within what is tolerated, or more than the run or a tier may have."""
+    minors = issues.count(run.issues, "minor")
+    if not minors and not issues.count(run.issues, "major"):
+        return "clean"
+    over = any(issues.count(run.issues, "minor", tier_id=tier.tier_id) > tier.minor_issues for tier in plan.tiers)
+    return "excess_minor_issues" if over or minors > plan.caps.minor_issues else "has_minor_issues"

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
+from autopack.plan.model import Ask, Attempt, Plan, PlanPhase, SeverityUpgrade
 from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
-from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState
+from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState, with_phases
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ class Turn:
 
     def with_phase(self, **changes: Any) -> "Turn":
         phase = replace(self.phase, **changes)
-        run = replace(self.run, phases={**self.run.phases, phase.phase_id: phase})
-        return replace(self, run=run, phase=phase)
+        return replace(self, run=with_phases(self.run, phase), phase=phase)
 
     def with_run(self, **changes: Any) -> "Turn":
         return replace(self, run=replace(self.run, **changes))
@@ -353,7 +352,8 @@ def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
     if not reports:
         return turn
     due = turn.plan.audit_policy.major_issue and major(turn, reports)
-    turn = turn.with_run(issues=issues.record(turn.run.issues, reports, _sighting(turn), turn.plan.severity_upgrades))
+    known = issues.record(turn.run.issues, staged(turn.plan, reports), _sighting(turn), upgrades(turn.plan))
+    turn = turn.with_run(issues=known)
     return turn.with_phase(audit_due=True) if due else turn
 
 
@@ -361,8 +361,20 @@ def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
     """What was wrong with a change that is kept out goes on record; by itself it calls nobody in."""
     if not found:
         return turn
-    known = issues.record(turn.run.issues, found, _sighting(turn), turn.plan.severity_upgrades, refused=True)
+    told = staged(turn.plan, found)
+    known = issues.record(turn.run.issues, told, _sighting(turn), upgrades(turn.plan), refused=True)
     return turn.with_run(issues=known)
+
+
+def staged(plan: Plan, reports: tuple[ev.ReportedIssue, ...]) -> tuple[ev.ReportedIssue, ...]:
+    """While a project only measures (stage baseline), every issue is a minor one."""
+    if plan.stage != "baseline":
+        return reports
+    return tuple(replace(issue, severity="minor") for issue in reports)
+
+
+def upgrades(plan: Plan) -> tuple[SeverityUpgrade, ...]:
+    return () if plan.stage == "baseline" else plan.severity_upgrades
 
 
 def _sighting(turn: Turn) -> issues.Sighting:
@@ -372,7 +384,7 @@ def _sighting(turn: Turn) -> issues.Sighting:
 
 def major(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> bool:
     """Whether one of them counts as major, by itself or by a rule of the ruleset."""
-    alone = issues.record({}, reports, _sighting(turn), turn.plan.severity_upgrades)
+    alone = issues.record({}, staged(turn.plan, reports), _sighting(turn), upgrades(turn.plan))
     return any(issue.effective_severity == "major" for issue in alone.values())
 
 

@@ -9,7 +9,7 @@ from autopack.plan import canonical
 from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
 from autopack.run.ledger import RUN
-from autopack.run.state import ENDED, PhaseState, RunState, blemishes, eligible, tier_state
+from autopack.run.state import ENDED, PhaseState, RunState, Warned, blemishes, debt_status, eligible, tier_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ class RunView:
     promotion_eligible_to_main: bool
     plan_sha256: str
     continues: Earlier | None
+    debt_status: str
+    warnings: tuple[Warned, ...]
+    unusable: Mapping[str, str]
 
     @property
     def done(self) -> bool:
@@ -106,6 +109,9 @@ def view(plan: Plan, run: RunState) -> RunView:
         promotion_eligible_to_main=eligible(plan, run),
         plan_sha256=run.plan_sha256,
         continues=plan.continues,
+        debt_status=debt_status(plan, run),
+        warnings=run.warnings,
+        unusable=run.unusable,
     )
 
 
@@ -129,6 +135,9 @@ def summary(found: RunView, artifacts: str | None) -> dict[str, Any]:
         "promotion_eligible_to_main": found.promotion_eligible_to_main,
         "plan_sha256": found.plan_sha256,
         "continues": _earlier(found.continues),
+        "debt_status": found.debt_status,
+        "budget_warnings": [canonical.plain(warning) for warning in found.warnings],
+        "models_given_up": dict(found.unusable),
         "artifacts": artifacts,
     }
 
@@ -142,17 +151,17 @@ def _earlier(before: Earlier | None) -> dict[str, Any] | None:
 
 def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
     """What the store keeps beside the events so that lists need no fold; `state` becomes the run's."""
-    found = view(plan, run)
+    spent = run.ledger.spent(RUN)
     return {
-        "state": found.state,
-        "failure_reason": found.failure_reason,
-        "playbook": found.playbook,
-        "tokens_used": found.tokens_used,
-        "cost_usd": f"{found.cost_usd:f}",
-        "model_calls": found.model_calls,
-        "phases_done": sum(phase.state in ENDED for phase in found.phases),
-        "phases": len(found.phases),
-        "elapsed_s": round(found.elapsed_s, 3),
+        "state": run.state,
+        "failure_reason": run.failure.reason if run.failure else None,
+        "playbook": plan.playbook,
+        "tokens_used": spent.tokens,
+        "cost_usd": f"{spent.cost_usd:f}",
+        "model_calls": run.ledger.calls,
+        "phases_done": len(plan.phases) - run.left,
+        "phases": len(plan.phases),
+        "elapsed_s": round(run.elapsed_s, 3),
     }
 
 

@@ -130,7 +130,8 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
         format_prompts={"search_replace": "sr", "whole_file": "wf"},
         worst=Worst(0, 0, Decimal(0)),
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    strict = changes.get("safety_profile") == "safety_critical"
+    return replace(plain, **{"not_clean": "fail_run" if strict else "mark", **changes})  # type: ignore[arg-type]
 
 
 class Story:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from autopack.plan.model import Ask, AuditPolicy, Caps, Plan, PlanModel, PlanPhase, Retry
+from autopack.plan.model import Ask, AuditPolicy, Caps, Plan, PlanModel, PlanPhase, PlanTier, Retry
 from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
@@ -24,7 +24,7 @@ from autopack.run.effects import (
 )
 from autopack.run.ledger import RUN, ZERO, Amount
 from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, unwanted
-from autopack.run.state import blemishes, eligible, tier_state
+from autopack.run.state import blemishes, debt_status, eligible, tier_state
 from autopack.run.turn import Turn
 from tests.run.story import BASE, Story, phase, plan, refold, with_patches
 
@@ -563,7 +563,7 @@ def test_a_tiers_cap_refuses_only_under_safety_critical():
     assert ended(normal) == ("DONE_SUCCESS", None)
     assert blemishes(normal.run, tiers[0]) == ("9,000 tokens used of 8,000",)
     assert not eligible(normal.plan, normal.run)
-    strict = Story(replace(told, tiers=tiers, safety_profile="safety_critical"))
+    strict = Story(replace(told, tiers=tiers, safety_profile="safety_critical", not_clean="fail_run"))
     assert ended(strict) == ("DONE_FAILED_BUDGET_EXHAUSTED", "tier_caps")
     assert strict.run.ledger.spent(RUN).tokens == 4_500
 
@@ -619,7 +619,7 @@ def test_more_ci_runs_than_the_tier_has_make_it_not_clean():
 def test_under_safety_critical_a_tier_that_is_not_clean_fails_the_run(issue: str, state: str, reason: str):
     told = alone()
     told = replace(told, tiers=(replace(told.tiers[0], minor_issues=0),))
-    strict = Story(replace(told, safety_profile="safety_critical")).says(builder=[issue])
+    strict = Story(replace(told, safety_profile="safety_critical", not_clean="fail_run")).says(builder=[issue])
     assert ended(strict) == (state, reason)
     assert strict.path("a") == STRAIGHT
     normal = Story(told).says(builder=[issue])
@@ -1102,3 +1102,96 @@ def test_a_plan_whose_phases_are_all_carried_only_opens_and_closes():
     second = Story(continued(first.plan, first.run, {}))
     assert ended(second) == ("DONE_SUCCESS", None)
     assert [type(effect) for effect in second.effects[1:]] == [OpenRun, CloseRun]
+
+
+# --- warnings, stages, and tiers that are not clean -------------------------------------------------------------------
+
+
+def test_a_budget_that_comes_near_its_cap_is_warned_of_once_a_share():
+    """GOVERNANCE: warnings at 75 % and 90 %."""
+    told = plan(*(phase(name) for name in "abcd"), caps=Caps(20_000, 25, 120, 75, None), budget_warnings=(0.75, 0.9))
+    story = Story(replace(told, pools={"phase": 1}))
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [(w.level, w.name, w.dimension, w.share, w.used, w.cap) for w in story.run.warnings] == [
+        ("run", "run-1", "tokens", 0.75, "18000", "20000"),
+        ("run", "run-1", "tokens", 0.9, "18000", "20000"),
+    ]
+    assert refold(story).warnings == story.run.warnings
+
+
+def test_every_level_and_dimension_is_warned_of():
+    tiers = (PlanTier("T1", 1, "T1", ("a",), 5_000, 1, 50, 0),)
+    told = alone(token_cap=6_000, cost_usd_max=Decimal("0.0075"))
+    told = replace(told, tiers=tiers, caps=Caps(7_000, 25, 1, 1, Decimal("0.0075")), budget_warnings=(0.6,))
+    story = Story(told).says(builder=["minor"])
+    story.until(Land)
+    story.give(ev.TimePassed(59.0))
+    assert {(w.level, w.dimension) for w in story.run.warnings} == {
+        ("run", "tokens"),
+        ("run", "cost_usd"),
+        ("run", "minor_issues"),
+        ("tier", "tokens"),
+        ("tier", "ci_runs"),
+        ("phase", "tokens"),
+        ("phase", "cost_usd"),
+    }
+
+
+def test_more_phases_than_a_run_may_have_are_never_begun():
+    """REQ-9.1-2: the fourth of the run's caps, for a plan that was frozen by somebody else."""
+    story = Story(plan(phase("a"), phase("b"), caps=Caps(5_000_000, 1, 120, 75, None)))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "phase_limit")
+    assert story.asked(CallModel) == []
+
+
+def test_carried_phases_do_not_count_against_the_phases_of_a_run():
+    first = Story(plan(phase("a"), phase("b"), caps=Caps(6_000, 2, 120, 75, None), pools={"phase": 1}))
+    first.tell()
+    second = continued(first.plan, first.run, {})
+    assert ended(Story(replace(second, caps=replace(second.caps, phases=1)))) == ("DONE_SUCCESS", None)
+
+
+def test_a_tier_that_is_not_clean_stops_the_run_before_the_next_one_begins():
+    """REQ-7.2-2, REQ-7.2-4, REQ-9.2-5."""
+    told = plan(phase("a"), phase("b", tier_id="T2", needs=("a",)), safety_profile="safety_critical")
+    story = Story(told).says("a", builder=["major"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "major_issues")
+    assert story.path("a").endswith("COMPLETE")
+    assert story.path("b") == "QUEUED SKIPPED"
+
+
+def test_a_ruleset_may_let_a_tier_that_is_not_clean_fail_a_normal_run():
+    story = Story(plan(phase("a"), not_clean="fail_run")).says(builder=["major"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "major_issues")
+
+
+def test_in_the_first_stage_every_issue_is_a_minor_one_and_calls_nobody_in():
+    """REQ-11.1-1."""
+    story = Story(plan(phase("a"), stage="baseline", not_clean="fail_run")).says(builder=["major"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [issue.effective_severity for issue in story.run.issues.values()] == ["minor"]
+    assert {e.role for e in story.asked(CallModel)} == {"builder"}
+
+
+def test_in_the_first_stage_an_auditors_major_finding_still_blocks():
+    story = Story(plan(phase("a", auto_apply=False), stage="baseline")).says(auditor=["major", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.run.phases["a"].attempt == 2
+
+
+@pytest.mark.parametrize(
+    ("builder", "minors", "promotion", "debt", "eligible_"),
+    [
+        ("ok", 50, "clean_tiers", "clean", True),
+        ("ok", 50, "no_issues", "clean", True),
+        ("minor", 50, "clean_tiers", "has_minor_issues", True),
+        ("minor", 50, "no_issues", "has_minor_issues", False),
+        ("minor", 0, "clean_tiers", "excess_minor_issues", False),
+    ],
+)
+def test_debt_decides_about_promotion(builder: str, minors: int, promotion: str, debt: str, eligible_: bool):
+    """REQ-7.2-3, REQ-CH-6."""
+    tiers = (PlanTier("T1", 1, "T1", ("a",), 3_000_000, 50, minors, 0),)
+    story = Story(replace(alone(), tiers=tiers, promotion=promotion)).says(builder=[builder])  # type: ignore[arg-type]
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert (debt_status(story.plan, story.run), eligible(story.plan, story.run)) == (debt, eligible_)
