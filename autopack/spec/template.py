@@ -25,13 +25,14 @@ DEPTH_MAX = 10  # of brackets in an expression, and of `if` in `if`
 WORDS_MAX = 100  # words and signs of one expression
 
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
-_TAGS = frozenset({"if", "elif", "else", "endif"})
+TAGS = frozenset({"if", "elif", "else", "endif"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
-_FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
+FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
 _FIXED: Mapping[str, Collection[str]] = {"project": ("name",), "run": ("id",)}
 _OF_FAN_OUTS = {"item": "`for_each`", "matrix": "`matrix`"}
-_PHASES = {"playbook": 4, "tier": 2}  # how many steps lead to a phase
+PHASES = {"playbook": 4, "tier": 2}  # how many steps lead to a phase
+ROOTS = ("inputs", "project", "run", *_OF_FAN_OUTS)
 
 Known = Mapping[str, Collection[str] | None]
 """The names a template may use, each with those after its dot; None where nobody knows them."""
@@ -75,7 +76,7 @@ def _finding(document: Document, steps: Steps, text: str, fault: _Fault) -> Prob
 
 def _names_of_fan_out(kind: str, value: Any, steps: Steps) -> Known:
     """What the fan-out around a text adds."""
-    length = _PHASES.get(kind, 0)
+    length = PHASES.get(kind, 0)
     if not length or len(steps) <= length or steps[length - 2] != "phases":
         return {}
     for step in steps[:length]:
@@ -83,6 +84,59 @@ def _names_of_fan_out(kind: str, value: Any, steps: Steps) -> Known:
     if "for_each" in value:
         return {"item": _WHOLE}
     return {"matrix": value["matrix"]} if "matrix" in value else {}
+
+
+class Named(NamedTuple):
+    """A name in a template: `root` and, behind its dot, `leaf` ("" where it has none); `span` is the last of both."""
+
+    steps: Steps
+    root: str
+    leaf: str
+    span: Span
+    exact: bool  # False: the file spells the text otherwise than it reads, and `span` is all of it
+
+
+def named(document: Document) -> Iterator[Named]:
+    """Every name in the templates of a file, whether or not it is valid."""
+    if document.kind not in PHASES and document.kind != "phase":
+        return
+    for steps, text in schema.templates(document.kind, document.value):
+        if schema.holds_template(text):
+            yield from _named(document, steps, text)
+
+
+def _named(document: Document, steps: Steps, text: str) -> Iterator[Named]:
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
+
+    try:
+        tokens = [token for token in _tokens(_environment(), text) if token.kind not in ("whitespace", "data")]
+    except TemplateSyntaxError:  # it is being written
+        return
+    ends = [_Token("", "", 0)] * 2
+    for before, root, dot, leaf in zip(
+        [ends[0], *tokens], tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False
+    ):
+        if root.kind == "name" and before.text not in (".", "|") and root.text in ROOTS:
+            last = leaf if dot.text == "." and leaf.kind == "name" else None
+            span = _span(document, steps, text, last or root)
+            yield Named(steps, root.text, last.text if last else "", span, span != document.span(steps))
+
+
+def phases(document: Document) -> Iterator[tuple[Steps, Any]]:
+    """Every phase of a file that holds phases, by its place."""
+    value = document.value if isinstance(document.value, dict) else {}
+    if document.kind == "phase":
+        yield (), value
+    for steps, tier in _rows(value, "tiers") if document.kind == "playbook" else [((), value)]:
+        for below, phase in _rows(tier, "phases"):
+            yield (*steps, *below), phase
+
+
+def _rows(value: Any, key: str) -> Iterator[tuple[Steps, Any]]:
+    rows = value.get(key)
+    for index, row in enumerate(rows if isinstance(rows, list) else ()):
+        if isinstance(row, dict):
+            yield (key, index), row
 
 
 class Filling(NamedTuple):
@@ -181,7 +235,7 @@ def _tokens(environment: Any, text: str) -> Iterator[_Token]:
 def _fault_of_tag(tokens: list[_Token], index: int) -> _Fault | None:
     """Told where a tag opens: its end is no fault of its own."""
     token = tokens[index]
-    if tokens[index - 1].kind != "block_begin" or token.text in _TAGS or token.text.startswith("end"):
+    if tokens[index - 1].kind != "block_begin" or token.text in TAGS or token.text.startswith("end"):
         return None
     return _Fault("AP3022", f'a template has no "{token.text}"', token, "tags it has: if, elif, else, endif")
 
@@ -194,9 +248,9 @@ def _fault(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
     if token.kind != "name":
         return None
     if before.text == "|":
-        if token.text in _FILTERS:
+        if token.text in FILTERS:
             return None
-        advice = did_you_mean(token.text, _FILTERS) or f"filters: {', '.join(_FILTERS)}"
+        advice = did_you_mean(token.text, FILTERS) or f"filters: {', '.join(FILTERS)}"
         return _Fault("AP3022", f'a template has no filter "{token.text}"', token, advice)
     if before.text == "." or before.kind == "block_begin" or token.text in _WORDS:
         return None
@@ -211,7 +265,7 @@ def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
         return _Fault("AP3022", f'a template has no "{token.text}"', token, "it fills in names, it does not compute")
     called = before.kind == "string" or before.text == ")" or (before.kind == "name" and before.text not in _WORDS)
     if token.text == "(" and called and tokens[index - 2].text != "|":
-        return _Fault("AP3022", "a template calls nothing", token, f"filters it has: {', '.join(_FILTERS)}")
+        return _Fault("AP3022", "a template calls nothing", token, f"filters it has: {', '.join(FILTERS)}")
     if token.text == "." and not (before.kind == "name" and tokens[index - 2].text not in (".", "|")):
         return _Fault("AP3022", "the values of a template have no parts", token, "write `inputs.name`")
     return None
@@ -324,7 +378,7 @@ def _environment() -> Any:
         finalize=_written,
     )
     environment.globals.clear()
-    environment.filters = {name: FILTERS[name] for name in _FILTERS} | {"replace": _replace}
+    environment.filters = {name: FILTERS[name] for name in FILTERS} | {"replace": _replace}
     return environment
 
 

@@ -24,7 +24,7 @@ ENTRIES_MAX = 512
 KEPT = 384  # of so many, the newest, once there are more
 BYTES_MAX = 256 * 1024  # of one answer: all of them stay below 128 MB
 DIGEST_BYTES = 16
-SOURCES = ("", "problem", "problem/formats", "spec", "views", "../schemas", "_shipped/schemas")
+SOURCES = ("", "problem", "problem/formats", "spec", "spec/rules", "plan", "views", "../schemas", "_shipped/schemas")
 ENVIRONMENT = ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "CI_PROJECT_DIR", "NO_COLOR", "PYTHONIOENCODING", "PYTHONUTF8")
 
 

@@ -109,6 +109,10 @@ class Client:
         self.notify("exit", None)
         return self._process.wait(PATIENCE_S)
 
+    def left(self) -> int:
+        """The exit code of a server that ends by itself."""
+        return self._process.wait(PATIENCE_S)
+
     def __enter__(self) -> Self:
         return self
 

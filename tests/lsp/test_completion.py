@@ -156,3 +156,66 @@ def test_nothing_is_suggested_in_comments_and_blocks_of_text(editor: Editor) -> 
     assert editor.completed("a.yaml", playbook(STORE) + "      # ¦\n") == {}
     assert editor.completed("a.yaml", playbook(STORE) + "      - id: x\n        goal: |\n          nee¦\n") == {}
     assert editor.completed("a.yaml", playbook(STORE) + "      - id: x\n        goal: ¦\n") == {}
+
+
+# --- between braces ---------------------------------------------------------------------------------------
+
+TEMPLATED = """\
+autopack: playbook/v1
+name: x
+inputs: {service: {type: string}, port: {type: integer, default: 80}}
+tiers:
+  - id: T
+    phases:
+      - id: store
+        matrix: {db: [pg, sqlite], py: ["3.12"]}
+        goal: "Store ¦"
+        category: docs
+        scope: {write: [a]}
+      - {id: late, goal: "Late ¤", category: docs, scope: {write: [a]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "suggested"),
+    [
+        ("{{ ¦", ["inputs", "project", "run", "matrix"]),
+        ("{{ ¦ }}", ["inputs", "project", "run", "matrix"]),
+        ("{{ inputs.¦", ["service", "port"]),
+        ("{{ inputs.se¦rv }}", ["service", "port"]),
+        ("🚀 {{ matrix.¦ }}", ["db", "py"]),
+        ("{{ run.¦ }}", ["id"]),
+        ("{{ project.¦ }}", ["name"]),
+        ("{{ inputs.service | ¦ }}", ["capitalize", "lower", "replace", "title", "trim", "upper"]),
+        ("{% ¦ %}", ["elif", "else", "endif", "if"]),
+        ("{% if inputs.¦ %}", ["service", "port"]),
+        ("{{ inputs.service }} and ¦", []),
+        ("{{ nothing.¦ }}", []),
+    ],
+)
+def test_between_braces_come_the_names_a_template_may_use(editor: Editor, written: str, suggested: list[str]) -> None:
+    assert list(editor.completed("a.yaml", TEMPLATED.replace("¤", "").replace("¦", written))) == suggested
+
+
+def test_a_name_replaces_all_of_the_word_it_is_asked_at(editor: Editor) -> None:
+    found = editor.completed("a.yaml", TEMPLATED.replace("¤", "").replace("¦", "{{ inputs.se¦rv }}"))
+    assert found["service"] == TEMPLATED.replace("¤", "").replace("¦", "{{ inputs.service }}")
+
+
+def test_only_a_phase_that_is_fanned_out_has_what_a_fan_out_adds(editor: Editor) -> None:
+    text = TEMPLATED.replace("¦", "").replace("¤", "{{ ¦ }}")
+    assert list(editor.completed("a.yaml", text)) == ["inputs", "project", "run"]
+
+
+def test_between_braces_the_last_text_that_could_be_read_says_the_names(editor: Editor) -> None:
+    editor.open("a.yaml", TEMPLATED.replace("¦", "").replace("¤", ""))
+    broken = TEMPLATED.replace("¤", "").replace('"Store ¦"', '"Store {{ inputs.¦')
+    assert list(editor.completed("a.yaml", broken)) == ["service", "port"]
+
+
+def test_what_a_module_takes_is_suggested_at_with(editor: Editor) -> None:
+    editor.write(
+        "base.yaml", "autopack: tier/v1\nid: b\ninputs: {port: {type: integer, default: 80}, on: {type: boolean}}\n"
+    )
+    text = "autopack: playbook/v1\nname: x\ntiers:\n  - uses: base.yaml\n    with: {on: true, ¦}\n"
+    assert editor.completed("a.yaml", text) == {"port": text.replace("¦", "port: ")}

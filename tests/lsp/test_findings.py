@@ -1,5 +1,10 @@
 """Findings while somebody types: of the whole project, by unsaved texts, at the place editors count."""
 
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
 import pytest
 
 from tests.lsp.client import Client, Editor, applied, numbers
@@ -179,3 +184,60 @@ def test_text_where_a_list_belongs_becomes_one_and_a_number_becomes_text(editor:
 
 def test_advice_that_is_no_replacement_offers_none(editor: Editor) -> None:
     assert actions(editor, "a.yaml", playbook(phase("a", "needs: [a]")), 5, 82) == []
+
+
+def test_a_warning_can_be_waived_by_whoever_says_why(editor: Editor) -> None:
+    head = "autopack: ci/v1\nname: x\nsetup:\n"
+    text = f"{head}  - {{id: deps, run: [bash, -c, make]}}\nprofiles: {{normal: {{steps: [{{id: u, run: [make]}}]}}}}\n"
+    ((title, after),) = actions(editor, "ci.yaml", text, 3, 22)
+    assert title == "Waive AP3025 for thirty days: say why"
+    added = after.removeprefix(head).partition("\n")[0]
+    assert re.fullmatch(r"  # autopack: ignore\[AP3025\] until=\d{4}-\d\d-\d\d owner=\S* reason=", added)
+    assert after.replace(added + "\n", "") == text
+    editor.type("ci.yaml", after.replace("owner=", "owner=ann").replace("reason=", "reason=there is no other way"))
+    assert editor.findings("ci.yaml") == []
+
+
+def test_an_error_can_not_be_waived_and_neither_can_what_stands_inside_a_text(editor: Editor) -> None:
+    assert actions(editor, "a.yaml", playbook(phase("a", "needs: [a]")), 5, 82) == []
+    swallowed = "autopack: playbook/v1\nname: x\ndescription: |\n  Hello\n  name: x\n  tiers: []\ntiers: []\n"
+    assert all(not title.startswith("Waive") for title, _ in actions(editor, "a.yaml", swallowed, 4, 4))
+
+
+def test_a_finding_leads_to_the_page_that_explains_its_code(editor: Editor) -> None:
+    editor.open("a.yaml", playbook(phase("a", "needs: [a]")))
+    (found,) = editor.findings("a.yaml")
+    page = Path(url2pathname(urlsplit(found["codeDescription"]["href"]).path))
+    assert page.name == "AP3003.md"
+    assert page.read_text().startswith("Remove it from its own needs.")
+
+
+def test_two_folders_are_two_projects(editor: Editor) -> None:
+    for name, category in (("one", "docs"), ("two", "dosc")):
+        editor.write(f"{name}/autopack.yaml", f"{PROJECT}playbooks: [p.yaml]\n")
+        editor.write(f"{name}/p.yaml", playbook(phase("a")).replace("docs", category, 1))
+        editor.open(f"{name}/p.yaml")
+    assert told(editor, "one/p.yaml") == []
+    assert [code for code, _ in told(editor, "two/p.yaml")] == ["AP5001"]
+
+
+def test_of_many_changes_at_once_the_last_one_counts(editor: Editor) -> None:
+    text = playbook(phase("a", "needs: [b]"))
+    for end in range(0, len(text), 3):
+        editor.type("a.yaml", text[:end])
+    editor.type("a.yaml", text)
+    assert [code for code, _ in told(editor, "a.yaml")] == ["AP3002"]
+
+
+def test_a_file_that_is_deleted_has_no_findings_and_is_missed_by_who_names_it(editor: Editor) -> None:
+    editor.write("autopack.yaml", f"{PROJECT}playbooks: [p.yaml]\n")
+    editor.write("p.yaml", playbook(phase("a", "needs: [b]")))
+    editor.open("p.yaml")
+    assert [code for code, _ in told(editor, "p.yaml")] == ["AP3002"]
+    assert told(editor, "autopack.yaml") == []
+    (editor.root / "p.yaml").unlink()
+    editor.close("p.yaml")
+    changes = [{"uri": editor.uri("p.yaml"), "type": 3}]
+    editor.client.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+    assert editor.client.findings(editor.uri("p.yaml")) == []
+    assert [code for code, _ in told(editor, "autopack.yaml")] == ["AP3007"]

@@ -67,9 +67,13 @@ def test_a_category_says_its_row_and_a_profile_where_it_is(shop: Editor) -> None
 
 def test_a_finding_is_explained_where_it_is_and_a_code_where_it_is_written(editor: Editor) -> None:
     said = hovered(editor, "a.yaml", playbook(phase("a", "needs: [a¦]")))
-    assert said.endswith("**AP3003: needs itself** (error)\n\nWhat waits for itself never starts.")
+    explained = (
+        "**AP3003: needs itself** (error)\n\nWhat waits for itself never starts.\n\nRemove it from its own needs."
+    )
+    assert said.endswith(f"\n\n---\n\n{explained}")
     said = hovered(editor, "a.yaml", playbook(phase("a"), top="# see AP3¦003\n"))
-    assert said == "**AP3003: needs itself** (error)\n\nWhat waits for itself never starts."
+    assert said.startswith(f"{explained}\n\nFails, limits.yaml:\n\n```yaml\nautopack: playbook/v1\n")
+    assert "\n\nFixed, limits.yaml:\n\n```yaml\n" in said
 
 
 def test_there_is_nothing_to_say_about_blanks_and_broken_files(editor: Editor) -> None:
@@ -285,3 +289,107 @@ def test_categories_and_profiles_are_the_outline_of_their_files(shop: Editor) ->
         shop.open(path)
         found = shop.client.request("textDocument/documentSymbol", {"textDocument": {"uri": shop.uri(path)}})
         assert [each["name"] for each in found] == names
+
+
+# --- inputs and what stands between braces ----------------------------------------------------------------
+
+MODULE = """\
+autopack: tier/v1
+id: base
+inputs: {service: {type: string, description: Whose metrics.}, port: {type: integer, default: 80}}
+phases:
+  - {id: metrics, goal: "Of {{ inputs.service }} at {{ inputs.port }}.", category: docs, scope: {write: [a]}}
+"""
+USER = """\
+autopack: playbook/v1
+name: x
+inputs: {service: {type: string, default: orders}}
+tiers:
+  - uses: tiers/base.yaml
+    with: {service: "{{ inputs.service }}"}
+  - id: T2
+    phases:
+      - id: store
+        for_each: [pg, sqlite]
+        goal: |
+          Store 🚀 {{ item }} of {{ inputs.service }}.
+        category: docs
+        scope: {write: [a]}
+"""
+
+
+@pytest.fixture
+def modular(shop: Editor) -> Editor:
+    """The playbook stands in a folder, the module beside the project: it is found from there."""
+    shop.write("tiers/base.yaml", MODULE)
+    shop.write("playbooks/b.yaml", USER)
+    return shop
+
+
+def test_an_input_leads_from_the_template_to_its_declaration(modular: Editor) -> None:
+    marked = USER.replace("of {{ inputs.service", "of {{ inputs.ser¦vice")
+    assert defined(modular, "playbooks/b.yaml", marked) == [("playbooks/b.yaml", 2, 9, 2, 16)]
+    assert "\n\norders" not in hovered(modular, "playbooks/b.yaml", marked)
+    assert hovered(modular, "playbooks/b.yaml", marked) == (
+        "**input `service`**\n\nstring; default orders\n\nDeclared in playbooks/b.yaml"
+    )
+
+
+def test_what_is_given_to_a_module_leads_to_the_module_and_not_to_an_input_of_the_same_name(modular: Editor) -> None:
+    marked = USER.replace("with: {service", "with: {ser¦vice")
+    assert defined(modular, "playbooks/b.yaml", marked) == [("tiers/base.yaml", 2, 9, 2, 16)]
+    said = "**input `service`**\n\nWhose metrics; string; needed\n\nDeclared in tiers/base.yaml"
+    assert hovered(modular, "playbooks/b.yaml", marked) == said
+
+
+def test_item_leads_to_the_values_of_its_fan_out(modular: Editor) -> None:
+    marked = USER.replace("{{ item", "{{ it¦em")
+    assert defined(modular, "playbooks/b.yaml", marked) == [("playbooks/b.yaml", 9, 8, 9, 16)]
+    assert hovered(modular, "playbooks/b.yaml", marked) == "**item**\n\nOne of: pg, sqlite"
+
+
+def test_an_input_of_a_module_is_renamed_with_all_that_give_it_and_nothing_else(modular: Editor) -> None:
+    modular.open("playbooks/b.yaml")
+    marked = MODULE.replace("inputs.service", "inputs.serv¦ice")
+    found = modular.at("references", "tiers/base.yaml", marked, context={"includeDeclaration": True})
+    assert modular.places(found) == [
+        ("playbooks/b.yaml", 5, 11, 5, 18),
+        ("tiers/base.yaml", 2, 9, 2, 16),
+        ("tiers/base.yaml", 4, 38, 4, 45),
+    ]
+    assert renamed(modular, "tiers/base.yaml", marked, "of") == {
+        "tiers/base.yaml": MODULE.replace("{service", "{of").replace("inputs.service", "inputs.of"),
+        "playbooks/b.yaml": USER.replace("with: {service", "with: {of"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"), [("port", '"port" is taken in tiers/base.yaml'), ("a-b", '"a-b" can\'t be an input')]
+)
+def test_a_name_that_could_not_be_an_input_is_refused(modular: Editor, new: str, reason: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        modular.at("rename", "tiers/base.yaml", MODULE.replace("inputs.service", "inputs.serv¦ice"), newName=new)
+    assert str(refused.value).startswith(reason)
+
+
+def test_files_that_are_named_are_links(modular: Editor) -> None:
+    modular.open("playbooks/b.yaml")
+    asked = {"textDocument": {"uri": modular.uri("playbooks/b.yaml")}}
+    (link,) = modular.client.request("textDocument/documentLink", asked)
+    assert (numbers(link["range"]), link["target"]) == ((4, 10, 4, 25), modular.uri("tiers/base.yaml"))
+    modular.open("autopack.yaml")
+    asked = {"textDocument": {"uri": modular.uri("autopack.yaml")}}
+    found = modular.client.request("textDocument/documentLink", asked)
+    assert [each["target"] for each in found] == [modular.uri("rules/house.yaml"), modular.uri("ci.yaml")]
+
+
+def test_a_file_is_formatted_as_by_fmt_and_one_with_errors_stays(modular: Editor) -> None:
+    modular.type("ci.yaml", CI.replace("  normal", "      normal").replace("  full", "      full"))
+    asked = {"textDocument": {"uri": modular.uri("ci.yaml")}, "options": {"tabSize": 2, "insertSpaces": True}}
+    (edit,) = modular.client.request("textDocument/formatting", asked)
+    assert edit["newText"] == CI
+    modular.type("ci.yaml", CI)
+    assert modular.client.request("textDocument/formatting", asked) == []
+    modular.type("ci.yaml", "autopack: ci/v1\nname: [\n")
+    with pytest.raises(Refusal, match="has errors"):
+        modular.client.request("textDocument/formatting", asked)

@@ -26,6 +26,12 @@ def test_it_offers_what_it_can_and_ends_in_order() -> None:
     assert {f"{name}Provider" for name in wanted} <= offered
 
 
+def test_an_end_that_nobody_asked_for_is_told_by_the_exit_code() -> None:
+    with Client() as client:
+        client.notify("exit", None)
+        assert client.left() == 1
+
+
 def test_rename_can_be_prepared_where_the_editor_asks_before() -> None:
     able = {"textDocument": {"rename": {"prepareSupport": True}}}
     with Client(capabilities=able) as client:

@@ -254,3 +254,16 @@ def test_nothing_is_read_that_a_kept_answer_would_not_look_at_again(shop: Shop):
         "[]",
         "['autopack.yaml', 'base.yaml', 'ci.yaml', 'models.yaml', 'playbooks/first.yaml', 'rules.yaml']",
     ]
+
+
+def test_a_change_of_any_file_that_validate_is_made_of_means_work(shop: Shop):
+    """In a checkout one version has many contents."""
+    script = (
+        "import sys; from autopack.__main__ import main; main(['validate', '--no-cache', '.']);"
+        "print(*{m.__file__ for n, m in sys.modules.items() if n.startswith('autopack.')}, sep='\\n')"
+    )
+    shop.write("playbooks/first.yaml", PLAYBOOK + "# autopack: ignore[AP1016] until=2099-01-31 owner=a reason=x\n")
+    done = subprocess.run([sys.executable, "-c", script], cwd=shop.root, capture_output=True, text=True, check=True)
+    package = Path(cached.__file__).parent.parent
+    used = {str(Path(line).parent.relative_to(package)) for line in done.stdout.splitlines() if line.endswith(".py")}
+    assert used <= {folder or "." for folder in cached.SOURCES}

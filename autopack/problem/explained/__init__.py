@@ -37,11 +37,16 @@ class Explanation(NamedTuple):
 
 def explanation(code: str) -> Explanation:
     """The page of a code of `CODES`; every one has a page."""
-    with open(os.path.join(_HERE, f"{code}.md"), encoding="utf-8") as file:
+    with open(page_of(code), encoding="utf-8") as file:
         page = _SECTIONS.fullmatch(file.read())
     if page is None:
         raise ValueError(f"{code}.md: first what to do, then `## Fails` and `## Fixed`")
     return Explanation(page["advice"].strip(), _files(page["failing"]), _files(page["fixed"]))
+
+
+def page_of(code: str) -> str:
+    """Where the page of a code is on this machine."""
+    return os.path.join(_HERE, f"{code}.md")
 
 
 def _files(section: str) -> tuple[File, ...]:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from autopack.views.exits import ENVIRONMENT
+from autopack.views.exits import ENVIRONMENT, FINDINGS, OK
 
 
 @click.command("lsp")
@@ -23,5 +23,6 @@ def command(*, stdio: bool) -> int:  # noqa: ARG001 - editors pass it to every s
 
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as wire:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing that is printed may get between two messages
-        server.make().start_io(stdout=wire)
-    return 0
+        made = server.make()
+        made.start_io(stdout=wire)
+    return OK if made.asked_to_end else FINDINGS  # as the protocol wants it: editors tell a crash by it

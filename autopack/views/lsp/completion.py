@@ -12,9 +12,10 @@ from autopack.spec.at import Steps
 from autopack.spec.gate import Node
 from autopack.spec.header import VERSION
 from autopack.spec.scalars import WORDS
-from autopack.views.lsp import fields
+from autopack.views.lsp import braces, fields, inputs
 from autopack.views.lsp.mentions import Mention, expected
 from autopack.views.lsp.outline import Spot, spot
+from autopack.views.lsp.places import Text
 from autopack.views.lsp.workspace import Workspace
 
 HEADER = re.compile(r"^autopack:[ \t]*[\"']?([a-z]+)/v[0-9]", re.MULTILINE)
@@ -25,13 +26,31 @@ FILES_MAX = 200  # suggested of one kind
 
 def completions(workspace: Workspace, place: str, position: Position) -> list[CompletionItem]:
     text = workspace.text(place)
-    here = spot(text.text, text.offset(position))
+    offset = text.offset(position)
+    if (between := braces.suggested(workspace, place, offset)) is not None:
+        return _between_braces(text, *between)
+    here = spot(text.text, offset)
     if here is None:
         return []
     header = HEADER.search(text.text)
     kind = header[1] if header and header[1] in schema.KINDS else None
     items = _Items(workspace, place, kind, here)
     return list(items.header() if kind is None or here.steps == ("autopack",) else items.all())
+
+
+def _between_braces(text: Text, start: int, end: int, words: dict[str, str]) -> list[CompletionItem]:
+    range_ = text.between(start, end)
+    return [
+        CompletionItem(
+            word,
+            kind=CompletionItemKind.Function if said in ("filter", "tag") else CompletionItemKind.Variable,
+            detail=said,
+            sort_text=word,
+            filter_text=word,
+            text_edit=TextEdit(range_, word),
+        )
+        for word, said in words.items()
+    ]
 
 
 class _Items:
@@ -73,6 +92,10 @@ class _Items:
                 written = key if self._after.startswith(":") else f"{key}:{_blank(below)}"
                 about = fields.described(below)
                 yield self._item(key, written, CompletionItemKind.Property, about, detail, first=key in required)
+        if (home := inputs.given_to(self._workspace, self._place, self._here.steps)) is not None:
+            for name, said in inputs.declared(self._workspace, self._place, home).items():
+                if name not in self._here.written:
+                    yield self._item(name, f"{name}: ", CompletionItemKind.Variable, fields.declared_input(said))
         if (what := expected(self._kind, (*self._here.steps, "*"), key=True)) is not None:
             for name, about in self._names(what):
                 if name not in self._here.written:

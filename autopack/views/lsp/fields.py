@@ -62,6 +62,17 @@ def described(node: Node) -> str:
     return "\n\n".join(line for line in lines if line)
 
 
+def declared_input(said: Any) -> str:
+    """What a declaration of an input says, in a line."""
+    if not isinstance(said, dict):
+        return ""
+    parts = [said["description"] if isinstance(said.get("description"), str) else "", str(said.get("type", "string"))]
+    if isinstance(said.get("enum"), list):
+        parts.append("one of " + ", ".join(map(_shown, said["enum"])))
+    parts.append(f"default {_shown(said['default'])}" if "default" in said else "needed")
+    return "; ".join(part.strip().rstrip(".;") for part in parts if part)
+
+
 def _type(node: Node) -> str:
     if "enum" in node:
         return "One of: " + ", ".join(f"`{_shown(word)}`" for word in node["enum"])

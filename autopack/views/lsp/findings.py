@@ -2,11 +2,13 @@
 
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lsprotocol.types import (
     CodeAction,
     CodeActionKind,
+    CodeDescription,
     Diagnostic,
     DiagnosticRelatedInformation,
     DiagnosticSeverity,
@@ -16,9 +18,14 @@ from lsprotocol.types import (
     TextEdit,
     WorkspaceEdit,
 )
+from pygls import uris
 
-from autopack.problem import Fix, Problem
+from autopack.problem import Fix, Problem, Span
+from autopack.problem.explained import page_of
+from autopack.spec.document import read
 from autopack.spec.files import PROJECT
+from autopack.spec.marks import comments
+from autopack.spec.waivers import waivable
 from autopack.views.lsp.places import Text
 from autopack.views.lsp.workspace import Workspace
 
@@ -27,6 +34,8 @@ SEVERITIES: Mapping[str, DiagnosticSeverity] = {
     "warning": DiagnosticSeverity.Warning,
     "info": DiagnosticSeverity.Information,
 }
+WAIVE = "Waive {} for thirty days: say why"
+WAIVED_S = 30 * 86_400
 UNNECESSARY = frozenset({"AP1016"})
 INSTEAD = re.compile(r"did you mean `(?P<word>[^`]+)`\?|write `(?P<whole>[^`]+)`(?: if text is meant)?$")
 TOP = Range(Position(0, 0), Position(0, 0))
@@ -51,6 +60,7 @@ def diagnostic(workspace: Workspace, root: str, place: str, problem: Problem) ->
         message=f"{problem.message}\n{problem.help}" if problem.help else problem.message,
         severity=SEVERITIES[problem.severity],
         code=problem.code,
+        code_description=CodeDescription(uris.from_fs_path(page_of(problem.code)) or ""),
         source="autopack",
         tags=[DiagnosticTag.Unnecessary] if problem.code in UNNECESSARY else None,
         related_information=list(_related(workspace, root, problem)),
@@ -75,7 +85,41 @@ def actions(workspace: Workspace, place: str, wanted: Range) -> list[CodeAction]
             told = [diagnostic(workspace, root, place, problem)]
             sure = bool(problem.fixes)
             found.append(CodeAction(_title(fixes), CodeActionKind.QuickFix, told, is_preferred=sure, edit=edit))
+        if (waiver := _waiver(workspace, place, problem)) is not None:
+            told = [diagnostic(workspace, root, place, problem)]
+            edit = WorkspaceEdit(changes={workspace.uri(place): [waiver]})
+            found.append(CodeAction(WAIVE.format(problem.code), CodeActionKind.QuickFix, told, edit=edit))
     return found
+
+
+def _waiver(workspace: Workspace, place: str, problem: Problem) -> TextEdit | None:
+    """A waiver above the finding's line, for whoever asks to sign; None where a line can't stand there.
+
+    The reason is left to write: until then the waiver is a finding itself.
+    """
+    assert problem.span is not None
+    text, document = workspace.text(place), workspace.document(place)
+    if document is None or not waivable(problem.code):
+        return None
+    line = text.line(problem.span.line - 1)
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    until = time.strftime("%Y-%m-%d", time.localtime(time.time() + WAIVED_S))
+    owner = os.environ.get("USER") or os.environ.get("USERNAME") or ""
+    break_ = "\r\n" if "\r\n" in text.text else "\n"
+    comment = f"{indent}# autopack: ignore[{problem.code}] until={until} owner={owner} reason={break_}"
+    at = text.between(0, 0) if problem.span.line == 1 else text.range(_start_of(problem.span))
+    before = "".join(text.text.splitlines(keepends=True)[: problem.span.line - 1])
+    again, _ = read(document.path, (before + comment + text.text[len(before) :]).encode("utf-8", "surrogatepass"))
+    same = (
+        again is not None
+        and again.value == document.value
+        and sum(1 for _ in comments(again)) == 1 + sum(1 for _ in comments(document))
+    )
+    return TextEdit(at, comment) if same else None
+
+
+def _start_of(span: Span) -> Span:
+    return span._replace(column=1, end_line=span.line, end_column=1)
 
 
 def _advised(problem: Problem, text: Text) -> tuple[Fix, ...]:

@@ -5,10 +5,11 @@ import re
 from lsprotocol.types import Hover, MarkupContent, MarkupKind, Position
 
 from autopack.problem import CODES, Span
+from autopack.problem.explained import explanation
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
 from autopack.views import text as shown
-from autopack.views.lsp import fields
+from autopack.views.lsp import fields, inputs
 from autopack.views.lsp.completion import about
 from autopack.views.lsp.mentions import Mention
 from autopack.views.lsp.places import holds
@@ -23,9 +24,11 @@ def hover(workspace: Workspace, place: str, position: Position) -> Hover | None:
     found = CODE.finditer(text.line(position.line))
     codes = [each[0] for each in found if each.start() < column <= each.end() + 1 and each[0] in CODES]
     if codes:
-        return Hover(MarkupContent(MarkupKind.Markdown, explained(codes[0])))
+        return Hover(MarkupContent(MarkupKind.Markdown, page(codes[0])))
     parts: list[str] = []
     document = workspace.document(place)
+    if document and (said := _of_template(workspace, place, document, line, column)) is not None:
+        return Hover(MarkupContent(MarkupKind.Markdown, said[0]), text.range(said[1]))
     token = written_at(document, line, column) if document else None
     if document and token:
         parts.append(_named(workspace, place, line, column))
@@ -39,9 +42,37 @@ def hover(workspace: Workspace, place: str, position: Position) -> Hover | None:
 
 
 def explained(code: str) -> str:
-    """As `autopack explain`."""
+    """What the code means and what to do."""
     found = CODES[code]
-    return f"**{code}: {found.title}** ({found.severity})\n\n{found.why}"
+    return f"**{code}: {found.title}** ({found.severity})\n\n{found.why}\n\n{explanation(code).advice}"
+
+
+def page(code: str) -> str:
+    """As `autopack explain`: with a file that gets the finding, and the same file mended."""
+    told = explanation(code)
+    shown = [("Fails", file) for file in told.failing] + [("Fixed", file) for file in told.fixed]
+    parts = [f"{what}, {file.name}:\n\n```yaml\n{file.text}```" for what, file in shown if file.name]
+    return "\n\n".join([explained(code), *parts])
+
+
+def _of_template(
+    workspace: Workspace, place: str, document: Document, line: int, column: int
+) -> tuple[str, Span] | None:
+    """An input, where it is declared, given or used, and what a fan-out adds."""
+    if (use := inputs.at(workspace, place, line, column)) is not None:
+        said = inputs.declared(workspace, place, use.input.home).get(use.input.name)
+        if use.how == "declared" or said is None:
+            return None
+        about_it = fields.declared_input(said)
+        return f"**input `{use.input.name}`**\n\n{about_it}\n\nDeclared in {use.input.home}", use.span
+    if (found := inputs.fanned(document, line, column)) is not None:
+        name, steps = found
+        values = document.value
+        for step in steps:
+            values = values[step]
+        listed = ", ".join(map(str, values)) if isinstance(values, list) else ""
+        return f"**{name.root}{'.' if name.leaf else ''}{name.leaf}**\n\nOne of: {listed}", name.span
+    return None
 
 
 def written_at(document: Document, line: int, column: int) -> tuple[Steps, Span] | None:

@@ -3,7 +3,6 @@
 One table says it for all kinds. Completion, definition, references and rename are read from it.
 """
 
-import posixpath
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -100,11 +99,9 @@ def mentions(document: Document) -> Iterator[Mention]:
                 yield Mention(pattern.what, whole, *found)
 
 
-def uses(document: Document) -> list[str]:
-    """The paths of the modules a file takes tiers and phases from, as findings show them; remote ones left out."""
-    found = (each for each in mentions(document) if each.what in MODULES)
-    here = [each.name for each in found if not each.name.startswith(REMOTE)]
-    return [posixpath.normpath(posixpath.join(posixpath.dirname(document.path), name)) for name in here]
+def used(document: Document) -> list[str]:
+    """The modules a file takes tiers and phases from, as it names them."""
+    return [each.name for each in mentions(document) if each.what in MODULES]
 
 
 def _fanned_out(document: Document) -> Iterator[str]:

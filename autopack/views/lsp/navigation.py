@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lsprotocol.types import (
+    DocumentLink,
     DocumentSymbol,
     Location,
     Position,
@@ -21,12 +22,14 @@ from autopack.spec import shipped
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
 from autopack.spec.scalars import WORDS
+from autopack.views.lsp import inputs
 from autopack.views.lsp.completion import SHIPPED
-from autopack.views.lsp.mentions import Mention, mentions
+from autopack.views.lsp.mentions import MODULES, Mention, mentions
 from autopack.views.lsp.places import Text
 from autopack.views.lsp.workspace import Workspace
 
 ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+WILD = frozenset("*?[")
 TOP = Range(Position(0, 0), Position(0, 0))
 
 
@@ -35,27 +38,61 @@ class Refused(Exception):
 
 
 def definition(workspace: Workspace, place: str, position: Position) -> list[Location]:
+    if (spans := _of_template(workspace, place, position)) is not None:
+        return _locations(workspace, place, spans)
     name = _name(workspace, place, position)
     if name is None:
         return []
     if name.what.endswith(" file"):
         return list(_files(workspace, place, name))
-    root = workspace.root(place)
     declared = [each for each in workspace.same(place, name) if each.declares]
     if name.what in ("category", "profile", "model"):
         declared = declared[:1]  # the nearest of a chain wins
-    found = (workspace.location(root, each.span) for each in declared)
-    return [each for each in found if each is not None]
+    return _locations(workspace, place, [each.span for each in declared])
 
 
 def references(workspace: Workspace, place: str, position: Position, *, declarations: bool) -> list[Location]:
+    if (use := _input(workspace, place, position)) is not None:
+        uses = inputs.same(workspace, place, use.input)
+        return _locations(workspace, place, [each.span for each in uses if declarations or each.how != "declared"])
     name = _name(workspace, place, position)
     if name is None or name.what.endswith(" file"):
         return []
-    root = workspace.root(place)
     wanted = (each for each in workspace.same(place, name) if declarations or not each.declares)
-    found = (workspace.location(root, each.span) for each in wanted)
+    return _locations(workspace, place, [each.span for each in wanted])
+
+
+def links(workspace: Workspace, place: str) -> list[DocumentLink]:
+    """The files that a file names, each where it is named."""
+    document = workspace.document(place)
+    text = workspace.text(place)
+    named = (each for each in mentions(document) if each.what.endswith(" file")) if document else ()
+    found = ((each, list(_files(workspace, place, each))) for each in named if not WILD & set(each.name))
+    return [
+        DocumentLink(text.range(_bare(text, each.span)), target=files[0].uri, tooltip=each.what)
+        for each, files in found
+        if files
+    ]
+
+
+def _locations(workspace: Workspace, place: str, spans: Iterable[Span]) -> list[Location]:
+    found = (workspace.location(workspace.root(place), span) for span in spans)
     return [each for each in found if each is not None]
+
+
+def _input(workspace: Workspace, place: str, position: Position) -> inputs.Use | None:
+    text = workspace.text(place)
+    return inputs.at(workspace, place, *text.place(text.offset(position)))
+
+
+def _of_template(workspace: Workspace, place: str, position: Position) -> list[Span] | None:
+    """Where an input is declared, or the values of a fan-out are; None where the cursor is on neither."""
+    if (use := _input(workspace, place, position)) is not None:
+        found = inputs.same(workspace, place, use.input)
+        return [each.span for each in found if each.how == "declared"]
+    document, text = workspace.document(place), workspace.text(place)
+    here = inputs.fanned(document, *text.place(text.offset(position))) if document else None
+    return [document.key_span(here[1])] if document and here else None
 
 
 def _name(workspace: Workspace, place: str, position: Position) -> Mention | None:
@@ -68,9 +105,11 @@ def _files(workspace: Workspace, place: str, name: Mention) -> Iterator[Location
     if name.name.startswith("builtin:") and kind in SHIPPED:
         folder = os.path.join(shipped.folder("rulesets"), SHIPPED[kind])
         found = [os.path.join(folder, f"{name.name.removeprefix('builtin:')}.yaml")]
-    elif any(sign in name.name for sign in "*?["):
+    elif WILD & set(name.name):
         root = workspace.root(place)
         found = [os.path.join(root, each.path) for each in workspace.governing(place).playbooks]
+    elif name.what in MODULES:
+        found = [each for each in (workspace.module_place(place, name.document, name.name),) if each]
     else:
         found = [os.path.normpath(os.path.join(os.path.dirname(place), name.name))]
     yield from (
@@ -82,6 +121,9 @@ def _files(workspace: Workspace, place: str, name: Mention) -> Iterator[Location
 
 
 def renameable(workspace: Workspace, place: str, position: Position) -> PrepareRenamePlaceholder | None:
+    if (use := _input(workspace, place, position)) is not None:
+        text = workspace.text(place)
+        return PrepareRenamePlaceholder(text.range(_bare(text, use.span)), use.input.name)
     name = _name(workspace, place, position)
     if name is None or name.what not in ("phase", "tier"):
         return None
@@ -91,7 +133,9 @@ def renameable(workspace: Workspace, place: str, position: Position) -> PrepareR
 
 
 def rename(workspace: Workspace, place: str, position: Position, new: str) -> WorkspaceEdit | None:
-    """Every token that means the phase or tier. Raises Refused."""
+    """Every token that means the phase, tier or input. Raises Refused."""
+    if (use := _input(workspace, place, position)) is not None:
+        return _renamed_input(workspace, place, use.input, new)
     name = _name(workspace, place, position)
     if name is None or name.what not in ("phase", "tier"):
         return None
@@ -128,6 +172,27 @@ def _permit(workspace: Workspace, place: str, name: Mention, new: str) -> None:
     if granted and len(holders) > 1:
         where = f"{granted[0].document.path}:{granted[0].span.line}"
         raise Refused(f'the grant in {where} is for "{name.name}" of {", ".join(holders)}; give each its own first')
+
+
+def _renamed_input(workspace: Workspace, place: str, wanted: inputs.Input, new: str) -> WorkspaceEdit:
+    """Raises Refused."""
+    if not inputs.NAME.fullmatch(new):
+        raise Refused(f'"{new}" can\'t be an input: letters, digits and `_`, not starting with a digit')
+    known = inputs.declared(workspace, place, wanted.home)
+    if wanted.name not in known:
+        raise Refused(f'{wanted.home} declares no input "{wanted.name}"')
+    if new in known and new != wanted.name:
+        raise Refused(f'"{new}" is taken in {wanted.home}')
+    uses = inputs.same(workspace, place, wanted)
+    if (odd := next((each for each in uses if not each.exact), None)) is not None:
+        raise Refused(f"{odd.document.path}:{odd.span.line} spells its text in a way that can't be edited for you")
+    changes: dict[str, list[TextEdit]] = {}
+    for each in uses:
+        holder = os.path.normpath(os.path.join(workspace.root(place), each.document.path))
+        text = workspace.text(holder)
+        written = new if each.how == "used" else _as_id(text, each.span, new)
+        changes.setdefault(workspace.uri(holder), []).append(TextEdit(text.range(_bare(text, each.span)), written))
+    return WorkspaceEdit(changes=changes)
 
 
 def _bare(text: Text, span: Span) -> Span:

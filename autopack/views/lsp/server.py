@@ -9,7 +9,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
 import autopack
-from autopack.views.lsp import completion, findings, hover, navigation
+from autopack.views.lsp import completion, findings, formatting, hover, navigation
 from autopack.views.lsp.workspace import Workspace
 
 PAUSE_S = 0.15  # between the last change and its findings: most people's pause between two words
@@ -24,6 +24,7 @@ class Server(LanguageServer):
         # after a form feed or U+2028 would land in the wrong place.
         super().__init__("autopack", autopack.__version__, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
         self.desk = Workspace()
+        self.asked_to_end = False
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._shown: dict[str, set[str]] = {}  # places that have findings in the editor, by root
 
@@ -103,6 +104,10 @@ def _documents(server: Server) -> None:
         for root in roots:
             server.changed(os.path.join(root, "autopack.yaml"))
 
+    @server.feature(lsp.SHUTDOWN)
+    def ending(_params: None) -> None:
+        server.asked_to_end = True
+
 
 def _watches(capabilities: lsp.ClientCapabilities) -> bool:
     about = capabilities.workspace and capabilities.workspace.did_change_watched_files
@@ -111,7 +116,7 @@ def _watches(capabilities: lsp.ClientCapabilities) -> bool:
 
 def _answers(server: Server) -> None:
     @server.feature(
-        lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=[" ", ":", "[", "{", ",", "-"])
+        lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=[" ", ":", "[", "{", ",", "-", ".", "|"])
     )
     def complete(params: lsp.CompletionParams) -> lsp.CompletionList:
         items = completion.completions(server.desk, _place(params.text_document.uri), params.position)
@@ -134,8 +139,20 @@ def _answers(server: Server) -> None:
     def outlined(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
         return navigation.symbols(server.desk, _place(params.text_document.uri))
 
+    @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_LINK)
+    def linked(params: lsp.DocumentLinkParams) -> list[lsp.DocumentLink]:
+        return navigation.links(server.desk, _place(params.text_document.uri))
+
 
 def _edits(server: Server) -> None:
+    @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
+    def formatted(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit]:
+        """As `autopack fmt`; what can't be laid out is said and stays."""
+        try:
+            return formatting.formatted(server.desk, _place(params.text_document.uri))
+        except formatting.Left as error:
+            raise JsonRpcInvalidParams(message=str(error)) from error
+
     @server.feature(
         lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix])
     )

@@ -5,6 +5,7 @@ costs more than a check.
 """
 
 import os
+import posixpath
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +19,11 @@ from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import Document, read
-from autopack.spec.files import PROJECT
+from autopack.spec.files import PROJECT, cached
 from autopack.spec.load import Government, check, government, load
+from autopack.spec.lock import LOCK, Unreadable, pins
 from autopack.spec.source import BYTES_MAX, readable
-from autopack.views.lsp.mentions import REMOTE, Mention, mentions, uses
+from autopack.views.lsp.mentions import REMOTE, Mention, mentions, used
 from autopack.views.lsp.places import Text, holds
 
 T = TypeVar("T")
@@ -209,8 +211,38 @@ class Workspace:
         for document in waiting:
             if document.path not in found:
                 found[document.path] = document
-                waiting += filter(None, (self._module(root, path) for path in uses(document)))
+                waiting += filter(None, (self._module(root, path) for path in self.uses(root, document)))
         return list(found.values())
+
+    def uses(self, root: str, document: Document) -> list[str]:
+        """The paths of the modules a file takes tiers and phases from; remote ones left out."""
+        found = (self.module(root, document, named) for named in used(document))
+        return [path for path in found if path is not None]
+
+    def module(self, root: str, document: Document, named: str) -> str | None:
+        """A module's path: from its user's folder or, where there is nothing, from the project's."""
+        if named.startswith(REMOTE):
+            return None
+        near = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), named))
+        far = posixpath.normpath(named)
+        return near if self._there(root, near) or not self._there(root, far) else far
+
+    def module_place(self, place: str, document: Document, named: str) -> str | None:
+        """Where a module is: in the checkout or, where the lock pins it and it was fetched, among what is kept."""
+        root = self.root(place)
+        if not named.startswith(REMOTE):
+            path = self.module(root, document, named)
+            return os.path.normpath(os.path.join(root, path)) if path else None
+        try:
+            with open(os.path.join(root, LOCK), "rb") as file:
+                pin = pins(file.read()).get(named)
+        except (OSError, Unreadable):
+            return None
+        return None if pin is None else cached(pin.sha256)
+
+    def _there(self, root: str, path: str) -> bool:
+        place = os.path.normpath(os.path.join(root, path))
+        return place in self.buffers or os.path.isfile(place)
 
     def _module(self, root: str, path: str) -> Document | None:
         place = os.path.normpath(os.path.join(root, path))
@@ -229,8 +261,9 @@ class Workspace:
         documents = self.related(place)
         found = (each for document in documents for each in mentions(document))
         alike = [each for each in found if each.what == name.what and each.name == name.name]
-        homes = _homes(name, alike)
-        within = {each.path for each in documents if each.path in homes or not homes.isdisjoint(uses(each))}
+        root = self.root(place)
+        homes = _homes(name, alike, self.uses(root, name.document))
+        within = {each.path for each in documents if each.path in homes or not homes.isdisjoint(self.uses(root, each))}
         across = name.what == "phase"
         reached = (each for each in alike if each.document.path in within or (across and each.document.kind in ACROSS))
         return list({each.span: each for each in reached}.values())
@@ -242,15 +275,15 @@ class Workspace:
         if kind in ACROSS or (what == "profile" and kind != "ci") or what == "category":
             return found
         own = self.last_document(place)
-        within = {self.path(place), *(uses(own) if own else ())}
+        within = {self.path(place), *(self.uses(self.root(place), own) if own else ())}
         return [each for each in found if each.document.path in within]
 
 
-def _homes(name: Mention, alike: Iterable[Mention]) -> set[str]:
+def _homes(name: Mention, alike: Iterable[Mention], modules: Iterable[str]) -> set[str]:
     """The files that declare what a name means; its own where none does, so that it is at least found there."""
     declaring = {each.document.path for each in alike if each.declares}
     everywhere = name.what in ("category", "profile") or name.document.kind in ACROSS
     if everywhere:
         return declaring | {each.document.path for each in alike}
     own = name.document.path
-    return {own} if own in declaring else declaring & set(uses(name.document)) or {own}
+    return {own} if own in declaring else declaring & set(modules) or {own}
