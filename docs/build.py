@@ -46,7 +46,6 @@ LAYERS = {
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {},
     "ruleset": {
-        "budget.phases": "More phases are an error (AP6002).",
         "aging": "Every run counts its issues anew.",
         "landing": "Fixed: on a moved head CI always runs again.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",

@@ -1,11 +1,10 @@
 """How phases and runs end: stopped, out of time, and the last look that decides the terminal state."""
 
-from dataclasses import replace
-
 from autopack.plan.model import Plan, PlanTier
 from autopack.run import events as ev
 from autopack.run import issues
 from autopack.run.effects import CallModel, CloseRun, Land, phase_of
+from autopack.run.frozen import replace
 from autopack.run.state import DONE, ENDED, Failure, PhaseState, PhaseStateName, RunState, blemishes, with_phases
 from autopack.run.turn import stopped
 

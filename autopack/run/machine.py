@@ -34,7 +34,7 @@ head at most once for each phase of the plan.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autopack.plan import model as plan_model
@@ -58,6 +58,7 @@ from autopack.run.effects import (
     phase_of,
 )
 from autopack.run.ending import closed, deadlines, time_passed
+from autopack.run.frozen import replace
 from autopack.run.settling import move, needs_met, settle
 from autopack.run.state import ENDED, Failure, PhaseState, PhaseStateName, RunState
 from autopack.run.turn import Turn, book, stopped, wish

@@ -1,11 +1,10 @@
 """What a phase does: the guards and actions that the transition table names, one small function each."""
 
-from dataclasses import replace
-
 from autopack.plan.model import AUDITOR_ASKS
 from autopack.run import events as ev
 from autopack.run import issues
 from autopack.run.effects import ApplyReply, CallModel, Evidence, ReadReview, Rebase
+from autopack.run.frozen import replace
 from autopack.run.state import Candidate, Reason, Review
 from autopack.run.turn import (
     Turn,

@@ -1,7 +1,6 @@
 """What follows every event: dependents are released or skipped, who waits for money is asked, ready phases begin."""
 
 from bisect import insort
-from dataclasses import replace
 
 from autopack.plan.model import Plan, PlanPhase
 from autopack.run import events as ev
@@ -9,6 +8,7 @@ from autopack.run import issues, ledger
 from autopack.run import phase as do
 from autopack.run.effects import CloseRun
 from autopack.run.ending import end_all, ended, unclean_tier
+from autopack.run.frozen import replace
 from autopack.run.state import ENDED, Failure, PhaseState, PhaseStateName, RunState, RunStateName, with_phases
 from autopack.run.turn import Turn, begin_attempt, send, stopped, wish
 

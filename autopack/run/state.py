@@ -1,7 +1,7 @@
 """What a run is at one moment: a frozen value, folded from the plan and its events, with its wishes inside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -9,6 +9,7 @@ from autopack.plan.model import Ask, Plan, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role
+from autopack.run.frozen import replace
 from autopack.run.issues import Issues
 from autopack.run.ledger import Ledger
 

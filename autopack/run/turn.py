@@ -1,6 +1,6 @@
 """One turn of the machine: what a row looks at, and the small steps its actions share (wish, reserve, book)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autopack.plan.model import Ask, Attempt, Plan, PlanPhase, SeverityUpgrade
@@ -8,6 +8,7 @@ from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
 from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState, with_phases
@@ -421,6 +422,9 @@ def failure_of(turn: Turn, reason: Reason, message: str) -> Failure:
     return Failure(reason, f'phase "{turn.phase.phase_id}", attempt {turn.phase.attempt}: {message}')
 
 
+OWNERS = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}
+
+
 def overrun_failure(turn: Turn) -> Failure:
     found = over(turn)
     assert found is not None
@@ -428,7 +432,9 @@ def overrun_failure(turn: Turn) -> Failure:
     if found.level == "tier":
         reason = "tier_caps"
     unit = "tokens" if found.dimension == "tokens" else "USD"
-    whose = {"phase": "its", "tier": "its tier's", "model": "its model's", "run": "the run's"}[found.level]
+    whose = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}[
+        found.level
+    ]
     knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
     words = (
         f"would pass {whose} cap of {found.cap:,f} {unit} ({found.used:,f} used, next call at most {found.asked:,f}). "

@@ -1,11 +1,11 @@
 """How near a budget is to its cap: recorded once for each share that the ruleset names."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 
 from autopack.plan.model import Plan
 from autopack.run import issues
+from autopack.run.frozen import replace
 from autopack.run.ledger import RUN
 from autopack.run.state import RunState, Warned
 

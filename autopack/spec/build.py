@@ -155,7 +155,7 @@ def _phase(phase: Whole) -> model.Phase:
 
 def ruleset(at: At, merged: Merged) -> model.Ruleset:
     """From a ruleset after `extends`, which is complete because every chain ends in the shipped default."""
-    value, origins = merged
+    value, origins, outvoted = merged
     where = _Origins(at, origins)
     return model.Ruleset(
         at=at,
@@ -188,6 +188,7 @@ def ruleset(at: At, merged: Merged) -> model.Ruleset:
         recheck=value["landing"]["recheck"],
         promotion=value["promotion"]["require"],
         origins=origins,
+        outvoted=outvoted,
     )
 
 

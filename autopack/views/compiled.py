@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.plan import canonical
+from autopack.plan.calibration import Calibration
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.plan.model import load as load_plan
@@ -37,6 +38,7 @@ class Compiled:
 
     plan: Plan
     spec: Spec | None
+    calibration: Calibration | None = None
 
 
 def project_root(start: Path) -> Path:
@@ -57,7 +59,7 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
     spec, problems = load(str(root), relative, inputs, today=today(), env=env)
-    plan = None
+    plan = calibration = None
     if spec is not None:
         project = spec.project
         backlog, calibration = known(root, project.artifacts.path, project.store, project.name)
@@ -67,7 +69,7 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     if spec is None or plan is None:
         errors = {found.code for found in problems if found.severity == "error"}
         raise Unusable(STALE if errors <= LOCK_CODES else FINDINGS)
-    return Compiled(plan, spec)
+    return Compiled(plan, spec, calibration)
 
 
 def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:

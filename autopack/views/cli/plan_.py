@@ -2,7 +2,9 @@
 
 import difflib
 import errno
+import gc
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,13 +12,15 @@ import click
 
 from autopack.journal.durable import put
 from autopack.plan import canonical
-from autopack.plan.model import digest
+from autopack.plan.calibration import Calibration
+from autopack.plan.model import Plan, digest
 from autopack.views import text
 from autopack.views.cli import selecting
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 from autopack.views.exits import ENVIRONMENT, STALE, USAGE
 
 STDOUT = "-"
+SAMPLES = 2_000
 TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the command line would be the answer to
 
 
@@ -33,6 +37,11 @@ TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
 @click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--jobs", type=click.IntRange(1), help="How many phases may be under way at once.")
+@click.option("--forecast", is_flag=True, help="Play it many times with the chances that runs have taught.")
+@click.option(
+    "--samples", type=click.IntRange(1, 1_000_000), default=SAMPLES, show_default=True, help="How many times."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds, equal forecasts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the frozen plan itself.")
 def command(
     *,
@@ -45,6 +54,9 @@ def command(
     inputs: tuple[str, ...],
     env: str | None,
     jobs: int | None,
+    forecast: bool,
+    samples: int,
+    seed: int,
     as_json: bool,
 ) -> int:
     """Compile PLAYBOOK and show waves, phases, models with reasons, prices and risk. Nothing is run."""
@@ -60,7 +72,24 @@ def command(
         if str(error):
             click.echo(f"autopack plan: {error}", err=True)
         return error.code
+    if forecast:
+        return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     sys.stdout.write(frozen if as_json or output == STDOUT else text.plan_screen(plan, digest(plan)) + "\n")
+    return 0
+
+
+def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: int, *, as_json: bool) -> int:
+    from autopack.views import forecast  # noqa: PLC0415 - the machine and a pool of processes, for this option only
+
+    gc.disable()  # what is played is small and short-lived
+    live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+    def told(done: int) -> None:
+        if live:
+            click.echo(f"\rplayed {done:,} of {samples:,}" if done < samples else "\r\x1b[K", nl=False, err=True)
+
+    found = forecast.forecast(plan, calibration, samples, seed, told)
+    click.echo(json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found))
     return 0
 
 
