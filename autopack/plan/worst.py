@@ -54,7 +54,7 @@ def of_plan(phases: Sequence[PlanPhase], pools: Mapping[str, int]) -> Worst:
 def of_phase(spec: Spec, phase: DraftPhase) -> Worst:
     """Everything goes wrong that may: every attempt, every patch of the Auditor's, every review asked for twice."""
     builders = [(attempt.ask, *attempt.fallbacks) for attempt in phase.attempts]
-    reviews = [(phase.auditors[0], *phase.audit_fallbacks), *((ask,) for ask in phase.auditors[1:])]
+    reviews = [(ask, *phase.audit_fallbacks) for ask in phase.auditors]
     patches = [(rung.ask, *rung.fallbacks) for rung in phase.patches]
     candidates = len(builders) + len(patches)
     calls = [*builders, *patches, *reviews * candidates * AUDITOR_ASKS]
