@@ -43,7 +43,8 @@ class DraftPhase:
     patches: tuple[Attempt, ...] = ()  # route
     why: str = ""  # route
     worst: Worst = NOTHING  # prove_budget
-    aged: tuple[str, ...] = ()  # escalate: the keys of aged issues that it has to do with
+    aged: tuple[str, ...] = ()  # age: the keys of aged issues that it has to do with
+    scheduled: tuple[str, ...] = ()  # age: the keys of aged issues that it was scheduled for
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
@@ -72,6 +73,7 @@ class Draft:
     caps: Caps | None = None
     safety_profile: str = "normal"
     run_scope: str = "multi_tier"
+    aged: tuple[str, ...] = ()  # age: the keys of all aged issues
     runs: tuple[tuple[str, ...], ...] = ()  # split: the ids of each run's phases
     problems: tuple[Problem, ...] = ()
 

@@ -65,6 +65,7 @@ def seal(draft: Draft) -> Plan:
         worst=total(of_runs(draft)),
         backlog_sha256=digest(draft.backlog),
         runs=_runs(draft) if len(draft.runs) > 1 else (),
+        aged=draft.aged,
         audit_policy=AuditPolicy(audit.major_issue, audit.same_failure, audit.attempts_used_up, audit.test_changes),
         not_clean=spec.ruleset.tier.not_clean[draft.safety_profile],  # type: ignore[arg-type]
         promotion=spec.ruleset.promotion,  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from autopack.plan.model import Ask, Attempt, Plan, PlanPhase, SeverityUpgrade
+from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
 from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
@@ -353,8 +353,7 @@ def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
     if not reports:
         return turn
     due = turn.plan.audit_policy.major_issue and major(turn, reports)
-    known = issues.record(turn.run.issues, staged(turn.plan, reports), _sighting(turn), upgrades(turn.plan))
-    turn = turn.with_run(issues=known)
+    turn = turn.with_run(issues=_recorded(turn, turn.run.issues, reports))
     return turn.with_phase(audit_due=True) if due else turn
 
 
@@ -362,20 +361,19 @@ def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
     """What was wrong with a change that is kept out goes on record; by itself it calls nobody in."""
     if not found:
         return turn
-    told = staged(turn.plan, found)
-    known = issues.record(turn.run.issues, told, _sighting(turn), upgrades(turn.plan), refused=True)
+    known = _recorded(turn, turn.run.issues, found, refused=True)
     return turn.with_run(issues=known)
 
 
-def staged(plan: Plan, reports: tuple[ev.ReportedIssue, ...]) -> tuple[ev.ReportedIssue, ...]:
-    """While a project only measures (stage baseline), every issue is a minor one."""
-    if plan.stage != "baseline":
-        return reports
-    return tuple(replace(issue, severity="minor") for issue in reports)
-
-
-def upgrades(plan: Plan) -> tuple[SeverityUpgrade, ...]:
-    return () if plan.stage == "baseline" else plan.severity_upgrades
+def _recorded(
+    turn: Turn, known: issues.Issues, found: tuple[ev.ReportedIssue, ...], *, refused: bool = False
+) -> issues.Issues:
+    """While a project only measures (stage baseline), every issue is a minor one and stays one."""
+    plan = turn.plan
+    if plan.stage == "baseline":
+        minor = tuple(replace(issue, severity="minor") for issue in found)
+        return issues.record(known, minor, _sighting(turn), refused=refused)
+    return issues.record(known, found, _sighting(turn), plan.severity_upgrades, aged=plan.aged, refused=refused)
 
 
 def _sighting(turn: Turn) -> issues.Sighting:
@@ -385,7 +383,7 @@ def _sighting(turn: Turn) -> issues.Sighting:
 
 def major(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> bool:
     """Whether one of them counts as major, by itself or by a rule of the ruleset."""
-    alone = issues.record({}, staged(turn.plan, reports), _sighting(turn), upgrades(turn.plan))
+    alone = _recorded(turn, {}, reports)
     return any(issue.effective_severity == "major" for issue in alone.values())
 
 
