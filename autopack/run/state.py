@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from autopack.plan.model import Ask, Plan, PlanTier
+from autopack.plan.model import Ask, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role
@@ -284,23 +284,3 @@ def blemishes(run: RunState, tier: PlanTier) -> tuple[str, ...]:
     if majors > tier.major_issues:
         found.append(f"{majors} major issues of {tier.major_issues}")
     return tuple(found)
-
-
-def eligible(plan: Plan, run: RunState) -> bool:
-    """promotion_eligible_to_main: DONE_SUCCESS, every tier clean, and no more debt than the ruleset lets through."""
-    if run.state != "DONE_SUCCESS" or any(blemishes(run, tier) for tier in plan.tiers):
-        return False
-    debt = debt_status(plan, run)
-    return debt == "clean" or (plan.promotion == "clean_tiers" and debt == "has_minor_issues")
-
-
-Debt = Literal["clean", "has_minor_issues", "excess_minor_issues"]
-
-
-def debt_status(plan: Plan, run: RunState) -> Debt:
-    """What the run leaves behind: nothing, issues within what is tolerated, or more than the run or a tier may have."""
-    minors = issues.count(run.issues, "minor")
-    if not minors and not issues.count(run.issues, "major"):
-        return "clean"
-    over = any(issues.count(run.issues, "minor", tier_id=tier.tier_id) > tier.minor_issues for tier in plan.tiers)
-    return "excess_minor_issues" if over or minors > plan.caps.minor_issues else "has_minor_issues"

@@ -217,15 +217,15 @@ class Hands:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
         ref, phase = self._branch(), self.plan.phase(effect.phase_id)
         tree = self._snapshot(effect, int(ticket.at))
-        message = f"{phase.name}\n\n{git.trailers(effect.trailers)}"
+        message = snapshot_message(phase.name, effect.trailers)
         commit = self.repository.commit(tree, [effect.head], message, int(ticket.at), AUTHOR)
         if not self.repository.advance(ref, commit, effect.head):
             head = self.repository.branch_head(ref)
             if head is None:
                 raise git.GitError(self.repository.place, f"{ref} is gone", "Somebody deleted it; start a new run.")
             return ev.HeadMoved("", 0.0, head)
-        tag = f"autonomous/{self.run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
-        self.repository.tag(tag, commit, f"{phase.name} of run {self.run_id}\n", int(ticket.at), AUTHOR)
+        tag = landed_tag(self.run_id, phase)
+        self.repository.tag(tag, commit, tag_message(phase.name, self.run_id), int(ticket.at), AUTHOR)
         return ev.Landed("", 0.0, commit, tag)
 
     def close_run(self, effect: ef.CloseRun, _ticket: Ticket) -> ev.Event:
@@ -363,6 +363,19 @@ class Hands:
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
+
+
+def snapshot_message(name: str, trailers: Mapping[str, str]) -> str:
+    """What a phase's commit says."""
+    return f"{name}\n\n{git.trailers(trailers)}"
+
+
+def landed_tag(run_id: str, phase: PlanPhase) -> str:
+    return f"autonomous/{run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
+
+
+def tag_message(name: str, run_id: str) -> str:
+    return f"{name} of run {run_id}\n"
 
 
 def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:

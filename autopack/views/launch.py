@@ -89,7 +89,7 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
 def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -> tuple[str, Plan, Options]:
     """The name, plan and options of a run that goes on where a budget stopped `run_id`. Raises NotStarted."""
     with open_store(place.store, create=False) as store:
-        plan, run = _folded(store, run_id)
+        plan, run = folded(store, run_id)
         taken = {found.run_id for found in store.runs()}
     if not run.done:
         raise NotStarted(f"run {run_id} has not ended; go on with: autopack resume {run_id}")
@@ -139,7 +139,7 @@ def take_up(place: Place, run_id: str, observe: Observe) -> RunState:
 def peek(place: Place, run_id: str) -> tuple[Plan, RunState]:
     """A run as its journal tells it, without touching it. Raises UnknownRun, JournalDamaged, StoreMissing."""
     with open_store(place.store, create=False) as store:
-        return _folded(store, run_id)
+        return folded(store, run_id)
 
 
 def ask_to_cancel(place: Place, run_id: str, by: str) -> None:
@@ -157,7 +157,7 @@ def _drive(place: Place, store: Store, run_id: str, observe: Observe) -> RunStat
         home = _private_home(place, run_id)
         stack.callback(_put_away, home)
         git.sweep(home)
-        plan, state = _folded(store, run_id)
+        plan, state = folded(store, run_id)
         if not state.done:
             state = _driven(place, store, writer, home, plan, state, observe)
         backlogged.fold(store, plan, state, time.time())
@@ -212,7 +212,8 @@ def _private_places(place: Place, home: Path) -> tuple[str, ...]:
     return tuple(map(str, (place.root, place.repository, place.folder, home.parent)))
 
 
-def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+    """A run as its journal tells it. Raises UnknownRun, JournalDamaged."""
     found = store.run(run_id)
     plan = load(store.plan(run_id))
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))

@@ -9,7 +9,8 @@ from autopack.plan import canonical
 from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
 from autopack.run.ledger import RUN
-from autopack.run.state import ENDED, PhaseState, RunState, Warned, blemishes, debt_status, eligible, tier_state
+from autopack.run.promotion import debt_status, eligible
+from autopack.run.state import ENDED, PhaseState, RunState, Warned, blemishes, tier_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,11 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
         "phases_done": len(plan.phases) - run.left,
         "phases": len(plan.phases),
         "elapsed_s": round(run.elapsed_s, 3),
+        "ci_runs": sum(phase.ci_runs for phase in run.phases.values()),
+        "debt_status": debt_status(plan, run),
+        "safety_profile": plan.safety_profile,
+        "run_scope": plan.run_scope,
+        "promotion_eligible_to_main": run.done and eligible(plan, run),
     }
 
 

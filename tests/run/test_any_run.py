@@ -31,7 +31,8 @@ from autopack.run.effects import (
 )
 from autopack.run.ledger import RUN
 from autopack.run.machine import next_deadline_s, react, start, unwanted
-from autopack.run.state import ENDED, RunState, blemishes, eligible, tier_state
+from autopack.run.promotion import eligible
+from autopack.run.state import ENDED, RunState, blemishes, tier_state
 from tests.run.story import BASE, issue, phase, plan
 from tests.run.test_machine import LEGAL
 

@@ -24,7 +24,8 @@ from autopack.run.effects import (
 )
 from autopack.run.ledger import RUN, ZERO, Amount
 from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, unwanted
-from autopack.run.state import blemishes, debt_status, eligible, tier_state
+from autopack.run.promotion import debt_status, eligible
+from autopack.run.state import blemishes, tier_state
 from autopack.run.turn import Turn
 from tests.run.story import BASE, Story, phase, plan, refold, with_patches
 

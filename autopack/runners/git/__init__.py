@@ -22,10 +22,11 @@ from autopack.runners.git.past import merge_base, write_specs
 from autopack.runners.git.pool import Pool, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
-from autopack.runners.git.tree import Entry, FileChange, Stat
+from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
 
 __all__ = [
     "BranchInUse",
+    "Commit",
     "Conflict",
     "DiskFull",
     "Entry",
@@ -41,6 +42,7 @@ __all__ = [
     "RefRefused",
     "Repository",
     "Stat",
+    "Tag",
     "TagRefused",
     "TreeRefused",
     "Worktree",
