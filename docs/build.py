@@ -47,14 +47,8 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {},
     "ruleset": {
         "aging": "Every run counts its issues anew.",
-        "landing": "Fixed: on a moved head CI always runs again.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
         "category_defaults.advice": "No advice is given.",
-    },
-    "ci": {
-        "baseline": "The base commit is not tested: its failures block, too.",
-        "preflight": "A tool that is missing ends the run at once.",
-        "profiles.*.steps[].when": "Every step always runs.",
     },
     "models": {
         **{

@@ -208,6 +208,7 @@ class RunState:
     `active` names the phases under way, in the order they began, and `left` counts those that have not ended: both
     follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.
+    `standing` names, by CI profile, the blob of what is red on the base commit.
     """
 
     run_id: str
@@ -227,6 +228,7 @@ class RunState:
     active: tuple[str, ...] = ()
     left: int = 0
     warnings: tuple[Warned, ...] = ()
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

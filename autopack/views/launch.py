@@ -35,6 +35,7 @@ from autopack.views import artifacts, backlogged
 from autopack.views.projection import row
 
 REPLAY = "replay"
+BASES = ".bases"  # in the artifacts folder: what CI said of base commits
 
 Observe = Callable[[Plan, RunState, ev.Event | None], None]
 
@@ -96,7 +97,7 @@ def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -
     if run.state != "DONE_FAILED_BUDGET_EXHAUSTED":
         fact = f"run {run_id} ended in {run.state}, which no budget can mend"
         raise NotStarted(f"{fact}; start a new run with `autopack run`")
-    return next_run_id(run_id, taken), continued(plan, run, caps), _kept(place.run_folder(run_id))
+    return next_run_id(run_id, taken), continued(plan, run, caps), kept(place.run_folder(run_id))
 
 
 def go_on(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
@@ -123,7 +124,7 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     fixed = _named(pinned(plan, commit), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
-    _prepare(place.folder)
+    prepare(place.folder)
     with open_store(place.store, create=True) as store:
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
         _keep(place.run_folder(run_id), options)
@@ -176,7 +177,7 @@ def _driven(
         pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
         standing = store.freeze(plan.project, run_id, backlogged.committed(repository, plan.base_commit or ""))
         cancelled = _cancelled_by(place, run_id) is not None
-        options = _kept(place.run_folder(run_id))
+        options = kept(place.run_folder(run_id))
         client = LiteLLM() if cancelled else _client(plan, options)
         driver = Driver(
             plan=plan,
@@ -194,6 +195,7 @@ def _driven(
                 _called(plan, options),
                 standing,
                 _private_places(place, home),
+                str(place.folder / BASES),
             ),
             now=time.monotonic,
             wall=time.time,
@@ -219,7 +221,7 @@ def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
 
 
-def _prepare(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     try:
         artifacts.prepare(folder)
     except OSError as error:
@@ -327,13 +329,14 @@ def _called(plan: Plan, options: Options) -> frozenset[str]:
 
 
 def _keep(folder: Path, options: Options) -> None:
-    kept = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
-    write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
+    said = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
+    write(folder / "options.json", json.dumps(said, sort_keys=True).encode())
 
 
-def _kept(folder: Path) -> Options:
+def kept(folder: Path) -> Options:
+    """What a run was started with."""
     try:
-        kept: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
+        found: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
     except FileNotFoundError:
         return Options()
-    return Options(kept.get("cassette"), kept.get("record"), bool(kept.get("replay_all")))
+    return Options(found.get("cassette"), found.get("record"), bool(found.get("replay_all")))

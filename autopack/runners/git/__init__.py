@@ -18,7 +18,7 @@ from autopack.runners.git.errors import (
     TreeRefused,
 )
 from autopack.runners.git.folder import remove_tree, sweep
-from autopack.runners.git.past import merge_base, write_specs
+from autopack.runners.git.past import commits_between, merge_base, write_specs
 from autopack.runners.git.pool import Pool, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
@@ -46,6 +46,7 @@ __all__ = [
     "TagRefused",
     "TreeRefused",
     "Worktree",
+    "commits_between",
     "fetch_file",
     "merge_base",
     "open_repository",

@@ -29,6 +29,7 @@ VERBS = {
     "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
+    "rerun": "Run again what failed or has changed; what still holds is taken over.",
     "cancel": "Stop a run; what has landed stays.",
     "runs": "List the runs of this project.",
     "status": "Show how a run stands.",
