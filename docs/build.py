@@ -52,8 +52,8 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     },
     "models": {
         **{
-            f"providers.*.{name}": "Only `concurrency` is held."
-            for name in ("requests_per_minute", "tokens_per_minute", "weekly_tokens", "soft_limit")
+            f"providers.*.{name}": "Only `concurrency` and what holds by the minute is held."
+            for name in ("weekly_tokens", "soft_limit")
         },
     },
 }

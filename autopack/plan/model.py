@@ -273,6 +273,14 @@ class AuditPolicy:
 
 
 @record
+class Quota:
+    """How fast a provider may be asked; None: as fast as there are places."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+
+@record
 class Carried:
     """A phase that an earlier run has landed: its commit is below `base_commit`, so it is COMPLETE from the start."""
 
@@ -357,6 +365,7 @@ class Plan:
     not_clean: Literal["mark", "fail_run"] = "mark"
     promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     budget_warnings: tuple[float, ...] = ()
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
     assumed: tuple[str, ...] = ()

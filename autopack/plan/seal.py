@@ -25,6 +25,7 @@ from autopack.plan.model import (
     PlanTier,
     Preflight,
     Profile,
+    Quota,
     Retry,
     SeverityUpgrade,
     Step,
@@ -70,6 +71,7 @@ def seal(draft: Draft) -> Plan:
         not_clean=spec.ruleset.tier.not_clean[draft.safety_profile],  # type: ignore[arg-type]
         promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
         budget_warnings=tuple(sorted(spec.ruleset.budget_warnings)),
+        quotas=_quotas(spec, used),
         severity_upgrades=tuple(
             SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
             for rule in spec.ruleset.severity_upgrades
@@ -258,6 +260,16 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
         quota = spec.models.providers.get(provider)
         pools[f"provider:{provider}"] = (quota.concurrency if quota else None) or jobs
     return pools
+
+
+def _quotas(spec: Spec, used: list[str]) -> Mapping[str, Quota]:
+    providers = {spec.models.models[name].provider for name in used}
+    rows = {name: spec.models.providers[name] for name in sorted(providers) if name in spec.models.providers}
+    return {
+        name: Quota(row.requests_per_minute, row.tokens_per_minute)
+        for name, row in rows.items()
+        if row.requests_per_minute is not None or row.tokens_per_minute is not None
+    }
 
 
 def _models_used(draft: Draft) -> list[str]:
