@@ -118,6 +118,7 @@ class World:
         self.moves_are_legal(before)
         self.caps_hold()
         self.who_waits_will_be_asked()
+        self.what_is_kept_follows_from_the_phases()
 
     def next_event(self) -> ev.Event:
         self.clock += self.pick(0.0, 0.0, 0.5, 1.0, 3.0)
@@ -233,6 +234,12 @@ class World:
                 scope = f"tier:{tier.tier_id}"
                 assert (ledger.spent(scope) + ledger.reserved(scope)).tokens <= tier.token_cap
         assert set(ledger.held) == {k for k, e in self.run.pending.items() if isinstance(e, CallModel)}
+
+    def what_is_kept_follows_from_the_phases(self) -> None:
+        states = {name: each.state for name, each in self.run.phases.items()}
+        assert set(self.run.active) == {n for n, state in states.items() if state not in ENDED and state != "QUEUED"}
+        assert self.run.left == sum(state not in ENDED for state in states.values())
+        assert self.run.ledger.calls == sum(len(each.calls) for each in self.run.phases.values())
 
     def who_waits_will_be_asked(self) -> None:
         """A phase under way has exactly one wish, or waits for money that somebody else holds."""
