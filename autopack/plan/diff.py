@@ -20,19 +20,32 @@ GROUPS: tuple[Group, ...] = ("authority", "money", "risk", "graph", "instruction
 
 OF_PHASE: Mapping[Group, tuple[str, ...]] = {
     "authority": ("write", "read", "allow", "allowed_protected", "probes"),
-    "money": ("attempts", "audit", "token_cap", "cost_usd_max", "minutes_max", "worst"),
+    "money": (
+        *("attempts", "audit", "audit_fallbacks", "second_audit", "patches"),
+        *("token_cap", "cost_usd_max", "minutes_max", "worst"),
+    ),
     "risk": (
         *("category", "task_category", "complexity", "builder_mode", "high_risk", "severity", "ci", "auto_apply"),
         *("auditor_profile", "auditor_attempts", "limits"),
     ),
     "graph": ("needs", "tier_id", "index"),
     "instructions": (
-        *("name", "goal", "acceptance", "deliverables", "tags", "why", "builder_prompt", "auditor_prompt"),
+        *(
+            "name",
+            "goal",
+            "acceptance",
+            "deliverables",
+            "tags",
+            "why",
+            "builder_prompt",
+            "auditor_prompt",
+            "patch_prompt",
+        ),
     ),
 }
 OF_PLAN: Mapping[Group, tuple[str, ...]] = {
     "authority": ("base_branch", "integration_branch", "protected_branches", "protected_paths"),
-    "money": ("caps", "retry", "worst"),
+    "money": ("caps", "retry", "worst", "budget_warnings", "quotas"),
     "risk": ("safety_profile", "run_scope", "stage", "fail_fast", "severity_upgrades"),
     "graph": ("pools", "assumed", "carried", "continues", "runs"),
     "instructions": ("project", "playbook", "description", "inputs", "format_prompts"),
@@ -57,7 +70,7 @@ OF_TIER: Mapping[Group, tuple[str, ...]] = {
 }
 KEYED = {"phases": OF_PHASE, "tiers": OF_TIER, "models": OF_MODEL, "profiles": OF_PROFILE}
 CALLED = {"phases": "phase", "tiers": "tier", "models": "model", "profiles": "CI profile"}
-FOLLOWS = frozenset({"builder_prompt", "auditor_prompt", "why", "index", "worst"})
+FOLLOWS = frozenset({"builder_prompt", "auditor_prompt", "patch_prompt", "why", "index", "worst"})
 """Where other fields of the same thing changed, these say the same once more."""
 
 LADDERS: Mapping[str, tuple[str, ...]] = {

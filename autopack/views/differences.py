@@ -22,7 +22,7 @@ ABOUT = {
 }
 SIGNS = {"widened": "!", "raised": "!", "loosened": "!", "added": "+", "removed": "-"}
 MARKS = {"widened": "⚠️", "raised": "⚠️", "loosened": "⚠️", "added": "🆕", "removed": "🗑️"}
-NEVER_SHOWN = frozenset({"builder_prompt", "auditor_prompt", "format_prompts"})
+NEVER_SHOWN = frozenset({"builder_prompt", "auditor_prompt", "patch_prompt", "format_prompts"})
 CHARS = 44
 
 
