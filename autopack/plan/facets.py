@@ -35,7 +35,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs", "aged"),
-        *("severity_upgrades", "commit_issues", "promotion"),
+        *("severity_upgrades", "commit_issues", "promotion", "hooks"),
     ),
     "ci": ("profiles",),
     "base": ("base_branch", "base_commit", "backlog_sha256", "carried", "continues"),

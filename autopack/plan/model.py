@@ -331,6 +331,7 @@ class Plan:
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
     promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
+    hooks: Literal["refuse", "run", "skip"] = "refuse"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

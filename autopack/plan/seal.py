@@ -70,6 +70,7 @@ def seal(draft: Draft) -> Plan:
         ),
         commit_issues=spec.project.artifacts.commit_issues,
         promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
+        hooks=spec.ruleset.hooks,  # type: ignore[arg-type]
     )
 
 
