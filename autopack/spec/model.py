@@ -6,13 +6,13 @@ later layer can complain about carries `at`, and `Spec.span` turns that into a p
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
+from autopack.spec.record import field, record
 from autopack.spec.rules.catalogue import provider
 
 Scalar = str | int | float | bool
@@ -22,13 +22,13 @@ Argv = tuple[str, ...]
 # --- project ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Artifacts:
     path: str
     commit_issues: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selector:
     """A selection with a name; `select` empty: everything."""
 
@@ -38,7 +38,7 @@ class Selector:
     exclude: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Project:
     """`safety_profile` and `run_scope` are None where the ruleset decides."""
 
@@ -63,7 +63,7 @@ class Project:
 # --- playbook ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input:
     """One declared input. `default` None: it must be given."""
 
@@ -75,7 +75,7 @@ class Input:
     description: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Budget:
     """Explicit caps of a playbook or a phase; None: not capped here.
 
@@ -91,14 +91,14 @@ class Budget:
     attempts: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     at: At
     write: tuple[str, ...]
     read: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class External:
     """Where taken-over code comes from, and its licence (an SPDX id)."""
 
@@ -107,7 +107,7 @@ class External:
     licence: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PhaseDefaults:
     """What phases of the playbook get where they say nothing."""
 
@@ -117,7 +117,7 @@ class PhaseDefaults:
     ci: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Phase:
     """One phase as written. `allow` holds the plain words, `allow_protected` the paths of `protected_paths: [...]`.
 
@@ -152,7 +152,7 @@ class Phase:
         return self.needs_at[self.needs.index(need)] if need in self.needs else self.at
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tier:
     """`needs` None: it needs the tier before it."""
 
@@ -165,7 +165,7 @@ class Tier:
     via: tuple[At, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Playbook:
     at: At
     name: str
@@ -180,7 +180,7 @@ class Playbook:
 # --- ruleset ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CategoryRule:
     """One row of policy; None: this row says nothing about it.
 
@@ -205,7 +205,7 @@ class CategoryRule:
     advice: str | None = None  # split | single_tier
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunBudget:
     """A run's caps. `cost_usd` None: no cap; `minor_issues_per_phase` times the number of phases."""
 
@@ -217,7 +217,7 @@ class RunBudget:
     cost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TierRule:
     """How a tier's caps follow from its phases. The mappings are keyed by safety profile."""
 
@@ -229,7 +229,7 @@ class TierRule:
     not_clean: Mapping[str, str]  # mark | fail_run
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Aging:
     """When a minor issue that keeps coming back counts as major; the mappings are keyed by safety profile."""
 
@@ -239,7 +239,7 @@ class Aging:
     action: str  # escalate | schedule
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SeverityUpgrade:
     """An issue that matches every given field is raised `to`."""
 
@@ -250,7 +250,7 @@ class SeverityUpgrade:
     complexity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AuditRule:
     """When the Auditor is called beside the categories that always need it."""
 
@@ -261,7 +261,7 @@ class AuditRule:
     test_changes: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retry:
     """Transient provider trouble: sent again after a wait that doubles up to `backoff_s_max`."""
 
@@ -271,7 +271,7 @@ class Retry:
     backoff_s_max: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What one patch may look like; `fuzz` is keyed by complexity."""
 
@@ -284,7 +284,7 @@ class Limits:
     fuzz: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grant:
     """What some phases may do beyond their own `allow`, on whose word and until when (a date, inclusive)."""
 
@@ -297,14 +297,14 @@ class Grant:
     until: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExternalRule:
     at: At
     sources: tuple[str, ...]
     licences: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ruleset:
     """The policy after `extends`: `at` is the file the project names, `origins` where each single value was written.
 
@@ -356,7 +356,7 @@ class Ruleset:
 # --- ci ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CiStep:
     """One command, an argv list. `junit` is the report it writes, relative to the worktree."""
 
@@ -369,7 +369,7 @@ class CiStep:
     allow_no_tests: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Profile:
     """A profile after `extends`: steps of the parent first, a step of the same id replaced in its place."""
 
@@ -379,7 +379,7 @@ class Profile:
     steps: tuple[CiStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Quarantine:
     at: At
     test: str
@@ -388,7 +388,7 @@ class Quarantine:
     until: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sandbox:
     at: At
     kind: str
@@ -401,14 +401,14 @@ class Sandbox:
     processes: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preflight:
     at: At
     attempts: int
     backoff_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ci:
     at: At
     name: str
@@ -425,7 +425,7 @@ class Ci:
 # --- models ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Price:
     """USD per million tokens. `cached_input` and `cached_write` None: charged as plain input."""
 
@@ -438,7 +438,7 @@ class Price:
     nominal: bool  # a made-up rate, so that budgets work where nothing is billed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """One entry of the catalogue. `price` None means `unmetered`; then `token_cap` is there."""
 
@@ -462,7 +462,7 @@ class Model:
         return provider(self.litellm)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """Model names in order of preference, for each role."""
 
@@ -471,7 +471,7 @@ class Route:
     auditor: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Routing:
     at: At
     complexity: Mapping[str, Route]
@@ -480,7 +480,7 @@ class Routing:
     never_downgrade: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Provider:
     """Quotas of one provider; None: no such limit."""
 
@@ -493,7 +493,7 @@ class Provider:
     soft_limit: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Models:
     at: At
     name: str
@@ -505,7 +505,7 @@ class Models:
 # --- scenario ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answers:
     """What a phase gets, in order; the last one repeats. Empty or None: nothing is said, so `*` or a default holds."""
 
@@ -521,7 +521,7 @@ class Answers:
     ci_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expected:
     """What must be true at the end, by phase id; None or absent: not checked."""
 
@@ -540,7 +540,7 @@ class Expected:
     promotion_eligible: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scenario:
     """`playbook` as it is written; `answers` may hold "*" for every phase that isn't named."""
 
@@ -557,7 +557,7 @@ class Scenario:
 # --- all of it ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spec:
     """One playbook with everything that governs it. `documents` is keyed by path as findings show it.
 
