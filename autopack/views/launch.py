@@ -202,7 +202,7 @@ def _driven(
             observe=lambda then, event: observe(plan, then, event),
             cancel_wanted=lambda: _cancelled_by(place, run_id),
             summary=lambda then: row(plan, then),
-            place=_project_key(place),
+            place=home.name,
         )
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
         with _signals(driver):
@@ -252,12 +252,8 @@ def _named(plan: Plan, run_id: str) -> Plan:
 def _private_home(place: Place, run_id: str) -> Path:
     """Outside any checkout, because test runners look for their configuration in the folders above."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "autopack" / f"{_project_key(place)}-{run_id}"
-
-
-def _project_key(place: Place) -> str:
-    """Tells projects of one machine apart, also where their runs have the same name and do the same."""
-    return hashlib.sha256(str(place.folder.resolve()).encode()).hexdigest()[:16]
+    project = hashlib.sha256(str(place.folder.resolve()).encode()).hexdigest()[:16]
+    return cache / "autopack" / f"{project}-{run_id}"
 
 
 def _put_away(home: Path) -> None:
