@@ -280,7 +280,8 @@ class _Wording:
             message = f"{_name(steps)} is one piece of text where a list belongs"
             yield problem("AP2004", message, self.span(steps), (), f"write `{_as_list(value)}`")
             return
-        message = f"{_name(steps)} is {_what(value)} where {_wanted(wanted)} belongs"
+        what = self.written(steps) if isinstance(value, float) else _what(value)  # 3.10 is no 3.1 to who wrote it
+        message = f"{_name(steps)} is {what} where {_wanted(wanted)} belongs"
         advice = None
         if "string" in wanted and isinstance(value, bool | int | float):
             advice = f'write `"{self.written(steps)}"` if text is meant'
