@@ -117,6 +117,18 @@ class PhaseDefaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Builder:
+    """Who does the work; all but the kind is for `command`."""
+
+    at: At
+    kind: str
+    run: Argv = ()
+    timeout_s: int | None = None
+    env_pass: tuple[str, ...] = ()
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
     """One phase as written. `allow` holds the plain words, `allow_protected` the paths of `protected_paths: [...]`.
 
@@ -137,7 +149,7 @@ class Phase:
     probes: tuple[Argv, ...] = ()
     ci: str | None = None
     budget: Budget | None = None
-    builder: str | None = None  # the kind: model
+    builder: Builder | None = None
     allow: tuple[str, ...] = ()
     allow_protected: tuple[str, ...] = ()
     external: External | None = None
