@@ -48,7 +48,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "stage": "Part of the plan; every stage behaves like `stewardship`.",
     },
     "ruleset": {
-        "budget.phases": "More phases are an error (AP6002).",
         "budget_warnings": "No warning is recorded.",
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",

@@ -261,7 +261,8 @@ def test_starter_playbooks_plan_with_the_builtins(name: str, models: str, rulese
     plan, problems = compile_spec(spec)
     assert problems == []
     assert plan is not None
-    assert plan.worst.cost_usd < Decimal(40)
+    assert plan.worst.cost_usd is not None
+    assert plan.worst.cost_usd < Decimal(45)
     assert not any("{{" in text or "{%" in text for phase in plan.phases for text in (phase.goal, *phase.write))
 
 

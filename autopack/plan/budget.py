@@ -1,167 +1,199 @@
-"""The proof: what a phase and a run can spend at most, and whether that fits the caps above it.
+"""The proof: whether what phases, tiers and runs can take at most fits the caps above them.
 
-Worst case = price x bounds x (attempts + audits of each, asked as often as one may be). A phase's own cap bounds it
-too, because every call is refused that does not fit; so the worst of a phase is the smaller of both. What a provider
-bills for calls that failed in between, or may have billed when a driver died, is not foreseen here; caps hold for it.
+What must fit for a run to have a chance (first attempts and mandatory audits) and does not is an error; what may go
+wrong and then does not fit is a warning, or an error where the ruleset or `safety_critical` says so. Each finding is
+at the cap that can't hold, with the phases that eat most of it.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import AUDITOR_ASKS, Ask, Plan, PlanPhase, Worst
-from autopack.plan.price import Price, upper_bound
+from autopack.plan.inherit import cap_at
+from autopack.plan.model import Worst
+from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
-from autopack.spec import model as spec_model
 from autopack.spec.at import At
-from autopack.spec.model import Spec
 
-PRIOR_INPUT_TOKENS = 6_000
-PRIOR_OUTPUT_TOKENS = 1_500
-PRIOR_ATTEMPTS = Decimal("1.4")
-"""What a call and a phase take where no run has taught us better; a stated guess, never part of the plan."""
+UNITS = {"tokens": "tokens", "cost_usd": "USD"}
+EATERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A cap and where it is written. `whose` is who may spend that: "the run"; `knob` what to raise."""
+
+    name: str
+    most: int | Decimal
+    whose: str
+    at: At
+    knob: str
 
 
 def prove_budget(draft: Draft) -> Draft:
     """Every phase with its worst case, and findings where a cap cannot hold."""
-    phases = tuple(replace(phase, worst=_worst(draft.spec, phase)) for phase in draft.phases)
-    after = replace(draft, phases=phases)
-    return after.found(*_proof(after))
-
-
-def total(worsts: Sequence[Worst]) -> Worst:
-    return Worst(
-        sum(w.calls for w in worsts), sum(w.tokens for w in worsts), sum((w.cost_usd for w in worsts), Decimal(0))
-    )
-
-
-def expected(plan: Plan, phase: PlanPhase) -> Decimal:
-    """USD a phase is likely to cost by the stated prior; 0 for unmetered models."""
-    calls = [phase.attempts[0].ask] + ([phase.audit] if phase.audited else [])
-    each = sum(
-        (upper_bound(PRIOR_INPUT_TOKENS, PRIOR_OUTPUT_TOKENS, plan.models[a.model].price) for a in calls), Decimal(0)
-    )
-    return min(each * PRIOR_ATTEMPTS, phase.worst.cost_usd)
-
-
-def price_of(model: spec_model.Model) -> Price | None:
-    """The frozen price row; what a catalogue leaves out is charged as plain input."""
-    if model.price is None:
-        return None
-    row = model.price
-    return Price(
-        row.input,
-        row.input if row.cached_input is None else row.cached_input,
-        row.input if row.cached_write is None else row.cached_write,
-        row.output,
-        row.as_of,
-    )
-
-
-def _worst(spec: Spec, phase: DraftPhase) -> Worst:
-    asks = [attempt.ask for attempt in phase.attempts]
-    if phase.audit is not None:
-        asks += [phase.audit] * len(phase.attempts) * AUDITOR_ASKS
-    tokens, cost = _dearest(spec, asks, phase["token_cap"])
-    own = phase.spec.budget
-    return Worst(len(asks), tokens, cost if own is None or own.cost_usd is None else min(cost, own.cost_usd))
-
-
-def _dearest(spec: Spec, asks: Sequence[Ask], token_cap: int) -> tuple[int, Decimal]:
-    """Tokens and USD when a phase spends all it may on the dearest tokens its calls can hold."""
-    pieces: list[tuple[Decimal, int]] = []
-    for ask in asks:
-        price = price_of(spec.models.models[ask.model])
-        pieces.append((upper_bound(1, 0, price), ask.input_tokens_max))
-        pieces.append((upper_bound(0, 1, price), ask.output_tokens_max))
-    left, cost = token_cap, Decimal(0)
-    for each, tokens in sorted(pieces, reverse=True):
-        taken = min(tokens, left)
-        left, cost = left - taken, cost + taken * each
-    return token_cap - left, cost
-
-
-def _call(spec: Spec, ask: Ask) -> Worst:
-    price = price_of(spec.models.models[ask.model])
-    tokens = ask.input_tokens_max + ask.output_tokens_max
-    return Worst(1, tokens, upper_bound(ask.input_tokens_max, ask.output_tokens_max, price))
-
-
-def _first_try(spec: Spec, phase: DraftPhase) -> Worst:
-    """What must fit for the phase to have a chance: one attempt and, where mandatory, one audit."""
-    asks = [phase.attempts[0].ask]
-    if not phase["auto_apply"] and phase.audit is not None:
-        asks.append(phase.audit)
-    return total([_call(spec, ask) for ask in asks])
-
-
-def _proof(draft: Draft) -> Iterator[Problem]:
-    caps = draft.caps
+    known: dict[tuple[Any, ...], tuple[Worst, Worst]] = {}
+    phases, first = [], {}
     for phase in draft.phases:
-        yield from _first_against_own(draft.spec, phase)
-    if caps is None or not draft.phases:
+        key = _decides(phase)
+        if key not in known:
+            known[key] = of_phase(draft.spec, phase), first_try(draft.spec, phase)
+        worst, first[phase.spec.id] = known[key]
+        phases.append(replace(phase, worst=worst))
+    after = replace(draft, phases=tuple(phases))
+    return after.found(*_proof(after, first))
+
+
+def of_runs(draft: Draft) -> tuple[Worst, ...]:
+    """The worst case of each run, in order."""
+    by_id = {phase.spec.id: phase for phase in draft.phases}
+    return tuple(_of_run(draft, [by_id[name] for name in run]) for run in draft.runs)
+
+
+def at_once(draft: Draft) -> int:
+    """How many phases get on side by side whatever else they wait for: the narrowest pool all of them go through."""
+    providers = {draft.spec.models.models[ask.model].provider for phase in draft.phases for ask in phase.asks}
+    quotas = (draft.spec.models.providers.get(name) for name in providers)
+    return min([draft.jobs, *(quota.concurrency for quota in quotas if quota and quota.concurrency)])
+
+
+def _decides(phase: DraftPhase) -> tuple[Any, ...]:
+    """What the sums of a phase follow from; its ladder is the very object that other phases of its kind have."""
+    own = phase.spec.budget
+    caps = (None, None) if own is None else (own.cost_usd, own.minutes)
+    asks = (id(phase.attempts), id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks))
+    return (*asks, phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
+
+
+def _of_run(draft: Draft, phases: Sequence[DraftPhase]) -> Worst:
+    needs = {phase.spec.id: phase.needs for phase in phases}
+    return together(needs, {phase.spec.id: phase.worst for phase in phases}, at_once(draft))
+
+
+# --- findings -----------------------------------------------------------------------------------------------------
+
+
+def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
+    by_id = {phase.spec.id: phase for phase in draft.phases}
+    for phase in draft.phases:
+        yield from _first_against_own(draft, phase, first[phase.spec.id])
+    for number, run in enumerate(draft.runs, 1):
+        whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
+        phases = [by_id[name] for name in run]
+        needed = total([first[name] for name in run])
+        for cap in _caps_of_run(draft, whose):
+            yield from _against(draft, cap, phases, needed, _of_run(draft, phases))
+        yield from _minutes(draft, whose, phases)
+        for tier, cap in _caps_of_tiers(draft, phases):
+            yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(draft, tier))
+
+
+def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
+    caps = draft.caps
+    if caps is None:
         return
-    first = total([_first_try(draft.spec, phase) for phase in draft.phases])
-    worst = total([phase.worst for phase in draft.phases])
-    yield from _against(draft, "tokens", first.tokens, worst.tokens, caps.tokens)
+    yield Cap("tokens", caps.tokens, whose, cap_at(draft.spec, "tokens"), "budget.tokens")
     if caps.cost_usd is not None:
-        yield from _against(draft, "cost_usd", first.cost_usd, worst.cost_usd, caps.cost_usd)
+        yield Cap("cost_usd", caps.cost_usd, whose, cap_at(draft.spec, "cost_usd"), "budget.cost_usd")
 
 
-def _first_against_own(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
+def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase]) -> Iterator[Problem]:
+    """What runs have taught about time, along the longest chain, against the minutes a run may take.
+
+    The bound (everything at its timeout) is in the plan and no finding: timeouts are set for what hangs, not for what
+    works, so that every playbook would be told of it. Without a calibration there is only a guess, which is none.
+    """
+    if draft.calibration is None or draft.caps is None:
+        return
+    from autopack.plan.estimate import minutes  # noqa: PLC0415 - a check of files mostly does without
+
+    likely = {phase.spec.id: minutes(draft.spec, phase, draft.calibration) for phase in phases}
+    needs = {phase.spec.id: phase.needs for phase in phases}
+    length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, at_once(draft)).minutes
+    if length > draft.caps.minutes:
+        slowest = sorted(phases, key=lambda phase: likely[phase.spec.id], reverse=True)[:EATERS]
+        yield problem(
+            "AP6005",
+            f"by what earlier runs took, {length:,} minutes are likely, {whose} may take {draft.caps.minutes:,}",
+            draft.spec.span(cap_at(draft.spec, "minutes")),
+            tuple(
+                Label(draft.spec.span(each.spec.at, "id"), f"likely {likely[each.spec.id]:,} minutes")
+                for each in slowest
+            ),
+            help=f"raise budget.minutes above {length:,}, or split the playbook",
+        )
+
+
+def _severity(draft: Draft) -> str:
+    strict = draft.safety_profile == "safety_critical" or draft.spec.ruleset.budget_proof == "error"
+    return "error" if strict else "warning"
+
+
+def _caps_of_tiers(draft: Draft, phases: Sequence[DraftPhase]) -> Iterator[tuple[list[DraftPhase], Cap]]:
+    """A tier's tokens follow from its phases; only a small factor makes them too few."""
+    factor = draft.spec.ruleset.tier.incident_token_factor
+    if factor >= 1:
+        return
+    tiers: dict[str, list[DraftPhase]] = {}
+    for phase in phases:
+        tiers.setdefault(phase.tier.id, []).append(phase)
+    at = draft.spec.ruleset.origin("tier", "incident_token_factor")
+    for name, members in tiers.items():
+        most = int(factor * sum(phase["token_cap"] for phase in members))
+        yield members, Cap("tokens", most, f'tier "{name}"', at, "tier.incident_token_factor")
+
+
+def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterator[Problem]:
     """A phase's own cap in money; its tokens are shared out among its calls, so the first ones always fit those."""
-    own, first = phase.spec.budget, _first_try(spec, phase).cost_usd
-    if own is not None and own.cost_usd is not None and first > own.cost_usd:
+    own = phase.spec.budget
+    if own is not None and own.cost_usd is not None and first.cost_usd is not None and first.cost_usd > own.cost_usd:
         yield problem(
             "AP6004",
-            f'a first attempt of phase "{phase.spec.id}" and its audit can take {first:,} USD, '
+            f'a first attempt of phase "{phase.spec.id}" and its audit can take {first.cost_usd:,} USD, '
             f"the phase may spend {own.cost_usd:,}",
-            spec.span(own.at, "cost_usd"),
-            help=f"raise its budget.cost_usd to {first:,}, or lower its budget.tokens so that calls are smaller",
+            draft.spec.span(own.at, "cost_usd"),
+            help=f"raise its budget.cost_usd to {first.cost_usd:,}, "
+            "or lower its budget.tokens so that calls are smaller",
         )
 
 
-def _against(
-    draft: Draft, name: str, first: int | Decimal, worst: int | Decimal, cap: int | Decimal
-) -> Iterator[Problem]:
-    unit = "tokens" if name == "tokens" else "USD"
-    place = draft.spec.span(_cap_at(draft.spec, name))
-    if first > cap:
+def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst, worst: Worst) -> Iterator[Problem]:
+    least, most = getattr(first, cap.name), getattr(worst, cap.name)
+    unit, place = UNITS[cap.name], draft.spec.span(cap.at)
+    if least is not None and least > cap.most:
         yield problem(
             "AP6004",
-            f"first attempts and mandatory audits can take {first:,} {unit}, the run may spend {cap:,}",
+            f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may spend {cap.most:,}",
             place,
-            _eaters(draft, name),
-            help=f"raise budget.{name} well above {first:,} (larger caps allow larger calls), or split the playbook",
+            _eaters(draft, phases, cap.name),
+            help=f"raise {cap.knob} well above {least:,} (larger caps allow larger calls), or split the playbook",
         )
-    elif worst > cap:
-        strict = draft.safety_profile == "safety_critical" or draft.spec.ruleset.budget_proof == "error"
+    elif most is None or most > cap.most:
+        amount = "an UNBOUNDED amount of" if most is None else f"{most:,}"
         found = problem(
             "AP6005",
-            f"all attempts and audits together can take {worst:,} {unit}, the run may spend {cap:,}",
+            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {cap.most:,}",
             place,
-            _eaters(draft, name),
-            help=f"the run stops there; raise budget.{name} to {worst:,} to be sure it never does",
+            _eaters(draft, phases, cap.name),
+            help=f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
+            if most is not None
+            else "the run stops there; give every model a price",
         )
-        yield found._replace(severity="error" if strict else "warning")
+        yield found._replace(severity=_severity(draft))
 
 
-def _cap_at(spec: Spec, name: str) -> At:
-    own = spec.playbook.budget
-    if own is not None and getattr(own, name) is not None:
-        return own.at.to(name)
-    return spec.ruleset.origin("budget", name)
-
-
-def _eaters(draft: Draft, name: str) -> tuple[Label, ...]:
-    """The three phases that eat most of it."""
-    worst = "tokens" if name == "tokens" else "cost_usd"
-    top = sorted(draft.phases, key=lambda p: getattr(p.worst, worst), reverse=True)[:3]
+def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str) -> tuple[Label, ...]:
+    """The phases that eat most of it."""
+    top = sorted(phases, key=lambda phase: _amount(phase.worst, name), reverse=True)[:EATERS]
     return tuple(
-        Label(
-            draft.spec.span(p.spec.at, "id"),
-            f"up to {getattr(p.worst, worst):,} {'tokens' if name == 'tokens' else 'USD'}",
-        )
-        for p in top
+        Label(draft.spec.span(phase.spec.at, "id"), f"up to {_amount(phase.worst, name):,} {UNITS[name]}")
+        for phase in top
     )
+
+
+def _amount(worst: Worst, name: str) -> Decimal:
+    """For sorting and saying: what is UNBOUNDED comes before everything."""
+    found = getattr(worst, name)
+    return Decimal("Infinity") if found is None else Decimal(found)

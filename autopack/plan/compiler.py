@@ -14,6 +14,7 @@ from autopack.plan.inherit import inherit
 from autopack.plan.ordering import order
 from autopack.plan.policy import obey
 from autopack.plan.routing import route
+from autopack.plan.split import split
 from autopack.problem import Problem
 from autopack.spec.model import Spec
 
@@ -27,7 +28,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, order, inherit, obey, route, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, order, inherit, obey, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word

@@ -38,11 +38,25 @@ class DraftPhase:
     values: Mapping[str, Value]  # inherit
     attempts: tuple[Attempt, ...] = ()  # route
     audit: Ask | None = None  # route
+    audit_fallbacks: tuple[Ask, ...] = ()  # route
+    second_audit: Ask | None = None  # route
     why: str = ""  # route
     worst: Worst = NOTHING  # prove_budget
+    aged: tuple[str, ...] = ()  # escalate: the keys of aged issues that it has to do with
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
+
+    @property
+    def auditors(self) -> tuple[Ask, ...]:
+        """Who reviews each candidate: one, or two."""
+        return tuple(ask for ask in (self.audit, self.second_audit) if ask is not None)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """Everybody who may be asked, in whatever role."""
+        builders = (ask for attempt in self.attempts for ask in (attempt.ask, *attempt.fallbacks))
+        return (*builders, *self.auditors, *self.audit_fallbacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ class Draft:
     caps: Caps | None = None
     safety_profile: str = "normal"
     run_scope: str = "multi_tier"
+    runs: tuple[tuple[str, ...], ...] = ()  # split: the ids of each run's phases
     problems: tuple[Problem, ...] = ()
 
     def found(self, *problems: Problem) -> "Draft":

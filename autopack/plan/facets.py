@@ -19,11 +19,11 @@ DERIVED = frozenset({"phase_id", "index", "name", "tags", "why", "worst"})
 OF_PHASE: Mapping[str, tuple[str, ...]] = {
     "prompt": ("builder_prompt", "auditor_prompt"),
     "inputs": ("goal", "acceptance", "deliverables", "read", "needs"),
-    "model": ("attempts", "audit"),
+    "model": ("attempts", "audit", "audit_fallbacks", "second_audit"),
     "policy": (
         *("tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk", "severity"),
         *("write", "allow", "allowed_protected", "auto_apply", "auditor_profile", "auditor_attempts"),
-        *("token_cap", "cost_usd_max", "minutes_max", "limits"),
+        *("token_cap", "cost_usd_max", "minutes_max", "limits", "aged"),
     ),
     "ci": ("ci", "probes"),
 }
@@ -34,7 +34,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "inputs": ("format_version", "project", "playbook", "description", "inputs", "assumed"),
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
-        *("fail_fast", "caps", "retry", "pools", "tiers", "worst"),
+        *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs"),
         *("severity_upgrades", "commit_issues"),
     ),
     "ci": ("profiles",),
@@ -78,8 +78,7 @@ def parts_of(plan: Plan) -> Mapping[str, Any]:
 
 def models_of(phase: PlanPhase) -> set[str]:
     """Every model the phase may ask."""
-    asks = (ask for attempt in phase.attempts for ask in (attempt.ask, *attempt.fallbacks))
-    return {phase.audit.model, *(ask.model for ask in asks)}
+    return {ask.model for ask in phase.asks}
 
 
 def _picked(value: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -27,10 +27,17 @@ FIELDS = (
     "severity",
     "files",
     "high_risk",
+    "audits",
+    "advice",
 )
+
+PHASE = "phase"
+OWN = {"builder_attempts": "attempts", "token_cap": "tokens"}  # what a phase's own budget calls them
 
 Layer = tuple[str, Any]
 """Who decides, in words, and the row that says it."""
+
+Shared = dict[tuple[str, str | None, str | None], dict[str, Value]]
 
 
 def inherit(draft: Draft) -> Draft:
@@ -38,7 +45,8 @@ def inherit(draft: Draft) -> Draft:
     spec = draft.spec
     safety_profile = spec.project.safety_profile or spec.ruleset.safety_profile
     caps = run_caps(spec, len(draft.phases))
-    phases = tuple(replace(phase, values=effective(spec, phase.spec, caps)) for phase in draft.phases)
+    shared: Shared = {}
+    phases = tuple(replace(phase, values=effective(spec, phase.spec, caps, shared)) for phase in draft.phases)
     problems = tuple(found for phase in phases for found in _over_parent(spec, phase))
     after = replace(
         draft,
@@ -47,7 +55,7 @@ def inherit(draft: Draft) -> Draft:
         safety_profile=safety_profile,
         run_scope=spec.project.run_scope or spec.ruleset.run_scope,
     )
-    return after.found(*problems, *_too_many(draft, caps))
+    return after.found(*problems)
 
 
 def run_caps(spec: Spec, phases: int) -> Caps:
@@ -63,23 +71,62 @@ def run_caps(spec: Spec, phases: int) -> Caps:
     )
 
 
-def effective(spec: Spec, phase: Phase, caps: Caps) -> dict[str, Value]:
-    """All inherited fields of one phase, each with the layer that decided it."""
-    rules, above = spec.ruleset, list(_layers(spec, phase))
-    default = ("ruleset default", rules.category_defaults)
-    complexity = _first(rules, [*above, default], "complexity")
-    own_row = rules.complexities.get(complexity.value)
-    layers = [*above, *([(f"{complexity.value} complexity", own_row)] if own_row else []), default]
-    values = {name: _first(rules, layers, name) for name in FIELDS}
-    values["complexity"] = complexity
+def effective(spec: Spec, phase: Phase, caps: Caps, shared: "Shared | None" = None) -> dict[str, Value]:
+    """All inherited fields of one phase, each with the layer that decided it.
+
+    `shared` keeps what phases have in common that name the same category, mode and complexity: most of it.
+    """
+    values = dict(_in_common(spec, phase, {} if shared is None else shared))
+    for name in ("ci", "complexity"):
+        if getattr(phase, name) is not None:
+            values[name] = Value(getattr(phase, name), PHASE, phase.at.to(name))
     values["category"] = _category(spec, phase)
     values["builder_mode"] = _builder_mode(spec, phase)
-    values["token_cap"] = _token_cap(phase, values["incident_tokens"], caps)
+    values["token_cap"] = _token_cap(spec, phase, values["incident_tokens"], caps)
     values["builder_attempts"] = _own(phase, "attempts") or values["builder_attempts"]
-    builder = values["builder_attempts"].value
-    clamped = min(values["auditor_attempts"].value, max(1, builder - 1))
-    values["auditor_attempts"] = replace(values["auditor_attempts"], value=clamped)
+    values["auditor_attempts"] = _below_builder(values["auditor_attempts"], values["builder_attempts"])
     return values
+
+
+def chain(spec: Spec, phase: Phase, caps: Caps, name: str) -> tuple[Value, ...]:
+    """Everybody who said something about one field of a phase, strongest first: the winner, then who lost to it.
+
+    The farther files of a ruleset's `extends` follow the nearer one's word; a clamp stands before what it clamped.
+    """
+    winner = effective(spec, phase, caps)[name]
+    heard = [_own(phase, OWN[name])] if name in OWN else []
+    key = "incident_tokens" if name == "token_cap" else name
+    for layer, row in (*_layers(spec, phase), *_weakest(spec, _complexity(spec, phase))):
+        value = getattr(row, key, None)
+        if value is not None:
+            heard += [Value(value, layer, _origin(spec.ruleset, row, key)), *_outvoted(spec.ruleset, row, key, layer)]
+    said = tuple(each for each in heard if each is not None)
+    return said if winner in said[:1] else (winner, *(each for each in said if each != winner))
+
+
+def _in_common(spec: Spec, phase: Phase, shared: "Shared") -> dict[str, Value]:
+    """What holds for every phase of this category, mode and complexity, but for what it says itself."""
+    key = (phase.category, phase.builder_mode, phase.complexity)
+    if key not in shared:
+        above = [each for each in _layers(spec, phase) if each[1] is not phase]
+        complexity = _complexity(spec, phase)
+        layers = [*above, *_weakest(spec, complexity)]
+        values = {name: _first(spec.ruleset, layers, name) for name in FIELDS}
+        shared[key] = {**values, "complexity": complexity}
+    return shared[key]
+
+
+def _complexity(spec: Spec, phase: Phase) -> Value:
+    default = ("ruleset default", spec.ruleset.category_defaults)
+    return _first(spec.ruleset, [*_layers(spec, phase), default], "complexity")
+
+
+def _weakest(spec: Spec, complexity: Value) -> Iterator[Layer]:
+    """The complexity's own row, then the ruleset's defaults."""
+    row = spec.ruleset.complexities.get(complexity.value)
+    if row is not None:
+        yield f"{complexity.value} complexity", row
+    yield "ruleset default", spec.ruleset.category_defaults
 
 
 def _layers(spec: Spec, phase: Phase) -> Iterator[Layer]:
@@ -96,7 +143,7 @@ def _layers(spec: Spec, phase: Phase) -> Iterator[Layer]:
     ]
     said = next((row for _, row in rows if row.high_risk is not None), None)
     risky = said if said is not None and said.high_risk else None
-    yield "phase", phase
+    yield PHASE, phase
     if defaults is not None and risky is None:
         yield "playbook defaults", defaults
     for name, row in rows:
@@ -109,7 +156,7 @@ def _builder_mode(spec: Spec, phase: Phase) -> Value:
     """The phase's own, else the playbook's, which a high-risk category does not let in."""
     defaults, category = spec.playbook.defaults, spec.ruleset.category(phase.category)
     if phase.builder_mode is not None:
-        return Value(phase.builder_mode, "phase", phase.at.to("builder_mode"))
+        return Value(phase.builder_mode, PHASE, phase.at.to("builder_mode"))
     if defaults is None or defaults.builder_mode is None or (category is not None and category.high_risk):
         return Value(None, "nobody", None)
     return Value(defaults.builder_mode, "playbook defaults", defaults.at.to("builder_mode"))
@@ -118,7 +165,7 @@ def _builder_mode(spec: Spec, phase: Phase) -> Value:
 def _category(spec: Spec, phase: Phase) -> Value:
     """A category has two names and may be written under either; policy goes by the first."""
     row = spec.ruleset.category(phase.category)
-    return Value(row.name if row else phase.category, "phase", phase.at.to("category"))
+    return Value(row.name if row else phase.category, PHASE, phase.at.to("category"))
 
 
 def _first(rules: Ruleset, layers: Sequence[Layer], name: str) -> Value:
@@ -134,17 +181,39 @@ def _origin(rules: Ruleset, row: Any, name: str) -> At:
     return rules.origin(*at.steps) if isinstance(row, CategoryRule) else at
 
 
+def _outvoted(rules: Ruleset, row: Any, name: str, layer: str) -> list[Value]:
+    """What the files said that a ruleset extends, nearest first."""
+    if not isinstance(row, CategoryRule):
+        return []
+    said = rules.outvoted.get(row.at.to(name).steps, ())
+    return [Value(value, f"{layer}, extended", at) for at, value in reversed(said)]
+
+
 def _own(phase: Phase, name: str) -> Value | None:
     value = getattr(phase.budget, name, None) if phase.budget else None
-    return None if value is None or phase.budget is None else Value(value, "phase", phase.budget.at.to(name))
+    return None if value is None or phase.budget is None else Value(value, PHASE, phase.budget.at.to(name))
 
 
-def _token_cap(phase: Phase, incident: Value, caps: Caps) -> Value:
+def _token_cap(spec: Spec, phase: Phase, incident: Value, caps: Caps) -> Value:
     """A phase's own budget replaces its category's; an inherited cap is clamped to the run's."""
     own = _own(phase, "tokens")
-    if own is not None:
-        return own
-    return replace(incident, value=min(incident.value, caps.tokens))
+    if own is not None or incident.value <= caps.tokens:
+        return own or incident
+    return Value(caps.tokens, "clamped to the run's cap", cap_at(spec, "tokens"))
+
+
+def _below_builder(auditor: Value, builder: Value) -> Value:
+    """An Auditor has fewer attempts than the Builder it helps, and at least one."""
+    most = max(1, builder.value - 1)
+    return auditor if auditor.value <= most else Value(most, "clamped below the builder's attempts", builder.at)
+
+
+def cap_at(spec: Spec, name: str) -> At:
+    """Where a cap of the run is written: in the playbook, else in the ruleset."""
+    own = spec.playbook.budget
+    if own is not None and getattr(own, name) is not None:
+        return own.at.to(name)
+    return spec.ruleset.origin("budget", name)
 
 
 def _over_parent(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
@@ -162,25 +231,6 @@ def _over_parent(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
                 (Label(spec.span(parent.at, name), "the playbook's cap"),),
                 help=f"lower it to {theirs:,} or raise the playbook's",
             )
-
-
-def _too_many(draft: Draft, caps: Caps) -> Iterator[Problem]:
-    spec = draft.spec
-    if len(draft.phases) > caps.phases:
-        yield problem(
-            "AP6002",
-            f"{len(draft.phases)} phases, and a run may have {caps.phases}",
-            spec.span(spec.playbook.at, "tiers"),
-            help="raise budget.phases, or move tiers into a playbook of their own",
-        )
-    scope = spec.project.run_scope or spec.ruleset.run_scope
-    if scope == "single_tier" and len(spec.playbook.tiers) > 1:
-        yield problem(
-            "AP7001",
-            f"run_scope is single_tier and this playbook has {len(spec.playbook.tiers)} tiers",
-            spec.span(spec.playbook.at, "tiers"),
-            help="use run_scope: multi_tier, or one playbook a tier",
-        )
 
 
 def _unit(name: str) -> str:

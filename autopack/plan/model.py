@@ -19,6 +19,9 @@ FORMAT_VERSION = 1
 AUDITOR_ASKS = 2
 """How often one review is asked for: a reply that can't be read gets one re-ask that carries the error."""
 
+PROBE_STEP_TIMEOUT_S = 600
+"""How long one probe of a phase may run."""
+
 Complexity = Literal["low", "medium", "high"]
 EditFormat = Literal["search_replace", "whole_file", "unified_diff", "apply_patch"]
 Argv = tuple[str, ...]
@@ -79,18 +82,27 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The proved upper bound of what a phase (or run) can spend."""
+    """The proved upper bound of what a phase (or run) can spend; the ledger refuses a call that would pass it.
+
+    `calls` are those of the ladder and its audits; a call that is sent again is not another one. `cost_usd` None is
+    UNBOUNDED: some part has a price that nobody knows. With `unmetered` some models bill nothing, so that their tokens
+    count and their cost doesn't.
+    """
 
     calls: int
     tokens: int
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    minutes: int = 0
+    unmetered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
 
-    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction.
+    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction. `audit` is who
+    reviews, `audit_fallbacks` who does where that model can't be used, `second_audit` who reviews beside it. `aged` are
+    the keys of issues of earlier runs that made the compiler handle this phase with more care.
     """
 
     phase_id: str
@@ -127,11 +139,21 @@ class PlanPhase:
     auditor_prompt: str
     why: str
     worst: Worst
+    audit_fallbacks: tuple[Ask, ...] = ()
+    second_audit: Ask | None = None
+    aged: tuple[str, ...] = ()
 
     @property
     def audited(self) -> bool:
         """Whether nothing of this phase lands without the Auditor's approval."""
         return not self.auto_apply
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """Everybody who may be asked, in whatever role."""
+        builders = (ask for attempt in self.attempts for ask in (attempt.ask, *attempt.fallbacks))
+        second = () if self.second_audit is None else (self.second_audit,)
+        return (*builders, self.audit, *self.audit_fallbacks, *second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +228,16 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRun:
+    """One of several runs that a plan is executed as; `tiers` hold only the phases of this one, `caps` are its own."""
+
+    phases: tuple[str, ...]
+    tiers: tuple[PlanTier, ...]
+    caps: Caps
+    worst: Worst
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """Transient provider trouble: how often one call is sent again and how long to wait (doubling, bounded)."""
 
@@ -260,6 +292,7 @@ class SeverityUpgrade:
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
+    `runs` is empty where the plan is executed as one run; else each of them is made a plan of its own by `part`.
     `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
     Not slotted: the look-up tables below are made once and kept beside the fields.
@@ -291,6 +324,7 @@ class Plan:
     carried: tuple[Carried, ...] = ()
     continues: Earlier | None = None
     backlog_sha256: str | None = None
+    runs: tuple[PlanRun, ...] = ()
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
     assumed: tuple[str, ...] = ()
@@ -331,6 +365,21 @@ def digest(plan: Plan) -> str:
 def pinned(plan: Plan, base_commit: str) -> Plan:
     """The plan with the commit it starts from."""
     return replace(plan, base_commit=base_commit)
+
+
+def part(plan: Plan, number: int) -> Plan:
+    """The plan of one of several runs, from 1. What it needs of earlier runs is done: it starts from their commits."""
+    run = plan.runs[number - 1]
+    mine = set(run.phases)
+    phases = (plan.phase(phase_id) for phase_id in run.phases)
+    return replace(
+        plan,
+        phases=tuple(replace(each, needs=tuple(need for need in each.needs if need in mine)) for each in phases),
+        tiers=run.tiers,
+        caps=run.caps,
+        worst=run.worst,
+        runs=(),
+    )
 
 
 def load(source: str) -> Plan:

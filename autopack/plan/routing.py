@@ -1,7 +1,8 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.model import Ask, Attempt, EditFormat
@@ -15,36 +16,78 @@ OTHER: dict[str, EditFormat] = {
     "unified_diff": "search_replace",  # a diff that would not apply needs exact lines, not another diff
     "apply_patch": "search_replace",
 }
+DECIDES = (
+    *("category", "task_category", "complexity", "high_risk", "auto_apply"),
+    *("builder_attempts", "audits", "token_cap"),
+)
+"""The values of a phase that its route follows from: phases with the same ones are routed once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a route decides for a phase; `share` is how many tokens each call may take."""
+
+    route: Route
+    attempts: tuple[Attempt, ...]
+    audits: tuple[Ask, ...]
+    audit_fallbacks: tuple[Ask, ...]
+    why: str
+    share: int
 
 
 def route(draft: Draft) -> Draft:
-    """Every phase with its ladder, its Auditor and the reason in words."""
+    """Every phase with its ladder, its Auditors and the reason in words."""
     phases, problems = [], []
+    known: dict[tuple[Any, ...], Chosen] = {}
     for phase in draft.phases:
-        routed, found = _route(draft.spec, phase)
-        phases.append(routed)
-        problems += found
+        key = (*(phase[name] for name in DECIDES), bool(phase.aged))
+        if key not in known:
+            known[key] = _route(draft.spec, phase)
+        chosen = known[key]
+        first, *second = chosen.audits
+        phases.append(
+            replace(
+                phase,
+                attempts=chosen.attempts,
+                audit=first,
+                audit_fallbacks=chosen.audit_fallbacks,
+                second_audit=second[0] if second else None,
+                why=chosen.why,
+            )
+        )
+        problems += [*_too_small(draft.spec, phase, chosen.share), *_too_low(draft.spec, phase, chosen)]
     return replace(draft, phases=tuple(phases)).found(*problems)
 
 
-def _route(spec: Spec, phase: DraftPhase) -> tuple[DraftPhase, list[Problem]]:
+def _route(spec: Spec, phase: DraftPhase) -> Chosen:
     chosen, reason = _choose(spec.models.routing, phase)
-    builder, auditor = spec.models.models[chosen.builder[0]], spec.models.models[(chosen.auditor or chosen.builder)[0]]
-    share = phase["token_cap"] // _calls(phase)
-    rungs = tuple(_ladder(spec, phase, builder))
-    attempts = tuple(Attempt(step, _ask(spec.models.models[name], share), form) for step, name, form in rungs)
-    why = f"{reason} -> {builder.tier}"
-    routed = replace(phase, attempts=attempts, audit=_ask(auditor, share), why=why)
-    return routed, [*_too_small(spec, phase, share), *_too_low(spec, phase, chosen, builder, auditor)]
+    models, share = spec.models.models, phase["token_cap"] // _calls(phase)
+    builder = models[chosen.builder[0]]
+    reviewers = chosen.auditor or chosen.builder
+    audits = _auditors(spec, reviewers, phase["audits"] or 1)
+    rungs = tuple(_ladder(spec, phase, chosen.builder))
+    return Chosen(
+        chosen,
+        tuple(_attempt(spec, phase, step, names, form, share) for step, names, form in rungs),
+        tuple(_ask(models[name], share) for name in audits),
+        tuple(_ask(model, share) for model in _others(spec, phase, reviewers) if model.name not in audits),
+        f"{reason} -> {builder.tier}",
+        share,
+    )
 
 
 def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
-    """A category's own route, under either of its names, else the one for high risk, else the complexity's."""
+    """A category's own route, under either of its names, else the one for high risk, else the complexity's.
+
+    A phase that an aged issue is about goes by high complexity: the issue counts as a major one.
+    """
     for name in _names(phase):
-        if name in routing.categories:
+        if name in routing.categories and not phase.aged:
             return routing.categories[name], f"category {name}"
     if phase["high_risk"] and routing.high_risk is not None:
         return routing.high_risk, "high risk"
+    if phase.aged:
+        return routing.complexity["high"], "aged issue counts as major"
     return routing.complexity[phase["complexity"]], f"{phase['complexity']} complexity"
 
 
@@ -52,26 +95,61 @@ def _names(phase: DraftPhase) -> tuple[str, ...]:
     return phase["category"], phase["task_category"] or phase["category"]
 
 
-def _ladder(spec: Spec, phase: DraftPhase, builder: Model) -> Iterator[tuple[str, str, EditFormat]]:
+Rung = tuple[str, Sequence[str], EditFormat]
+"""What changes, the models in the order in which they are asked, the format."""
+
+
+def _ladder(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Rung]:
     """One rung for each builder attempt: the same model first, then what the ruleset's escalation allows.
 
     After `attempts_per_model_tier` attempts the next tier takes over, where there is one and the category may be
     raised; else the other edit format is tried. The list ends with the attempts, so the ladder ends.
     """
     steps, per_tier = spec.ruleset.escalation, spec.ruleset.attempts_per_model_tier
-    model, form, spent = builder, _format(builder), 1
-    yield "first", model.name, form
+    form, spent = _format(spec.models.models[names[0]]), 1
+    yield "first", names, form
     for _ in range(phase["builder_attempts"] - 1):
-        above = _above(spec.models, model) if "next_tier" in steps and _may_move(spec, phase) else None
-        if spent >= per_tier and above is not None:
-            model, form, spent = above, _format(above), 1
-            yield "next_tier", model.name, form
+        above = _above(spec.models, names[0]) if "next_tier" in steps and _may_move(spec, phase) else ()
+        if spent >= per_tier and above:
+            names, form, spent = above, _format(spec.models.models[above[0]]), 1
+            yield "next_tier", names, form
         elif spent >= 2 and "other_format" in steps:
             form, spent = OTHER.get(form, "whole_file"), spent + 1
-            yield "other_format", model.name, form
+            yield "other_format", names, form
         else:
             spent += 1
-            yield "same_model", model.name, form
+            yield "same_model", names, form
+
+
+def _attempt(spec: Spec, phase: DraftPhase, step: str, names: Sequence[str], form: EditFormat, share: int) -> Attempt:
+    rest = tuple(_ask(model, share) for model in _others(spec, phase, names))
+    return Attempt(step, _ask(spec.models.models[names[0]], share), form, rest)
+
+
+def _others(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Model]:
+    """Who is asked where the first of a route can't be used; what may not be downgraded never falls below it."""
+    first, *rest = (spec.models.models[name] for name in dict.fromkeys(names))
+    for model in rest:
+        if _may_move(spec, phase) or TIERS.index(model.tier) >= TIERS.index(first.tier):
+            yield model
+
+
+def _auditors(spec: Spec, names: Sequence[str], count: int) -> tuple[str, ...]:
+    """The first of the route; for two audits the next one, else another auditor of the same tier, else the same."""
+    first = names[0]
+    if count < 2:
+        return (first,)
+    tier = spec.models.models[first].tier
+    others = [name for route in _routes(spec.models.routing) for name in route.auditor]
+    same_tier = [name for name in others if spec.models.models[name].tier == tier]
+    return first, next((name for name in (*names, *same_tier) if name != first), first)
+
+
+def _routes(routing: Routing) -> Iterator[Route]:
+    yield from routing.complexity.values()
+    yield from routing.categories.values()
+    if routing.high_risk is not None:
+        yield routing.high_risk
 
 
 def _format(model: Model) -> EditFormat:
@@ -83,20 +161,20 @@ def _may_move(spec: Spec, phase: DraftPhase) -> bool:
     return not set(_names(phase)) & set(spec.models.routing.never_downgrade)
 
 
-def _above(models: Models, model: Model) -> Model | None:
-    """The first model of the nearest higher tier that the catalogue routes some complexity to."""
-    routed = [models.models[name] for r in models.routing.complexity.values() for name in r.builder]
-    for tier in TIERS[TIERS.index(model.tier) + 1 :]:
-        for candidate in routed:
-            if candidate.tier == tier:
-                return candidate
-    return None
+def _above(models: Models, name: str) -> tuple[str, ...]:
+    """The models of the nearest higher tier that the catalogue routes some complexity to, in the order of a route."""
+    for tier in TIERS[TIERS.index(models.models[name].tier) + 1 :]:
+        routed = [each for route in models.routing.complexity.values() for each in route.builder]
+        found = tuple(dict.fromkeys(each for each in routed if models.models[each].tier == tier))
+        if found:
+            return found
+    return ()
 
 
 def _calls(phase: DraftPhase) -> int:
-    """How many calls must fit the phase's cap: every attempt, and an audit of each where one is due."""
+    """How many calls must fit the phase's cap: every attempt, and the audits of each where they are due."""
     attempts: int = phase["builder_attempts"]
-    return attempts if phase["auto_apply"] else attempts * 2
+    return attempts if phase["auto_apply"] else attempts * (1 + (phase["audits"] or 1))
 
 
 def _ask(model: Model, share: int) -> Ask:
@@ -122,14 +200,15 @@ MIN_CALL_TOKENS = 2_000
 """Below this a request holds little more than its own instructions."""
 
 
-def _too_low(spec: Spec, phase: DraftPhase, chosen: Route, builder: Model, auditor: Model) -> Iterator[Problem]:
+def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:
     """High risk deserves the best of both roles; the finding points at the name that was chosen."""
-    for role, model in (("builder", builder), ("auditor", auditor)):
+    for role, ask in (("builder", chosen.attempts[0].ask), ("auditor", chosen.audits[0])):
+        model = spec.models.models[ask.model]
         if phase["high_risk"] and model.tier != "premium":
             yield problem(
                 "AP5002",
                 f'high-risk phase "{phase.spec.id}" is routed to {model.name} as {role}, '
                 f"which is {model.tier}, not premium",
-                spec.span(chosen.at, role, 0),
+                spec.span(chosen.route.at, role, 0),
                 help="route high_risk to a premium model",
             )

@@ -4,13 +4,14 @@ Apart from the other passes because it needs instructions and prices of everythi
 (`validate`) runs all passes but this one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from autopack.plan import prompt
 from autopack.plan.backlog import FOLDER, digest
-from autopack.plan.budget import price_of, total
+from autopack.plan.budget import of_runs
 from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.inherit import run_caps
 from autopack.plan.model import (
     FORMAT_VERSION,
     Caps,
@@ -18,6 +19,7 @@ from autopack.plan.model import (
     Plan,
     PlanModel,
     PlanPhase,
+    PlanRun,
     PlanTier,
     Preflight,
     Profile,
@@ -25,6 +27,7 @@ from autopack.plan.model import (
     SeverityUpgrade,
     Step,
 )
+from autopack.plan.worst import price_of, total
 from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
 
 
@@ -52,13 +55,14 @@ def seal(draft: Draft) -> Plan:
         caps=caps,
         retry=Retry(spec.ruleset.retry.attempts, spec.ruleset.retry.backoff_s, spec.ruleset.retry.backoff_s_max),
         pools=_pools(spec, used, draft.jobs),
-        tiers=tuple(_tier(draft, number, tier, caps) for number, tier in enumerate(spec.playbook.tiers, 1)),
+        tiers=_tiers(draft, draft.phases, caps),
         phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
         models={name: _model(spec.models.models[name]) for name in used},
         profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
-        worst=total([phase.worst for phase in draft.phases]),
+        worst=total(of_runs(draft)),
         backlog_sha256=digest(draft.backlog),
+        runs=_runs(draft) if len(draft.runs) > 1 else (),
         severity_upgrades=tuple(
             SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
             for rule in spec.ruleset.severity_upgrades
@@ -117,6 +121,9 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         auditor_prompt=prompt.auditor(phase),
         why=phase.why,
         worst=phase.worst,
+        audit_fallbacks=phase.audit_fallbacks,
+        second_audit=phase.second_audit,
+        aged=phase.aged,
     )
 
 
@@ -125,9 +132,30 @@ def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]
     return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
-def _tier(draft: Draft, index: int, tier: Tier, caps: Caps) -> PlanTier:
+def _runs(draft: Draft) -> tuple[PlanRun, ...]:
+    by_id = {phase.spec.id: phase for phase in draft.phases}
+    found = []
+    for run, worst in zip(draft.runs, of_runs(draft), strict=True):
+        phases, caps = [by_id[name] for name in run], run_caps(draft.spec, len(run))
+        found.append(PlanRun(run, _tiers(draft, phases, caps), caps, worst))
+    return tuple(found)
+
+
+def _tiers(draft: Draft, phases: Sequence[DraftPhase], caps: Caps) -> tuple[PlanTier, ...]:
+    """The tiers that hold some of these phases, with caps for those; numbered as they are written."""
+    members: dict[str, list[DraftPhase]] = {}
+    for phase in phases:
+        members.setdefault(phase.tier.id, []).append(phase)
+    tiers = {tier.id: tier for tier in (*draft.spec.playbook.tiers, *(phase.tier for phase in draft.phases))}
+    return tuple(
+        _tier(draft, number, tier, members[tier.id], caps)
+        for number, tier in enumerate(tiers.values(), 1)
+        if tier.id in members
+    )
+
+
+def _tier(draft: Draft, index: int, tier: Tier, phases: Sequence[DraftPhase], caps: Caps) -> PlanTier:
     rule, profile = draft.spec.ruleset.tier, draft.safety_profile
-    phases = [phase for phase in draft.phases if phase.tier.id == tier.id]
     tokens = int(rule.incident_token_factor * sum(phase["token_cap"] for phase in phases))
     minors = rule.minor_issues_per_phase[profile] * sum(phase["minor_factor"] for phase in phases)
     return PlanTier(
@@ -210,6 +238,4 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
 
 
 def _models_used(draft: Draft) -> list[str]:
-    names = {attempt.ask.model for phase in draft.phases for attempt in phase.attempts}
-    names |= {phase.audit.model for phase in draft.phases if phase.audit is not None}
-    return sorted(names)
+    return sorted({ask.model for phase in draft.phases for ask in phase.asks})

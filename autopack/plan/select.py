@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from autopack.plan.budget import total
 from autopack.plan.facets import FACETS, facets, models_of
-from autopack.plan.model import Plan, PlanPhase
+from autopack.plan.model import Plan, PlanPhase, PlanRun, PlanTier
+from autopack.plan.worst import of_plan
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.selection import EVERY, Atom, Selection, Unreadable, read
 from autopack.spec.territory import meet
@@ -58,18 +58,29 @@ def subset(plan: Plan, phase_ids: Iterable[str]) -> Plan:
     if len(phases) == len(plan.phases):
         return plan
     assumed = {need for phase in phases for need in phase.needs if need not in kept}
-    tiers = (replace(t, phases=tuple(name for name in t.phases if name in kept)) for t in plan.tiers)
     used = {name for phase in phases for name in models_of(phase)}
     profiles = {phase.ci for phase in phases}
     return replace(
         plan,
         phases=tuple(replace(p, needs=tuple(need for need in p.needs if need in kept)) for p in phases),
-        tiers=tuple(tier for tier in tiers if tier.phases),
+        tiers=_tiers(plan.tiers, kept),
         models={name: model for name, model in plan.models.items() if name in used},
         profiles={name: profile for name, profile in plan.profiles.items() if name in profiles},
         assumed=tuple(dict.fromkeys((*plan.assumed, *(p.phase_id for p in plan.phases if p.phase_id in assumed)))),
-        worst=total([phase.worst for phase in phases]),
+        worst=of_plan(phases, plan.pools),
+        runs=tuple(_run(plan, run, kept) for run in plan.runs if kept & set(run.phases)),
     )
+
+
+def _run(plan: Plan, run: PlanRun, kept: set[str]) -> PlanRun:
+    phases = [plan.phase(name) for name in run.phases if name in kept]
+    names = tuple(phase.phase_id for phase in phases)
+    return replace(run, phases=names, tiers=_tiers(run.tiers, kept), worst=of_plan(phases, plan.pools))
+
+
+def _tiers(tiers: tuple[PlanTier, ...], kept: set[str]) -> tuple[PlanTier, ...]:
+    left = (replace(tier, phases=tuple(name for name in tier.phases if name in kept)) for tier in tiers)
+    return tuple(tier for tier in left if tier.phases)
 
 
 class _Search:

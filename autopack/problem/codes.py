@@ -438,8 +438,8 @@ CODES: dict[str, Code] = {
     ),
     "AP6002": Code(
         "more phases than a run may have",
-        "error",
-        "Long runs are hard to review and hard to stop; the cap keeps each one small enough to judge.",
+        "info",
+        "Long runs are hard to review and hard to stop; the playbook is executed as several, one after the other.",
     ),
     "AP6003": Code(
         "too few tokens for a call",
@@ -469,8 +469,8 @@ CODES: dict[str, Code] = {
     # --- AP7xxx: plan and lock ---
     "AP7001": Code(
         "several tiers in a single-tier run",
-        "error",
-        "run_scope: single_tier promises that a run handles exactly one tier.",
+        "info",
+        "run_scope: single_tier promises that a run handles exactly one tier; each tier gets a run of its own.",
     ),
     "AP7002": Code(
         "remote module without a pin",

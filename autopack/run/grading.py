@@ -1,7 +1,7 @@
 """A plan graded by its run: for each phase that did something, what was predicted and what it took."""
 
-from autopack.plan.budget import expected
 from autopack.plan.calibration import Observation
+from autopack.plan.estimate import expected
 from autopack.plan.model import Plan
 from autopack.run.state import ENDED, PhaseState, RunState
 

@@ -14,7 +14,7 @@ from autopack.plan.model import Plan, PlanPhase
 from autopack.run.frozen import replace
 
 RUN = "run"
-Level = Literal["phase", "tier", "model", "run"]
+Level = Literal["phase", "proof", "tier", "model", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,11 @@ def overrun(plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Am
 def _caps(plan: Plan, phase: PlanPhase, model: str) -> Iterator[tuple[Level, str, int | None, Decimal | None]]:
     """A tier's cap refuses only under safety_critical; otherwise passing it makes the tier not_clean.
 
+    What was proved of a phase holds also where calls had to be sent again and nobody knows what those cost.
     A model's cap is what bounds one that nobody meters; it holds for the whole run.
     """
     yield "phase", f"phase:{phase.phase_id}", phase.token_cap, phase.cost_usd_max
+    yield "proof", f"phase:{phase.phase_id}", phase.worst.tokens, phase.worst.cost_usd
     if plan.safety_profile == "safety_critical":
         yield "tier", f"tier:{phase.tier_id}", plan.tier(phase.tier_id).token_cap, None
     yield "model", f"model:{model}", plan.models[model].token_cap, None

@@ -349,6 +349,9 @@ def failure_of(turn: Turn, reason: Reason, message: str) -> Failure:
     return Failure(reason, f'phase "{turn.phase.phase_id}", attempt {turn.phase.attempt}: {message}')
 
 
+OWNERS = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}
+
+
 def overrun_failure(turn: Turn) -> Failure:
     found = over(turn)
     assert found is not None
@@ -356,7 +359,9 @@ def overrun_failure(turn: Turn) -> Failure:
     if found.level == "tier":
         reason = "tier_caps"
     unit = "tokens" if found.dimension == "tokens" else "USD"
-    whose = {"phase": "its", "tier": "its tier's", "model": "its model's", "run": "the run's"}[found.level]
+    whose = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}[
+        found.level
+    ]
     knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
     words = (
         f"would pass {whose} cap of {found.cap:,f} {unit} ({found.used:,f} used, next call at most {found.asked:,f}). "

@@ -14,7 +14,7 @@ from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import Plan, PlanPhase, Profile, Step
+from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Profile, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
@@ -29,7 +29,6 @@ from autopack.spec.paths import is_secret_like, matches
 
 AUTHOR = git.Identity("autopack", "autopack@localhost")
 PROBE_TIMEOUT_S = 10.0
-PROBE_STEP_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def _builder(at: At, value: Value | None) -> model.Builder | None:
 
 def ruleset(at: At, merged: Merged) -> model.Ruleset:
     """From a ruleset after `extends`, which is complete because every chain ends in the shipped default."""
-    value, origins = merged
+    value, origins, outvoted = merged
     where = _Origins(at, origins)
     return model.Ruleset(
         at=at,
@@ -201,6 +201,7 @@ def ruleset(at: At, merged: Merged) -> model.Ruleset:
         recheck=value["landing"]["recheck"],
         promotion=value["promotion"]["require"],
         origins=origins,
+        outvoted=outvoted,
     )
 
 

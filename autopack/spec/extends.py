@@ -1,7 +1,8 @@
 """One policy out of several files: `extends` of rulesets, by the merge rule each field has in its schema (`x-merge`).
 
 `replace`: the nearer file wins. `by_key`: mappings are joined key by key. `append`: items are added at the end.
-Nothing is lost about where a value was written: every value of the result has its origin.
+Nothing is lost about where a value was written: every value of the result has its origin, and what it took the place
+of is remembered with it.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,12 @@ from autopack.spec.gate import Node
 class Merged(NamedTuple):
     value: dict[str, Any]
     origins: dict[Steps, At]
+    outvoted: dict[Steps, list[tuple[At, Any]]]  # what farther files said in the same place, the farthest first
 
 
 def merged(chain: Sequence[tuple[str, dict[str, Any]]]) -> Merged:
     """The paths and values of rulesets, the farthest first, as one."""
-    result = Merged({}, {})
+    result = Merged({}, {}, {})
     root = schema.schema("ruleset")
     for path, value in chain:
         _join(result, {**root, "x-merge": "by_key"}, result.value, value, At(path), ())
@@ -42,6 +44,8 @@ def _join(result: Merged, node: Node, base: dict[str, Any], over: dict[str, Any]
         else:
             if isinstance(there, dict | list):  # only these have origins of their own below
                 _forget(result, place)
+            elif place in result.origins:
+                result.outvoted.setdefault(place, []).append((result.origins[place], there))
             _mark(result, item, at.to(key), place)
             base[key] = item
 

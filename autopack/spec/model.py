@@ -5,9 +5,10 @@ a catalogue of models leaves out holds the default its schema declares. Money is
 later layer can complain about carries `at`, and `Spec.span` turns that into a place in a file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
@@ -350,6 +351,7 @@ class Ruleset:
     recheck: Mapping[str, str]
     promotion: str  # clean_tiers | no_issues
     origins: Mapping[Steps, At]
+    outvoted: Mapping[Steps, Sequence[tuple[At, Any]]]  # what the files it extends said there, the farthest first
 
     def origin(self, *steps: Step) -> At:
         """Where a value of the merged ruleset was written; the file itself for what no file holds."""

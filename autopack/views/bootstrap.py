@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from autopack.journal import durable
-from autopack.plan.budget import price_of
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.price import Usage, cost, upper_bound
+from autopack.plan.worst import price_of
 from autopack.problem import Problem
 from autopack.problem.report import render
 from autopack.runners import bootstrap, git

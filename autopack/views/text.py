@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from autopack.plan.budget import expected
+from autopack.plan.estimate import expected
 from autopack.plan.graph import waves
 from autopack.plan.model import Earlier, Plan, PlanPhase
 from autopack.run.state import ENDED, RunState
 from autopack.views.projection import PhaseView, RunView, TierView
 
 
-def money(value: Decimal) -> str:
-    """USD with as many digits as tell something: $0.0042, $1.23, $1,234."""
+def money(value: Decimal | None) -> str:
+    """USD with as many digits as tell something: $0.0042, $1.23, $1,234; None has no bound."""
+    if value is None:
+        return "UNBOUNDED"
     if value == 0:
         return "$0"
     if value < Decimal("0.01"):

@@ -82,7 +82,7 @@ def phase(name: str, **changes: object) -> PlanPhase:
         builder_prompt="build",
         auditor_prompt="audit",
         why="because",
-        worst=Worst(3, 33_000, Decimal("0.036")),
+        worst=Worst(9, 1_000_000, Decimal(1_000)),
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 

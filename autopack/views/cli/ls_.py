@@ -6,7 +6,7 @@ from decimal import Decimal
 import click
 
 from autopack.plan import canonical
-from autopack.plan.budget import expected
+from autopack.plan.estimate import expected
 from autopack.plan.facets import models_of
 from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.shape import Shape, shape
