@@ -96,6 +96,26 @@ class Worst:
     unmetered: bool = False
 
 
+COMMAND = "command"
+"""The provider of Builders that are commands: nobody to be probed, called or quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBuilder:
+    """Who does the work of a phase. All but the kind is for `command`; `tokens` is what one run of it may use, as the
+    playbook states it, 0 where it states nothing.
+    """
+
+    kind: Literal["model", "command", "external"] = "model"
+    run: Argv = ()
+    timeout_s: int = 0
+    env_pass: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+BY_MODEL = PlanBuilder()
+
+
 @dataclass(frozen=True, slots=True)
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
@@ -142,6 +162,7 @@ class PlanPhase:
     audit_fallbacks: tuple[Ask, ...] = ()
     second_audit: Ask | None = None
     aged: tuple[str, ...] = ()
+    builder: PlanBuilder = BY_MODEL
 
     @property
     def audited(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal, cast
 from autopack.plan import prompt
 from autopack.plan.backlog import FOLDER, digest
 from autopack.plan.budget import of_runs
+from autopack.plan.commands import is_outside, sealed
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import run_caps
 from autopack.plan.model import (
@@ -117,13 +118,14 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
             growth=rules.limits.growth,
             fuzz=rules.limits.fuzz[phase["complexity"]],
         ),
-        builder_prompt=prompt.builder(phase),
+        builder_prompt=prompt.command(phase) if is_outside(spec) else prompt.builder(phase),
         auditor_prompt=prompt.auditor(phase),
         why=phase.why,
         worst=phase.worst,
         audit_fallbacks=phase.audit_fallbacks,
         second_audit=phase.second_audit,
         aged=phase.aged,
+        builder=sealed(spec),
     )
 
 
