@@ -8,6 +8,7 @@ where they state nothing its cost is UNBOUNDED.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Literal
 
 from autopack.plan.draft import DraftPhase
 from autopack.plan.model import COMMAND, Ask, Attempt, PlanBuilder
@@ -46,7 +47,7 @@ def sealed(phase: Phase) -> PlanBuilder:
     builder = phase.builder
     if builder is None or builder.kind == MODEL:
         return PlanBuilder()
-    kind = "command" if builder.kind == COMMAND else "external"
+    kind: Literal["command", "external"] = "command" if builder.kind == COMMAND else "external"
     return PlanBuilder(kind, builder.run, builder.timeout_s or TIMEOUT_S, builder.env_pass, builder.tokens or 0)
 
 

@@ -100,6 +100,10 @@ COMMAND = "command"
 """The provider of Builders that are commands: nobody to be probed, called or quoted."""
 
 
+COMMAND_PROMPT_TOKENS = 200_000
+"""How much a command may be told at most, by the same bound as a model's request."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanBuilder:
     """Who does the work of a phase. All but the kind is for `command`; `tokens` is what one run of it may use, as the

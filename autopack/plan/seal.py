@@ -231,7 +231,15 @@ def _protected(spec: Spec) -> tuple[str, ...]:
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
     """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
-    pools = {"phase": jobs, "Land": 1, "RunCi": jobs, "ApplyReply": jobs, "AssembleContext": jobs, "CallModel": jobs}
+    pools = {
+        "phase": jobs,
+        "Land": 1,
+        "RunCi": jobs,
+        "ApplyReply": jobs,
+        "AssembleContext": jobs,
+        "CallModel": jobs,
+        "RunBuilder": jobs,
+    }
     for name in used:
         provider = spec.models.models[name].provider
         quota = spec.models.providers.get(provider)

@@ -40,6 +40,8 @@ from autopack.run import issues, ledger
 from autopack.run import phase as do
 from autopack.run.continued import carried_over, open_issues
 from autopack.run.effects import (
+    PAID,
+    ApplyChange,
     ApplyReply,
     AssembleContext,
     CallModel,
@@ -50,6 +52,7 @@ from autopack.run.effects import (
     ProbeProviders,
     ReadReview,
     Rebase,
+    RunBuilder,
     RunCi,
     phase_of,
 )
@@ -100,6 +103,10 @@ TABLE: tuple[Row, ...] = (
     Row("EXECUTING", ev.ModelAnswered, do.passing_trouble, "FAILED", do.provider_down),
     Row("EXECUTING", ev.ModelAnswered, do.attempts_left, "EXECUTING", do.ask_builder_again),
     Row("EXECUTING", ev.ModelAnswered, do.always, "FAILED", do.builder_gave_nothing),
+    Row("EXECUTING", ev.BuilderFinished, do.changed, "GATE", do.apply_change),
+    Row("EXECUTING", ev.BuilderFinished, do.not_there, "FAILED", do.command_not_found),
+    Row("EXECUTING", ev.BuilderFinished, do.attempts_left, "EXECUTING", do.run_builder_again),
+    Row("EXECUTING", ev.BuilderFinished, do.always, "FAILED", do.command_failed),
     Row("EXECUTING", ev.EffectLost, do.may_send_again, "EXECUTING", do.send_again_after_loss),
     Row("EXECUTING", ev.EffectLost, do.always, "FAILED", do.lost_for_good),
     Row("GATE", ev.PatchAccepted, do.always, "CI_RUNNING", do.run_ci),
@@ -186,11 +193,13 @@ def next_deadline_s(plan: Plan, run: RunState) -> float | None:
 
 
 def unwanted(run: RunState) -> tuple[str, ...]:
-    """Keys of the model calls whose phase has ended: a driver that has not sent one answers it with CallDropped."""
+    """Keys of calls and commands whose phase has ended: a driver that has not begun one answers it with CallDropped,
+    and cuts a command short.
+    """
     return tuple(
         key
         for key, effect in run.pending.items()
-        if isinstance(effect, CallModel) and run.phases[effect.phase_id].state in ENDED
+        if isinstance(effect, PAID) and run.phases[effect.phase_id].state in ENDED
     )
 
 
@@ -228,6 +237,8 @@ ANSWERS: dict[type, tuple[type, ...]] = {
     OpenRun: (ev.RunOpened, ev.EffectFailed),
     AssembleContext: (ev.ContextAssembled, ev.EffectFailed),
     CallModel: (ev.ModelAnswered, ev.EffectLost, ev.EffectFailed, ev.CallDropped),
+    RunBuilder: (ev.BuilderFinished, ev.EffectLost, ev.EffectFailed, ev.CallDropped),
+    ApplyChange: (ev.PatchAccepted, ev.PatchRefused, ev.EffectFailed),
     ApplyReply: (ev.PatchAccepted, ev.PatchRefused, ev.EffectFailed),
     ReadReview: (ev.ReviewRead, ev.ReviewUnreadable, ev.EffectFailed),
     RunCi: (ev.CiFinished, ev.EffectFailed),
@@ -261,7 +272,7 @@ def _late(turn: Turn) -> RunState:
     """An answer for a phase that has ended meanwhile: only its bill counts."""
     if isinstance(turn.event, ev.CallDropped):
         return replace(turn.run, ledger=ledger.release(turn.run.ledger, turn.event.key))
-    if isinstance(turn.effect, CallModel):
+    if isinstance(turn.effect, PAID):
         return book(turn).run
     raise IllegalEvent(f"phase {turn.phase.phase_id} has ended in {turn.phase.state}")
 
@@ -385,7 +396,7 @@ def _end_all(run: RunState) -> RunState:
             phases[phase.phase_id] = _ended(phase, "SKIPPED", run.elapsed_s)
         elif phase.state not in ENDED and phase.phase_id not in landing:
             phases[phase.phase_id] = replace(_ended(phase, "FAILED", run.elapsed_s), failure=run.failure)
-    kept = {k: e for k, e in run.pending.items() if isinstance(e, (CallModel, Land, CloseRun))}
+    kept = {k: e for k, e in run.pending.items() if isinstance(e, (*PAID, Land, CloseRun))}
     return replace(run, phases=phases, pending=kept, ready=())
 
 
@@ -426,7 +437,7 @@ def _out_of_time(plan: Plan, run: RunState, phase: PhaseState, elapsed_s: float)
     minutes = plan.phase(phase.phase_id).minutes_max
     failure = Failure("duration", f'phase "{phase.phase_id}" used up its {minutes} minutes')
     ended = replace(_ended(phase, "FAILED", elapsed_s), failure=failure)
-    kept = {k: e for k, e in run.pending.items() if phase_of(e) != phase.phase_id or isinstance(e, CallModel)}
+    kept = {k: e for k, e in run.pending.items() if phase_of(e) != phase.phase_id or isinstance(e, PAID)}
     return replace(run, phases={**run.phases, phase.phase_id: ended}, pending=kept)
 
 

@@ -1,13 +1,14 @@
 """One turn of the machine: what a row looks at, and the small steps its actions share (wish, reserve, book)."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
+from autopack.plan.model import COMMAND, COMMAND_PROMPT_TOKENS, Ask, Attempt, Plan, PlanPhase
 from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
-from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunBuilder, RunCi, key
 from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
@@ -91,7 +92,7 @@ def begin_attempt(turn: Turn) -> Turn:
             attempt=turn.phase.attempt,
             ask=1,
             model=turn.attempt.ask.model,
-            input_tokens_max=turn.attempt.ask.input_tokens_max,
+            input_tokens_max=_room(turn),
             edit_format=turn.attempt.edit_format,
             base=base_of(turn),
             patch=previous.patch if previous else None,
@@ -101,6 +102,11 @@ def begin_attempt(turn: Turn) -> Turn:
             evidence=turn.phase.evidence,
         )
     )
+
+
+def _room(turn: Turn) -> int:
+    """For a request; what a command may use is no measure of what it may be told."""
+    return COMMAND_PROMPT_TOKENS if turn.spec.builder.kind == COMMAND else turn.attempt.ask.input_tokens_max
 
 
 def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
@@ -211,21 +217,43 @@ def send(turn: Turn, delay_s: float) -> Turn:
     """Reserve and wish the call for the phase's assembled request."""
     request = _waiting_request(turn)
     ask, amount = ask_of(turn, request.role), _bound(turn, request)
-    effect = CallModel(
-        phase_id=turn.phase.phase_id,
-        role=request.role,
-        attempt=turn.phase.attempt,
-        call=1 + sum(call.role == request.role and call.outcome not in REPEATED for call in turn.phase.calls),
-        retry=turn.phase.retry,
-        model=ask.model,
-        request=request.blob,
-        input_tokens_max=request.input_tokens_max,
-        output_tokens_max=ask.output_tokens_max,
-        cost_usd_max=amount.cost_usd,
-        delay_s=delay_s,
+    effect: Effect = (
+        RunBuilder(**_run_of(turn, ask, request))
+        if _by_command(turn, request.role)
+        else CallModel(
+            phase_id=turn.phase.phase_id,
+            role=request.role,
+            attempt=turn.phase.attempt,
+            call=1 + sum(call.role == request.role and call.outcome not in REPEATED for call in turn.phase.calls),
+            retry=turn.phase.retry,
+            model=ask.model,
+            request=request.blob,
+            input_tokens_max=request.input_tokens_max,
+            output_tokens_max=ask.output_tokens_max,
+            cost_usd_max=amount.cost_usd,
+            delay_s=delay_s,
+        )
     )
     booked = ledger.reserve(turn.run.ledger, key(effect), turn.spec, ask.model, amount)
     return turn.with_run(ledger=booked).wish(effect)
+
+
+def _by_command(turn: Turn, role: Role) -> bool:
+    return role == "builder" and turn.spec.builder.kind == COMMAND
+
+
+def _run_of(turn: Turn, ask: Ask, request: Request) -> dict[str, Any]:
+    phase = turn.phase
+    return {
+        "phase_id": phase.phase_id,
+        "attempt": phase.attempt,
+        "run": 1 + sum(call.role == "builder" and call.outcome not in REPEATED for call in phase.calls),
+        "retry": phase.retry,
+        "base": base_of(turn),
+        "request": request.blob,
+        "model": ask.model,
+        "tokens": turn.spec.builder.tokens,
+    }
 
 
 def resend(turn: Turn, delay_s: float) -> Turn:
@@ -256,6 +284,8 @@ def _waiting_request(turn: Turn) -> Request:
 
 
 def _bound(turn: Turn, request: Request) -> Amount:
+    if _by_command(turn, request.role):
+        return Amount(turn.spec.builder.tokens, Decimal(0))
     ask = ask_of(turn, request.role)
     price = turn.plan.models[ask.model].price
     tokens = request.input_tokens_max + ask.output_tokens_max
@@ -265,7 +295,11 @@ def _bound(turn: Turn, request: Request) -> Amount:
 def book(turn: Turn) -> Turn:
     """Settle the call that this event answers, and keep a record of it."""
     reserved = turn.run.ledger.held[turn.event.key].amount
-    call = _answered_call(turn, reserved) if isinstance(turn.event, ev.ModelAnswered) else _lost_call(turn, reserved)
+    if isinstance(turn.effect, RunBuilder):
+        call = _run_call(turn, reserved)
+    else:
+        answered = isinstance(turn.event, ev.ModelAnswered)
+        call = _answered_call(turn, reserved) if answered else _lost_call(turn, reserved)
     booked = ledger.settle(turn.run.ledger, turn.event.key, Amount(call.tokens, call.cost_usd))
     return turn.with_run(ledger=booked).with_phase(calls=(*turn.phase.calls, call))
 
@@ -286,6 +320,23 @@ def _answered_call(turn: Turn, reserved: Amount) -> Call:
         cost_usd=billed.cost_usd,
         latency_s=event.latency_s,
         maybe_paid=False,
+    )
+
+
+def _run_call(turn: Turn, reserved: Amount) -> Call:
+    """A command's bill is not seen: what was stated for it is charged."""
+    effect: RunBuilder = turn.effect
+    ended = turn.event if isinstance(turn.event, ev.BuilderFinished) else None
+    return Call(
+        role="builder",
+        attempt=effect.attempt,
+        model=effect.model,
+        outcome=ended.outcome if ended else "lost",
+        usage=UNKNOWN_USAGE,
+        tokens=reserved.tokens,
+        cost_usd=reserved.cost_usd,
+        latency_s=ended.latency_s if ended else 0.0,
+        maybe_paid=ended is None,
     )
 
 

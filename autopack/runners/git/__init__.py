@@ -18,12 +18,13 @@ from autopack.runners.git.errors import (
     TreeRefused,
 )
 from autopack.runners.git.folder import remove_tree, sweep
-from autopack.runners.git.pool import Pool, Worktree
+from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
-from autopack.runners.git.tree import Entry, FileChange, Stat
+from autopack.runners.git.tree import REGULAR, Entry, FileChange, Stat
 
 __all__ = [
+    "REGULAR",
     "BranchInUse",
     "Conflict",
     "DiskFull",
@@ -41,6 +42,7 @@ __all__ = [
     "Repository",
     "Stat",
     "TagRefused",
+    "TooMuch",
     "TreeRefused",
     "Worktree",
     "fetch_file",
