@@ -42,7 +42,8 @@ class DraftPhase:
     second_audit: Ask | None = None  # route
     why: str = ""  # route
     worst: Worst = NOTHING  # prove_budget
-    aged: tuple[str, ...] = ()  # escalate: the keys of aged issues that it has to do with
+    aged: tuple[str, ...] = ()  # age: the keys of aged issues that it has to do with
+    scheduled: tuple[str, ...] = ()  # age: the keys of aged issues that it was scheduled for
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
@@ -71,6 +72,7 @@ class Draft:
     caps: Caps | None = None
     safety_profile: str = "normal"
     run_scope: str = "multi_tier"
+    aged: tuple[str, ...] = ()  # age: the keys of all aged issues
     runs: tuple[tuple[str, ...], ...] = ()  # split: the ids of each run's phases
     problems: tuple[Problem, ...] = ()
 

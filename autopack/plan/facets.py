@@ -34,7 +34,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "inputs": ("format_version", "project", "playbook", "description", "inputs", "assumed"),
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
-        *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs"),
+        *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs", "aged"),
         *("severity_upgrades", "commit_issues"),
     ),
     "ci": ("profiles",),

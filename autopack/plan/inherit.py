@@ -46,7 +46,7 @@ def inherit(draft: Draft) -> Draft:
     safety_profile = spec.project.safety_profile or spec.ruleset.safety_profile
     caps = run_caps(spec, len(draft.phases))
     shared: Shared = {}
-    phases = tuple(replace(phase, values=effective(spec, phase.spec, caps, shared)) for phase in draft.phases)
+    phases = tuple(replace(phase, values=_with_care(draft, phase, caps, shared)) for phase in draft.phases)
     problems = tuple(found for phase in phases for found in _over_parent(spec, phase))
     after = replace(
         draft,
@@ -69,6 +69,16 @@ def run_caps(spec: Spec, phases: int) -> Caps:
         minor_issues=own.minor_issues or rule.minor_issues_per_phase * phases,
         cost_usd=rule.cost_usd if own.cost_usd is None else own.cost_usd,
     )
+
+
+def _with_care(draft: Draft, phase: DraftPhase, caps: Caps, shared: "Shared") -> dict[str, Value]:
+    """What an aged issue is about lands only with the Auditor's approval; its cleanup, where the category is risky."""
+    spec, values = draft.spec, effective(draft.spec, phase.spec, caps, shared)
+    rows = (spec.ruleset.category(draft.backlog[key].category) for key in phase.scheduled)
+    if phase.aged or any(row is not None and row.high_risk for row in rows):
+        key = (phase.aged or phase.scheduled)[0]
+        values["auto_apply"] = Value(False, f"aged issue {key}", spec.ruleset.origin("aging"))
+    return values
 
 
 def effective(spec: Spec, phase: Phase, caps: Caps, shared: "Shared | None" = None) -> dict[str, Value]:

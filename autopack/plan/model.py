@@ -317,6 +317,7 @@ class SeverityUpgrade:
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
+    `aged` are the keys of issues that came back so often that they count as major.
     `runs` is empty where the plan is executed as one run; else each of them is made a plan of its own by `part`.
     `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
@@ -350,6 +351,7 @@ class Plan:
     continues: Earlier | None = None
     backlog_sha256: str | None = None
     runs: tuple[PlanRun, ...] = ()
+    aged: tuple[str, ...] = ()
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
     assumed: tuple[str, ...] = ()

@@ -42,8 +42,12 @@ def route(draft: Draft) -> Draft:
     phases, problems = [], []
     known: dict[tuple[Any, ...], Chosen] = {}
     for phase in draft.phases:
+<<<<<<< HEAD
         own = phase.spec.builder if is_outside(phase.spec) else None
         key = (*(phase[name] for name in DECIDES), bool(phase.aged), own)
+=======
+        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled))
+>>>>>>> main
         if key not in known:
             known[key] = _route(draft.spec, phase)
         chosen = known[key]
@@ -97,6 +101,8 @@ def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
     for name in _names(phase):
         if name in routing.categories and not phase.aged:
             return routing.categories[name], f"category {name}"
+    if phase.scheduled:
+        return routing.complexity["low"], "scheduled for an aged issue"
     if phase["high_risk"] and routing.high_risk is not None:
         return routing.high_risk, "high risk"
     if phase.aged:

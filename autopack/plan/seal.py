@@ -64,6 +64,7 @@ def seal(draft: Draft) -> Plan:
         worst=total(of_runs(draft)),
         backlog_sha256=digest(draft.backlog),
         runs=_runs(draft) if len(draft.runs) > 1 else (),
+        aged=draft.aged,
         severity_upgrades=tuple(
             SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
             for rule in spec.ruleset.severity_upgrades

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from autopack.plan.facets import FACETS, facets, models_of
 from autopack.plan.model import Plan, PlanPhase, PlanRun, PlanTier
-from autopack.plan.worst import of_plan
+from autopack.plan.worst import of_plan, total
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.selection import EVERY, Atom, Selection, Unreadable, read
 from autopack.spec.territory import meet
@@ -54,31 +54,34 @@ def select(plan: Plan, choice: Choice) -> tuple[str, ...]:
 def subset(plan: Plan, phase_ids: Iterable[str]) -> Plan:
     """The plan with these phases only. What they need beyond that is taken for done, and named in `assumed`."""
     kept = set(phase_ids)
-    phases = tuple(phase for phase in plan.phases if phase.phase_id in kept)
-    if len(phases) == len(plan.phases):
+    if kept.issuperset(phase.phase_id for phase in plan.phases):
         return plan
-    assumed = {need for phase in phases for need in phase.needs if need not in kept}
+    cut = {
+        p.phase_id: replace(p, needs=tuple(n for n in p.needs if n in kept)) for p in plan.phases if p.phase_id in kept
+    }
+    phases = tuple(cut.values())
+    assumed = {need for phase in plan.phases if phase.phase_id in kept for need in phase.needs if need not in kept}
     used = {name for phase in phases for name in models_of(phase)}
     profiles = {phase.ci for phase in phases}
+    runs = [run for run in (_run(plan, run, cut) for run in plan.runs) if run.phases]
     return replace(
         plan,
-        phases=tuple(replace(p, needs=tuple(need for need in p.needs if need in kept)) for p in phases),
+        phases=phases,
         tiers=_tiers(plan.tiers, kept),
         models={name: model for name, model in plan.models.items() if name in used},
         profiles={name: profile for name, profile in plan.profiles.items() if name in profiles},
         assumed=tuple(dict.fromkeys((*plan.assumed, *(p.phase_id for p in plan.phases if p.phase_id in assumed)))),
-        worst=of_plan(phases, plan.pools),
-        runs=tuple(_run(plan, run, kept) for run in plan.runs if kept & set(run.phases)),
+        worst=of_plan(phases, plan.pools) if len(runs) < 2 else total([run.worst for run in runs]),
+        runs=tuple(runs) if len(runs) > 1 else (),
     )
 
 
-def _run(plan: Plan, run: PlanRun, kept: set[str]) -> PlanRun:
-    phases = [plan.phase(name) for name in run.phases if name in kept]
-    names = tuple(phase.phase_id for phase in phases)
-    return replace(run, phases=names, tiers=_tiers(run.tiers, kept), worst=of_plan(phases, plan.pools))
+def _run(plan: Plan, run: PlanRun, cut: Mapping[str, PlanPhase]) -> PlanRun:
+    names = tuple(name for name in run.phases if name in cut)
+    return PlanRun(names, _tiers(run.tiers, set(names)), run.caps, of_plan([cut[name] for name in names], plan.pools))
 
 
-def _tiers(tiers: tuple[PlanTier, ...], kept: set[str]) -> tuple[PlanTier, ...]:
+def _tiers(tiers: Iterable[PlanTier], kept: set[str]) -> tuple[PlanTier, ...]:
     left = (replace(tier, phases=tuple(name for name in tier.phases if name in kept)) for tier in tiers)
     return tuple(tier for tier in left if tier.phases)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from autopack.plan.graph import Needs, waves
-from autopack.plan.model import AUDITOR_ASKS, Plan, PlanPhase
+from autopack.plan.model import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,8 @@ class Shape:
 
 def shape(plan: Plan) -> Shape:
     """By worst minutes: how long each phase takes when everything that may go wrong does."""
-    return of(
-        {phase.phase_id: phase.needs for phase in plan.phases}, {p.phase_id: minutes(plan, p) for p in plan.phases}
-    )
+    worst = {phase.phase_id: Decimal(phase.worst.minutes) for phase in plan.phases}
+    return of({phase.phase_id: phase.needs for phase in plan.phases}, worst)
 
 
 def of(needs: Needs, weights: Mapping[str, Decimal]) -> Shape:
@@ -43,16 +42,6 @@ def of(needs: Needs, weights: Mapping[str, Decimal]) -> Shape:
     found = waves(needs, names)
     wave_of = {name: number for number, wave in enumerate(found, 1) for name in wave}
     return Shape(found, _chain(needs, names, ends), length, slack, dict(weights), reduced(needs), wave_of)
-
-
-def minutes(plan: Plan, phase: PlanPhase) -> Decimal:
-    """The most minutes a phase takes: every call and CI step to its timeout, as often as it may be; its own cap."""
-    profile = plan.profiles[phase.ci]
-    ci_s = sum(step.timeout_s * (1 + profile.retries) for step in profile.steps)
-    calls_s = sum(plan.models[attempt.ask.model].timeout_s for attempt in phase.attempts)
-    audits_s = plan.models[phase.audit.model].timeout_s * AUDITOR_ASKS * len(phase.attempts)
-    worst = Decimal(calls_s + audits_s + ci_s * len(phase.attempts)) / 60
-    return worst if phase.minutes_max is None else min(worst, Decimal(phase.minutes_max))
 
 
 def reduced(needs: Needs) -> dict[str, tuple[str, ...]]:

@@ -415,6 +415,11 @@ CODES: dict[str, Code] = {
         "error",
         "Without a sandbox every command reaches the network, whatever the file says: the promise can't be kept.",
     ),
+    "AP5020": Code(
+        "aged issue",
+        "info",
+        "An issue that came back run after run is debt that nobody pays: from now on it counts as major.",
+    ),
     "AP5901": Code(
         "waiver that cannot hold",
         "error",

@@ -79,17 +79,20 @@ def record(
     seen: Sighting,
     upgrades: Sequence[Upgrade] = (),
     *,
+    aged: Collection[str] = (),
     refused: bool = False,
 ) -> Issues:
     """`known` with the reports merged in: seeing one again raises its count and never lowers its severity.
 
-    `refused` ones were seen on a change that was kept out; one that is also seen on a change that passed is not.
+    `aged` keys count as major. `refused` ones were seen on a change that was kept out; one that is also seen on a
+    change that passed is not.
     """
     merged = dict(known)
     for report in reports:
         old = merged.get(report.issue_key)
         new = _first(report, seen, refused) if old is None else _again(old, report, seen, refused)
-        merged[report.issue_key] = _upgraded(new, upgrades)
+        old_debt = report.issue_key in aged
+        merged[report.issue_key] = replace(new, effective_severity="major") if old_debt else _upgraded(new, upgrades)
     return merged
 
 

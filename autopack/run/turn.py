@@ -360,7 +360,7 @@ def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
     if not reports:
         return turn
     due = major(turn, reports)
-    turn = turn.with_run(issues=issues.record(turn.run.issues, reports, _sighting(turn), turn.plan.severity_upgrades))
+    turn = turn.with_run(issues=_recorded(turn, turn.run.issues, reports))
     return turn.with_phase(audit_due=True) if due else turn
 
 
@@ -368,8 +368,15 @@ def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
     """What was wrong with a change that is kept out goes on record; by itself it calls nobody in."""
     if not found:
         return turn
-    known = issues.record(turn.run.issues, found, _sighting(turn), turn.plan.severity_upgrades, refused=True)
+    known = _recorded(turn, turn.run.issues, found, refused=True)
     return turn.with_run(issues=known)
+
+
+def _recorded(
+    turn: Turn, known: issues.Issues, found: tuple[ev.ReportedIssue, ...], *, refused: bool = False
+) -> issues.Issues:
+    plan = turn.plan
+    return issues.record(known, found, _sighting(turn), plan.severity_upgrades, aged=plan.aged, refused=refused)
 
 
 def _sighting(turn: Turn) -> issues.Sighting:
@@ -379,7 +386,7 @@ def _sighting(turn: Turn) -> issues.Sighting:
 
 def major(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> bool:
     """Whether one of them counts as major, by itself or by a rule of the ruleset."""
-    alone = issues.record({}, reports, _sighting(turn), turn.plan.severity_upgrades)
+    alone = _recorded(turn, {}, reports)
     return any(issue.effective_severity == "major" for issue in alone.values())
 
 

@@ -6,7 +6,7 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autopack.plan.shape import Shape, minutes, of, reduced, shape
+from autopack.plan.shape import Shape, of, reduced, shape
 from tests.plan.folder import Folder
 
 Needs = dict[str, tuple[str, ...]]
@@ -73,9 +73,9 @@ def test_of_nothing_there_is_no_shape():
     assert of({}, {}) == Shape((), (), Decimal(0), {}, {}, {}, {})
 
 
-def test_a_phase_takes_no_longer_than_its_own_cap(folder: Folder):
+def test_a_plan_is_weighed_by_worst_minutes(folder: Folder):
     plan = folder.phases("id: a, category: docs, budget: {minutes: 3}", "id: b, category: docs, needs: [a]").plan()
     found = shape(plan)
-    assert minutes(plan, plan.phase("a")) == 3
+    assert found.weights == {"a": 3, "b": plan.phase("b").worst.minutes}
     assert found.critical == ("a", "b")
-    assert found.length == 3 + minutes(plan, plan.phase("b"))
+    assert found.length == 3 + plan.phase("b").worst.minutes

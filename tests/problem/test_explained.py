@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autopack.plan import backlog
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import CODES, Problem, explained, order
@@ -32,6 +33,7 @@ def write(folder: Path, files: Sequence[File]) -> list[str]:
 def judged(folder: Path, files: Sequence[File]) -> list[Problem]:
     """As `validate` and then, where nothing stands against it, `rehearse` and `plan` of all there is."""
     named = write(folder, files)
+    named = [name for name in named if not name.startswith(backlog.FOLDER)]
     checked = check(str(folder), None if "autopack.yaml" in named else named, today=TODAY)
     found = list(checked.problems)
     if any(problem.severity == "error" for problem in found):
@@ -43,8 +45,14 @@ def judged(folder: Path, files: Sequence[File]) -> list[Problem]:
         spec, problems = load(str(folder), path, today=TODAY)
         found += problems
         if spec is not None:
-            found += compile_spec(spec)[1]
+            found += compile_spec(spec, backlog=known(folder))[1]
     return order(found)
+
+
+def known(folder: Path) -> backlog.Backlog:
+    """The backlog that is committed beside an example."""
+    committed = folder / backlog.FOLDER / backlog.FILE
+    return backlog.load(committed.read_text(encoding="utf-8")) if committed.exists() else backlog.EMPTY
 
 
 def test_every_code_has_a_page_and_every_page_a_code():

@@ -18,6 +18,7 @@ from autopack.runners.git.errors import (
     TreeRefused,
 )
 from autopack.runners.git.folder import remove_tree, sweep
+from autopack.runners.git.past import merge_base, write_specs
 from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
@@ -46,9 +47,11 @@ __all__ = [
     "TreeRefused",
     "Worktree",
     "fetch_file",
+    "merge_base",
     "open_repository",
     "remove_tree",
     "require_git",
     "sweep",
     "trailers",
+    "write_specs",
 ]

@@ -24,6 +24,8 @@ VERBS = {
     "plan": "Compile a playbook and show what would be done, by whom and for how much.",
     "rehearse": "Play scenarios with no model, and say what went another way than expected.",
     "ls": "List the phases of a playbook, or those that are selected.",
+    "graph": "Draw a plan: Mermaid, Graphviz, JSON, SVG, or one page to look around in.",
+    "diff": "Compare two plans, playbooks or revisions: authority, money, risk, order.",
     "lock": "Pin remote modules to a commit and to what they hold.",
     "run": "Run a playbook or a frozen plan to its end.",
     "resume": "Go on with a run whose driver was stopped.",
