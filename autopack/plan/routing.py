@@ -42,12 +42,8 @@ def route(draft: Draft) -> Draft:
     phases, problems = [], []
     known: dict[tuple[Any, ...], Chosen] = {}
     for phase in draft.phases:
-<<<<<<< HEAD
         own = phase.spec.builder if is_outside(phase.spec) else None
-        key = (*(phase[name] for name in DECIDES), bool(phase.aged), own)
-=======
-        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled))
->>>>>>> main
+        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled), own)
         if key not in known:
             known[key] = _route(draft.spec, phase)
         chosen = known[key]
