@@ -7,7 +7,6 @@ where they state nothing its cost is UNBOUNDED.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Literal
 
 from autopack.plan.draft import DraftPhase
@@ -67,7 +66,7 @@ _Key = tuple[str, str, int | None, int | None]
 
 
 def _key(builder: Builder) -> _Key:
-    program = PurePosixPath(builder.run[0]).name if builder.run else ""
+    program = builder.run[0].rpartition("/")[2] if builder.run else ""
     return builder.kind, program, builder.tokens, builder.timeout_s
 
 

@@ -14,6 +14,7 @@ from autopack.plan.commands import is_outside, sealed
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import run_caps
 from autopack.plan.model import (
+    COMMAND,
     FORMAT_VERSION,
     Caps,
     Limits,
@@ -232,15 +233,9 @@ def _protected(spec: Spec) -> tuple[str, ...]:
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
     """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
-    pools = {
-        "phase": jobs,
-        "Land": 1,
-        "RunCi": jobs,
-        "ApplyReply": jobs,
-        "AssembleContext": jobs,
-        "CallModel": jobs,
-        "RunBuilder": jobs,
-    }
+    pools = {"phase": jobs, "Land": 1, "RunCi": jobs, "ApplyReply": jobs, "AssembleContext": jobs, "CallModel": jobs}
+    if any(spec.models.models[name].provider == COMMAND for name in used):
+        pools["RunBuilder"] = jobs
     for name in used:
         provider = spec.models.models[name].provider
         quota = spec.models.providers.get(provider)
