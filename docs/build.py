@@ -52,8 +52,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
         "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
-        "landing": "Fixed: on a moved head CI always runs again.",
-        "promotion": "Eligible is a run that succeeded with clean tiers.",
         "category_defaults.auditor_attempts": "The Auditor suggests no patches.",
         "category_defaults.audits": "One audit each.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",

@@ -53,7 +53,7 @@ class Store:
     """Safe to use from several threads. `.place` names it in messages."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self.place = database.place
 
     def create_run(self, run_id: str, project: str, plan_json: str, plan_sha256: str, at: float) -> None:
@@ -62,7 +62,7 @@ class Store:
         head = {"state": "RUN_CREATED", "last_seq": 0, "last_hash": plan_sha256}
         if (found := self.put_blob(plan_json.encode())) != plan_sha256:
             raise ValueError(f"the plan's text has the digest {found}, not {plan_sha256}")
-        database = self._database
+        database = self.database
         try:
             with closing(database.connect()) as connection, database.writing(connection) as cursor:
                 cursor.execute(database.statements.new_run, row | head)
@@ -122,8 +122,8 @@ class Store:
             found = {**otherwise, **self.all_standing(project)}
             body = json.dumps({kind: self.put_blob(text.encode()) for kind, text in sorted(found.items())})
             row = {"project": project, "kind": _BEFORE + run_id, "body": body}
-            with closing(self._database.connect()) as connection, self._database.writing(connection) as cursor:
-                cursor.execute(self._database.statements.keep, row)
+            with closing(self.database.connect()) as connection, self.database.writing(connection) as cursor:
+                cursor.execute(self.database.statements.keep, row)
         return found
 
     def frozen(self, project: str, run_id: str) -> Standing | None:
@@ -142,7 +142,7 @@ class Store:
 
         `change` gets every text that stands, by kind, and gives the new ones; runs wait for each other here.
         """
-        database, statements = self._database, self._database.statements
+        database, statements = self.database, self.database.statements
         try:
             with closing(database.connect()) as connection, database.writing(connection) as cursor:
                 if database.path is None:
@@ -159,21 +159,21 @@ class Store:
 
     def put_blob(self, data: bytes) -> str:
         """Keeps the bytes, once, and returns their id (sha256)."""
-        with closing(self._database.connect()) as connection:
-            return blobs.put(self._database, connection, data)
+        with closing(self.database.connect()) as connection:
+            return blobs.put(self.database, connection, data)
 
     def blob(self, sha256: str) -> bytes:
         """Raises BlobMissing, BlobDamaged."""
-        return blobs.get(self._database, sha256)
+        return blobs.get(self.database, sha256)
 
     def writer(self, run_id: str, *, clock: Callable[[], float] = time.time) -> Writer:
         """The run's only writer, holding its lock from now on. Raises UnknownRun, RunLocked."""
         self._run_row(run_id)
-        return Writer(self._database, run_id, clock)
+        return Writer(self.database, run_id, clock)
 
     def close(self) -> None:
         """Close writers first: their locks live on connections of this store."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +184,7 @@ class Store:
         self.close()
 
     def _select(self, query: sa.Select[Any]) -> list[Any]:
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return list(connection.execute(query))
 
     def _run_row(self, run_id: str) -> Any:

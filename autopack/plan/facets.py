@@ -23,7 +23,7 @@ OF_PHASE: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk", "severity"),
         *("write", "allow", "allowed_protected", "auto_apply", "auditor_profile", "auditor_attempts"),
-        *("token_cap", "cost_usd_max", "minutes_max", "limits", "aged"),
+        *("token_cap", "cost_usd_max", "minutes_max", "limits", "recheck", "aged"),
     ),
     "ci": ("ci", "probes"),
 }
@@ -35,7 +35,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs", "aged"),
-        *("severity_upgrades", "commit_issues"),
+        *("severity_upgrades", "commit_issues", "promotion"),
     ),
     "ci": ("profiles",),
     "base": ("base_branch", "base_commit", "backlog_sha256", "carried", "continues"),

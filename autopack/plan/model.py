@@ -150,6 +150,7 @@ class PlanPhase:
     allowed_protected: tuple[str, ...]
     probes: tuple[Argv, ...]
     ci: str
+    recheck: Literal["always", "overlap"]
     auto_apply: bool
     auditor_profile: str | None
     audit: Ask
@@ -354,6 +355,7 @@ class Plan:
     aged: tuple[str, ...] = ()
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
+    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

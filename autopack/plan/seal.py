@@ -30,7 +30,7 @@ from autopack.plan.model import (
     Step,
 )
 from autopack.plan.worst import price_of, total
-from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
+from autopack.spec.model import CiStep, Model, Phase, Ruleset, Spec, Tier
 
 
 def seal(draft: Draft) -> Plan:
@@ -71,6 +71,7 @@ def seal(draft: Draft) -> Plan:
             for rule in spec.ruleset.severity_upgrades
         ),
         commit_issues=spec.project.artifacts.commit_issues,
+        promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
     )
 
 
@@ -104,6 +105,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *granted[1]))),
         probes=spec.probes,
         ci=phase["ci"],
+        recheck=_recheck(rules, phase["ci"]),
         auto_apply=phase["auto_apply"],
         auditor_profile=phase["auditor_profile"],
         audit=phase.audit,
@@ -129,6 +131,11 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         aged=phase.aged,
         builder=sealed(spec),
     )
+
+
+def _recheck(rules: Ruleset, profile: str) -> Literal["always", "overlap"]:
+    """A profile that the ruleset doesn't name is treated like `strict`."""
+    return "overlap" if rules.recheck.get(profile, rules.recheck.get("strict", "always")) == "overlap" else "always"
 
 
 def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -27,7 +27,7 @@ def continued(plan: Plan, run: RunState, caps: Mapping[str, int | Decimal]) -> P
         base_commit=run.head,
         caps=_raised(plan.caps, caps),
         carried=(*plan.carried, *fresh),
-        continues=_earlier(plan, run),
+        continues=earlier(plan, run),
     )
 
 
@@ -52,7 +52,8 @@ def _raised(caps: Caps, given: Mapping[str, Any]) -> Caps:
     return replace(caps, **given)
 
 
-def _earlier(plan: Plan, run: RunState) -> Earlier:
+def earlier(plan: Plan, run: RunState) -> Earlier:
+    """What a run that goes on from `run` knows of it."""
     spent, before = run.ledger.spent(RUN), plan.continues
     tokens, cost_usd = (before.tokens, before.cost_usd) if before else (0, Decimal(0))
     landed = {phase_id for phase_id, phase in run.phases.items() if phase.state == "COMPLETE"}

@@ -169,10 +169,13 @@ class ReviewUnreadable:
 
 @dataclass(frozen=True, slots=True)
 class Rebased:
+    """The candidate on the moved head. `overlaps`: what landed meanwhile reaches into what this phase works on."""
+
     key: str
     elapsed_s: float
     commit: str
     patch: str
+    overlaps: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from autopack.plan.model import Plan, PlanTier
+from autopack.plan.model import PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role
@@ -232,8 +232,3 @@ def blemishes(run: RunState, tier: PlanTier) -> tuple[str, ...]:
     if majors > tier.major_issues:
         found.append(f"{majors} major issues of {tier.major_issues}")
     return tuple(found)
-
-
-def eligible(plan: Plan, run: RunState) -> bool:
-    """promotion_eligible_to_main: DONE_SUCCESS and every tier clean."""
-    return run.state == "DONE_SUCCESS" and not any(blemishes(run, tier) for tier in plan.tiers)

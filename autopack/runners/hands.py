@@ -20,7 +20,7 @@ from autopack.run import effects as ef
 from autopack.run import events as ev
 from autopack.runners import agent, ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
-from autopack.runners.change import Change, Refused, candidate, reported, taken
+from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
@@ -194,8 +194,7 @@ class Hands:
         try:
             made = make()
         except Refused as refused:
-            evidence = self.writer.put_blob(redact(refused.evidence).encode())
-            return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
+            return self._refused(refused)
         message = self._candidate_message(phase.name, phase.phase_id)
         commit = self.repository.commit(made.tree, [base], message, int(ticket.at), AUTHOR)
         failed = self._probes(phase, commit, ticket, made.issues)
@@ -254,21 +253,31 @@ class Hands:
             return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
         message = self._candidate_message(f"Carried onto {effect.head}", effect.phase_id)
         commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
-        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)))
+        phase = self.plan.phase(effect.phase_id)
+        try:
+            carried(self.plan, phase, self.repository, effect.head, commit)
+        except Refused as refused:
+            return self._refused(refused)
+        failed = self._probes(phase, commit, ticket, ())
+        if failed is not None:
+            return failed
+        meanwhile = self.repository.diff_stat(effect.base, effect.head).paths
+        overlaps = any(matches(path, (*phase.write, *phase.read, *phase.deliverables)) for path in meanwhile)
+        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
 
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
         ref, phase = self._branch(), self.plan.phase(effect.phase_id)
         tree = self._snapshot(effect, int(ticket.at))
-        message = f"{phase.name}\n\n{git.trailers(effect.trailers)}"
+        message = snapshot_message(phase.name, effect.trailers)
         commit = self.repository.commit(tree, [effect.head], message, int(ticket.at), AUTHOR)
         if not self.repository.advance(ref, commit, effect.head):
             head = self.repository.branch_head(ref)
             if head is None:
                 raise git.GitError(self.repository.place, f"{ref} is gone", "Somebody deleted it; start a new run.")
             return ev.HeadMoved("", 0.0, head)
-        tag = f"autonomous/{self.run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
-        self.repository.tag(tag, commit, f"{phase.name} of run {self.run_id}\n", int(ticket.at), AUTHOR)
+        tag = landed_tag(self.run_id, phase)
+        self.repository.tag(tag, commit, tag_message(phase.name, self.run_id), int(ticket.at), AUTHOR)
         return ev.Landed("", 0.0, commit, tag)
 
     def close_run(self, effect: ef.CloseRun, _ticket: Ticket) -> ev.Event:
@@ -287,6 +296,10 @@ class Hands:
         made = record.files(self.plan, self.run_id, effect, changed, self.standing, committed, at)
         changes = {path: git.FileChange(content) for path, content in made.items()}
         return self.repository.write_tree(effect.commit, changes)
+
+    def _refused(self, refused: Refused) -> ev.PatchRefused:
+        evidence = self.writer.put_blob(redact(refused.evidence).encode())
+        return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
 
     def _branch(self) -> str:
         return "refs/heads/" + self.plan.branch(self.run_id)
@@ -406,6 +419,19 @@ class Hands:
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
+
+
+def snapshot_message(name: str, trailers: Mapping[str, str]) -> str:
+    """What a phase's commit says."""
+    return f"{name}\n\n{git.trailers(trailers)}"
+
+
+def landed_tag(run_id: str, phase: PlanPhase) -> str:
+    return f"autonomous/{run_id}/tier-{phase.tier_id}/phase-{phase.phase_id}"
+
+
+def tag_message(name: str, run_id: str) -> str:
+    return f"{name} of run {run_id}\n"
 
 
 def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:

@@ -14,6 +14,7 @@ from autopack.run import records
 from autopack.run.aging import Seen, aged
 from autopack.run.effects import Land
 
+PREFIX = f"{FOLDER}/"
 KINDS = (backlog.FILE, calibration.FILE)
 """What outlives runs: names of files here, and of texts in the store."""
 

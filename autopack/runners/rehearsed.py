@@ -245,7 +245,7 @@ class Rehearsed:
     def _rebased(self, key: str, effect: ef.Rebase, at_s: float) -> ev.Event:
         if self.take(effect.phase_id, "rebase") == "conflict":
             return ev.Conflicted(key, at_s, ("rehearsed",), BLOB)
-        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB)
+        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB, overlaps=True)
 
     def _landed_on(self, key: str, effect: ef.Land, at_s: float) -> ev.Event:
         if effect.head != self._head:

@@ -26,12 +26,12 @@ def prepare(folder: Path) -> None:
 
 
 def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
-    """All files of a run that has ended, in the run's own folder; written again they are the same."""
+    """All files of a run that has ended, in the run's own folder; written again, anywhere, they are the same."""
     found = view(plan, run)
     earlier = read_backlog((store.frozen(plan.project, run.run_id) or {}).get(BACKLOG))
     write(folder / "plan.json", canonical.text(plan).encode())
     export(store, run.run_id, folder / "events.jsonl")
-    write(folder / "run_summary.json", _pretty(summary(found, str(folder))))
+    write(folder / "run_summary.json", _pretty(summary(found, None)))
     write(folder / "run_summary.md", text.run_markdown(found).encode())
     for tier in plan.tiers:
         name = f"tier_{tier.index:02d}_{tier.tier_id}.md"

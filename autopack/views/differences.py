@@ -60,13 +60,18 @@ def _text(each: Compared) -> Iterator[str]:
     for group, changes in _grouped(each.changes):
         yield f"\n{group}: {ABOUT[group]}"
         for change in changes:
-            yield f"  {SIGNS.get(change.effect, ' ')} {change.subject}: {change.field} {change.effect}{_values(change)}"
+            yield f"  {SIGNS.get(change.effect, ' ')} {said(change)}"
             if change.shown:
                 yield f"      {_proof(change)}"
     if hidden := sum(change.follows for change in each.changes):
         yield f"\n{hidden} more follow from these (prompts, places, sums); --format json has all."
     yield from _refusals(each)
     yield ""
+
+
+def said(change: Change) -> str:
+    """One change in one line."""
+    return f"{change.subject}: {change.field} {change.effect}{_values(change)}"
 
 
 def _refusals(each: Compared) -> Iterator[str]:
@@ -115,9 +120,23 @@ def _values(change: Change) -> str:
     if isinstance(change.before, list) and isinstance(change.after, list) and change.field != "attempts":
         return _items(change.before, change.after)
     before, after = _word(change.field, change.before), _word(change.field, change.after)
+    if isinstance(change.before, str) and isinstance(change.after, str) and len(change.before + change.after) > CHARS:
+        before, after = _from_difference(change.before, change.after)
     if change.effect == "added":
         return f": {after}"
     return f": {before}" if change.effect == "removed" else f": {before} -> {after}"
+
+
+def _from_difference(before: str, after: str) -> tuple[str, str]:
+    """Of two long texts what is around the first place where they differ."""
+    one, other = (" ".join(text.split()) for text in (before, after))
+    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = one.rfind(" ", 0, max(0, same - LEAD)) + 1
+    mark = "..." if start else ""
+    return mark + _short(one[start:]), mark + _short(other[start:])
+
+
+LEAD = 12
 
 
 def _items(before: Sequence[Any], after: Sequence[Any]) -> str:

@@ -89,14 +89,14 @@ def begin(place: Place, plan: Plan, run_id: str, options: Options, observe: Obse
 def continuation(place: Place, run_id: str, caps: Mapping[str, int | Decimal]) -> tuple[str, Plan, Options]:
     """The name, plan and options of a run that goes on where a budget stopped `run_id`. Raises NotStarted."""
     with open_store(place.store, create=False) as store:
-        plan, run = _folded(store, run_id)
+        plan, run = folded(store, run_id)
         taken = {found.run_id for found in store.runs()}
     if not run.done:
         raise NotStarted(f"run {run_id} has not ended; go on with: autopack resume {run_id}")
     if run.state != "DONE_FAILED_BUDGET_EXHAUSTED":
         fact = f"run {run_id} ended in {run.state}, which no budget can mend"
         raise NotStarted(f"{fact}; start a new run with `autopack run`")
-    return next_run_id(run_id, taken), continued(plan, run, caps), _kept(place.run_folder(run_id))
+    return next_run_id(run_id, taken), continued(plan, run, caps), kept(place.run_folder(run_id))
 
 
 def go_on(place: Place, plan: Plan, run_id: str, options: Options, observe: Observe) -> RunState:
@@ -140,7 +140,7 @@ def take_up(place: Place, run_id: str, observe: Observe) -> RunState:
 def peek(place: Place, run_id: str) -> tuple[Plan, RunState]:
     """A run as its journal tells it, without touching it. Raises UnknownRun, JournalDamaged, StoreMissing."""
     with open_store(place.store, create=False) as store:
-        return _folded(store, run_id)
+        return folded(store, run_id)
 
 
 def ask_to_cancel(place: Place, run_id: str, by: str) -> None:
@@ -158,7 +158,7 @@ def _drive(place: Place, store: Store, run_id: str, observe: Observe) -> RunStat
         home = _private_home(place, run_id)
         stack.callback(_put_away, home)
         git.sweep(home)
-        plan, state = _folded(store, run_id)
+        plan, state = folded(store, run_id)
         if not state.done:
             state = _driven(place, store, writer, home, plan, state, observe)
         backlogged.fold(store, plan, state, time.time())
@@ -177,7 +177,7 @@ def _driven(
         pool = stack.enter_context(git.Pool(home, repository, f"refs/heads/{plan.base_branch}"))
         standing = store.freeze(plan.project, run_id, backlogged.committed(repository, plan.base_commit or ""))
         cancelled = _cancelled_by(place, run_id) is not None
-        options = _kept(place.run_folder(run_id))
+        options = kept(place.run_folder(run_id))
         client = LiteLLM() if cancelled else _client(plan, options)
         driver = Driver(
             plan=plan,
@@ -213,7 +213,8 @@ def _private_places(place: Place, home: Path) -> tuple[str, ...]:
     return tuple(map(str, (place.root, place.repository, place.folder, home.parent)))
 
 
-def _folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
+    """A run as its journal tells it. Raises UnknownRun, JournalDamaged."""
     found = store.run(run_id)
     plan = load(store.plan(run_id))
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
@@ -339,9 +340,10 @@ def _keep(folder: Path, options: Options) -> None:
     write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
 
 
-def _kept(folder: Path) -> Options:
+def kept(folder: Path) -> Options:
+    """What a run was started with."""
     try:
-        kept: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
+        found: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
     except FileNotFoundError:
         return Options()
-    return Options(kept.get("cassette"), kept.get("record"), bool(kept.get("replay_all")))
+    return Options(found.get("cassette"), found.get("record"), bool(found.get("replay_all")))

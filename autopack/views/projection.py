@@ -9,7 +9,8 @@ from autopack.plan import canonical
 from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
 from autopack.run.ledger import RUN
-from autopack.run.state import ENDED, PhaseState, RunState, blemishes, eligible, tier_state
+from autopack.run.promotion import debt_status, eligible
+from autopack.run.state import ENDED, PhaseState, RunState, blemishes, tier_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,11 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
         "phases_done": sum(phase.state in ENDED for phase in found.phases),
         "phases": len(found.phases),
         "elapsed_s": round(found.elapsed_s, 3),
+        "ci_runs": sum(phase.ci_runs for phase in found.phases),
+        "debt_status": debt_status(plan, run),
+        "safety_profile": plan.safety_profile,
+        "run_scope": plan.run_scope,
+        "promotion_eligible_to_main": found.promotion_eligible_to_main,
     }
 
 

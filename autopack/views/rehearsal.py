@@ -10,7 +10,8 @@ from autopack.problem import Problem, problem
 from autopack.run import events as ev
 from autopack.run.effects import Effect, phase_of
 from autopack.run.ledger import RUN
-from autopack.run.state import PhaseState, RunState, eligible
+from autopack.run.promotion import eligible
+from autopack.run.state import PhaseState, RunState
 from autopack.runners.rehearsed import GOOD, HEAD, WORDS, Lines, Manner, Rehearsed
 from autopack.runners.virtual import play
 from autopack.spec.load import Rehearsable, load

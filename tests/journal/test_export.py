@@ -46,7 +46,7 @@ def test_an_export_that_fails_leaves_the_old_one_as_it_was(sqlite_path: Path, tm
     path = folder / "events.jsonl"
     path.write_text("the old one\n")
     with open_store(sqlite_path, create=False) as store:
-        with store._database.engine.begin() as connection:
+        with store.database.engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM events WHERE seq = 3")
         with pytest.raises(JournalDamaged):
             export(store, "r1", path)

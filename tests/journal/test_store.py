@@ -33,7 +33,7 @@ SHA256_OF_HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9
 
 
 def test_a_new_store_is_migrated_to_the_revision_the_code_was_written_for(store: Store):
-    with store._database.reading() as connection:
+    with store.database.reading() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, tables.metadata) == []
         assert context.get_current_revision() == tables.REVISION == "0002"
@@ -199,7 +199,7 @@ def test_a_blob_comes_back_byte_for_byte(store: Store, data: bytes):
 def test_equal_bytes_are_kept_once_whoever_writes_them(store: Store):
     with store.writer("r1") as writer:
         assert {store.put_blob(b"hello"), writer.put_blob(b"hello")} == {SHA256_OF_HELLO}
-    with store._database.reading() as connection:
+    with store.database.reading() as connection:
         kept = sa.select(sa.func.count()).where(tables.blobs.c.sha256 == SHA256_OF_HELLO)
         assert connection.execute(kept).scalar() == 1
 

@@ -257,7 +257,7 @@ def test_a_driver_whose_server_dropped_it_can_not_write_and_the_run_is_free(stor
         pytest.skip("needs a server")
     cut_off = store.writer("r1")
     with open_store(location, create=False) as other:
-        with other._database.reading() as connection:
+        with other.database.reading() as connection:
             pids = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database ="
             connection.execute(sa.text(f"{pids} (SELECT oid FROM pg_database WHERE datname = current_database())"))
         for _ in range(3):

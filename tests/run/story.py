@@ -73,6 +73,7 @@ def phase(name: str, **changes: object) -> PlanPhase:
         allowed_protected=(),
         probes=(),
         ci="normal",
+        recheck="overlap",
         auto_apply=True,
         auditor_profile=None,
         audit=ask,
@@ -148,7 +149,8 @@ class Story:
     builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
     builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
     command: ok, failed, timed_out, not_found, lost;
-    auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign; rebase: ok, conflict;
+    auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign;
+    rebase: ok, apart, refused, conflict;
     probe: ok, down; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
     """
 
@@ -282,9 +284,12 @@ class Story:
         return ev.Landed(key, at, f"c{next(self._head)}-{effect.phase_id}", f"tag-{effect.phase_id}")
 
     def _Rebase(self, key: str, effect: Rebase, at: float) -> ev.Event:
-        if self.word(effect.phase_id, "rebase", "ok") == "conflict":
+        word = self.word(effect.phase_id, "rebase", "ok")
+        if word == "conflict":
             return ev.Conflicted(key, at, ("src/a",), "e" * 64)
-        return ev.Rebased(key, at, f"{effect.commit}'", "p" * 64)
+        if word == "refused":
+            return ev.PatchRefused(key, at, "syntax", "src/a no longer parses", "e" * 64, ())
+        return ev.Rebased(key, at, f"{effect.commit}'", "p" * 64, overlaps=word != "apart")
 
     def _CloseRun(self, key: str, _effect: CloseRun, at: float) -> ev.Event:
         touched = self.word("*", "close", "ok") == "touched"

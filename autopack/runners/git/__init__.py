@@ -18,15 +18,16 @@ from autopack.runners.git.errors import (
     TreeRefused,
 )
 from autopack.runners.git.folder import remove_tree, sweep
-from autopack.runners.git.past import merge_base, write_specs
+from autopack.runners.git.past import commits_between, merge_base, write_specs
 from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
-from autopack.runners.git.tree import REGULAR, Entry, FileChange, Stat
+from autopack.runners.git.tree import REGULAR, Commit, Entry, FileChange, Stat, Tag
 
 __all__ = [
     "REGULAR",
     "BranchInUse",
+    "Commit",
     "Conflict",
     "DiskFull",
     "Entry",
@@ -42,10 +43,12 @@ __all__ = [
     "RefRefused",
     "Repository",
     "Stat",
+    "Tag",
     "TagRefused",
     "TooMuch",
     "TreeRefused",
     "Worktree",
+    "commits_between",
     "fetch_file",
     "merge_base",
     "open_repository",

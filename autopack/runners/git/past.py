@@ -39,6 +39,13 @@ def merge_base(place: str | os.PathLike[str], one: str, other: str) -> str:
     return found.text
 
 
+def commits_between(place: str | os.PathLike[str], base: str, head: str) -> tuple[str, ...]:
+    """Every commit of `head` that `base` does not have, the oldest first. Raises GitError."""
+    with open_repository(place) as repository:
+        ends = repository.resolve(head), repository.resolve(base)
+        return tuple(repository.user.run("rev-list", "--reverse", "--topo-order", f"{ends[1]}..{ends[0]}").text.split())
+
+
 def _inside(place: str | os.PathLike[str]) -> str:
     """The folder within its repository, "" at the top."""
     folder = os.path.abspath(place)

@@ -20,7 +20,7 @@ from autopack.runners.git import tree as trees
 from autopack.runners.git.command import SEALED, SETTINGS, Git, require_git
 from autopack.runners.git.errors import BranchInUse, GitFailed, GitUnusable, RefRefused, TagRefused, TreeRefused
 from autopack.runners.git.folder import Folder
-from autopack.runners.git.tree import Entry, FileChange, Stat
+from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
 
 KINDS = ("refs/heads/", "refs/tags/")
 WRITES = ("refs/heads/autonomous/", "refs/tags/autonomous/")
@@ -147,9 +147,13 @@ class Repository:
         contents = self._contents(sorted(set(blobs.values())))
         return {path: contents[blob] for path, blob in blobs.items()}
 
-    def diff(self, base: str, other: str) -> bytes:
-        """The canonical diff between two commits or trees: `git apply` accepts it, and equal trees give equal bytes."""
-        return self.desk.run(*DIFF, *PATCH, _id(base), _id(other)).out
+    def diff(self, base: str, other: str, *, without: str = "") -> bytes:
+        """The canonical diff between two commits or trees: `git apply` accepts it, and equal trees give equal bytes.
+
+        `without` is a folder, ending in a slash, that is left out.
+        """
+        paths = ("--", ".", f":(exclude,top){without}") if without else ()
+        return self.desk.run(*DIFF, *PATCH, _id(base), _id(other), *paths).out
 
     def diff_stat(self, base: str, other: str) -> Stat:
         return trees.stat(self.desk.run(*DIFF, "--numstat", "-z", _id(base), _id(other)).out)
@@ -159,6 +163,38 @@ class Repository:
         text = self.desk.run("log", "-1", "--no-walk", "--encoding=UTF-8", wanted, _id(commit)).text
         pairs = (line.partition("\x01") for line in text.split("\0"))
         return {key: value for key, _, value in pairs if key}
+
+    def read_commit(self, commit: str) -> Commit | None:
+        """None where the object is gone."""
+        found = self.desk.run("cat-file", "commit", _id(commit), accept=(0, 128))
+        return None if found.status else trees.commit(found.out)
+
+    def tags(self, prefix: str) -> dict[str, Tag]:
+        """Every tag below the prefix; a plain one has its own commit as target and no message."""
+        found = {}
+        for name, head in self.refs((prefix,)).items():
+            answer = self.desk.run("cat-file", "tag", head, accept=(0, 128))
+            found[name] = Tag(head, "", "", 0) if answer.status else trees.tag(answer.out)
+        return found
+
+    def line_of(self, run_id: str, head: str) -> tuple[str, ...]:
+        """The commits of a run below `head`, by first parents, oldest first."""
+        wanted = "--format=%H%x00%(trailers:key=Autopack-Run,valueonly=true)%x00"
+        words = self.desk.run("log", "--first-parent", "-z", wanted, _id(head), "--").text.split("\0")
+        found = []
+        for commit, run in zip(words[0::3], words[1::3], strict=False):
+            if run.strip() != run_id:
+                break
+            found.append(commit.strip())
+        return tuple(reversed(found))
+
+    def damaged_objects(self, head: str, base: str | None) -> str:
+        """What git says of the objects between `base` (or the beginning) and `head`; empty when each is sound."""
+        without = ("--not", _id(base)) if base else ()
+        words = ("rev-list", "--objects", "--verify-objects", _id(head), *without)
+        found = self.user.run(*words, accept=(0, 1, 128))
+        said = found.err.strip()  # a wrong hash is told here, and git goes on and ends with 0
+        return said or (f"git rev-list ended with {found.status}" if found.status else "")
 
     def tree(self, commit: str) -> str:
         """The tree of a commit."""

@@ -41,6 +41,24 @@ class FileChange(NamedTuple):
     mode: str | None = None
 
 
+class Commit(NamedTuple):
+    """`author` as `name <email>`, `at` in seconds since the epoch, `message` as it was written."""
+
+    parents: tuple[str, ...]
+    author: str
+    at: int
+    message: str
+
+
+class Tag(NamedTuple):
+    """An annotated tag: the object it names, and who says what when."""
+
+    target: str
+    message: str
+    tagger: str
+    at: int
+
+
 class Stat(NamedTuple):
     """`paths` are all paths touched, old and new name of a rename both; `binary` those without line counts."""
 
@@ -199,3 +217,25 @@ def _above(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
+
+
+def commit(raw: bytes) -> Commit:
+    """From the object's own bytes."""
+    head, _, message = raw.decode("utf-8", "replace").partition("\n\n")
+    lines = [line.partition(" ")[::2] for line in head.split("\n")]
+    author, at = _who(dict(lines).get("author", ""))
+    return Commit(tuple(value for name, value in lines if name == "parent"), author, at, message)
+
+
+def tag(raw: bytes) -> Tag:
+    head, _, message = raw.decode("utf-8", "replace").partition("\n\n")
+    facts = dict(line.partition(" ")[::2] for line in head.split("\n"))
+    tagger, at = _who(facts.get("tagger", ""))
+    return Tag(facts.get("object", ""), message, tagger, at)
+
+
+def _who(line: str) -> tuple[str, int]:
+    """`name <email> seconds zone`."""
+    who, _, rest = line.rpartition("> ")
+    seconds = rest.partition(" ")[0]
+    return f"{who}>", int(seconds) if seconds.isdecimal() else 0
