@@ -57,7 +57,7 @@ PATCH_WORDS = (
 BUILDER_WORDS = ("ok", "minor_issue", "major_issue", *CALL_WORDS, "lost", "too_big", *PATCH_WORDS)
 CI_WORDS = ("green", "red", "red_new", "flaky", "no_tests", "unusable")
 AUDITOR_WORDS = ("approve", "revise", "escalate", "minor_issue", "major_issue", "unreadable", *CALL_WORDS, "lost")
-REBASE_WORDS = ("clean", "conflict")
+REBASE_WORDS = ("clean", "apart", "refused", "conflict")
 WORDS: Mapping[str, tuple[str, ...]] = {
     BUILDER: BUILDER_WORDS,
     "ci": CI_WORDS,
@@ -243,9 +243,12 @@ class Rehearsed:
         )
 
     def _rebased(self, key: str, effect: ef.Rebase, at_s: float) -> ev.Event:
-        if self.take(effect.phase_id, "rebase") == "conflict":
+        word = self.take(effect.phase_id, "rebase")
+        if word == "conflict":
             return ev.Conflicted(key, at_s, ("rehearsed",), BLOB)
-        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB, overlaps=True)
+        if word == "refused":
+            return ev.PatchRefused(key, at_s, "syntax", "rehearsed: refused", BLOB, ())
+        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB, overlaps=word != "apart")
 
     def _landed_on(self, key: str, effect: ef.Land, at_s: float) -> ev.Event:
         if effect.head != self._head:
