@@ -57,11 +57,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
         "category_defaults.advice": "No advice is given.",
     },
-    "ci": {
-        "baseline": "The base commit is not tested: its failures block, too.",
-        "preflight": "A tool that is missing ends the run at once.",
-        "profiles.*.steps[].when": "Every step always runs.",
-    },
     "models": {
         "routing.complexity.low.builder": "Only the first is asked.",
         "routing.complexity.low.auditor": "Only the first is asked.",

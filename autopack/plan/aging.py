@@ -6,13 +6,13 @@ counts as major: where it is seen again, and for the phases that touch those fil
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Problem, problem
 from autopack.spec.model import Phase, Scope, Spec, Tier
 from autopack.spec.paths import fault, is_secret_like, matches
+from autopack.spec.record import record, replace
 
 if TYPE_CHECKING:  # only handed through: a check of files mostly has none
     from autopack.plan.backlog import BacklogEntry
@@ -24,7 +24,7 @@ _WILD = re.compile(r"[*?\[\]!]")
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cleanup:
     """One phase to schedule: the issues of one category and all files they are about."""
 

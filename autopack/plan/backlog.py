@@ -5,10 +5,10 @@ keeps coming back counts for more or gets a phase of its own. The file is `proje
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from autopack.plan import canonical
+from autopack.spec.record import record
 
 FORMAT_VERSION = 1
 FOLDER = ".autopack"
@@ -16,7 +16,7 @@ FOLDER = ".autopack"
 FILE = "project_issue_backlog.json"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BacklogEntry:
     """One issue over all runs. Ages count distinct runs and distinct tiers; `tiers` are those, as `playbook/tier`.
 
@@ -46,7 +46,7 @@ Backlog = Mapping[str, BacklogEntry]
 EMPTY: Backlog = {}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _File:
     format_version: int
     issues: tuple[BacklogEntry, ...]

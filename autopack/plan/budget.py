@@ -6,7 +6,6 @@ at the cap that can't hold, with the phases that eat most of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +15,13 @@ from autopack.plan.model import Worst
 from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
+from autopack.spec.record import record, replace
 
 UNITS = {"tokens": "tokens", "cost_usd": "USD"}
 EATERS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cap:
     """A cap and where it is written. `whose` is who may spend that: "the run"; `knob` what to raise."""
 

@@ -1,7 +1,6 @@
 """A plan while it is being compiled: what each pass hands to the next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from autopack.problem import Problem
 from autopack.spec import model as spec_model
 from autopack.spec.at import At
 from autopack.spec.model import Spec
+from autopack.spec.record import field, record, replace
 
 if TYPE_CHECKING:  # neither is on the way of a check of files
     from autopack.plan.backlog import BacklogEntry
@@ -19,7 +19,7 @@ NO_BACKLOG: "Mapping[str, BacklogEntry]" = {}
 NOTHING = Worst(0, 0, Decimal(0))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """An effective value and where it was decided: a place in a file and the words for the layer that won."""
 
@@ -28,7 +28,7 @@ class Value:
     at: At | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DraftPhase:
     """`values` holds every inherited field with its origin; the rest is filled by the passes named beside it."""
 
@@ -60,7 +60,7 @@ class DraftPhase:
         return (*builders, *self.auditors, *self.audit_fallbacks)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Draft:
     """`jobs`, `backlog` and `calibration` are what a compile is told beside the spec."""
 

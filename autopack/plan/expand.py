@@ -1,9 +1,8 @@
 """The first pass: tiers and phases as one list, the needs of tiers spelled out as needs of phases."""
 
-from dataclasses import replace
-
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.spec.model import Tier
+from autopack.spec.record import replace
 
 
 def expand(draft: Draft) -> Draft:

@@ -6,7 +6,6 @@ says so at the phase.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase, Value
@@ -14,6 +13,7 @@ from autopack.plan.model import Caps
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
 from autopack.spec.model import Budget, CategoryRule, Phase, Ruleset, Spec
+from autopack.spec.record import replace
 
 FIELDS = (
     "task_category",

@@ -6,13 +6,12 @@ issues of earlier runs that the compiler knew of.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from autopack.plan import canonical
 from autopack.plan.price import Price
+from autopack.spec.record import field, record, replace
 
 FORMAT_VERSION = 1
 
@@ -28,7 +27,7 @@ Argv = tuple[str, ...]
 Parameter = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanModel:
     """One model of the catalogue as this plan may call it. `price` None means unmetered (then `token_cap` holds)."""
 
@@ -46,7 +45,7 @@ class PlanModel:
     params: Mapping[str, Parameter]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ask:
     """Who is asked, and how much: no request is larger and no reply longer, so price x bounds is a proof."""
 
@@ -55,7 +54,7 @@ class Ask:
     output_tokens_max: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempt:
     """One rung of a phase's ladder: who answers in which format, and what changed against the rung before.
 
@@ -68,7 +67,7 @@ class Attempt:
     fallbacks: tuple[Ask, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What one patch of the phase may look like; `fuzz` is the dearest matching rung that is accepted."""
 
@@ -80,7 +79,7 @@ class Limits:
     fuzz: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Worst:
     """The proved upper bound of what a phase (or run) can spend; the ledger refuses a call that would pass it.
 
@@ -104,7 +103,7 @@ COMMAND_PROMPT_TOKENS = 200_000
 """How much a command may be told at most, by the same bound as a model's request."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanBuilder:
     """Who does the work of a phase. All but the kind is for `command`; `tokens` is what one run of it may use, as the
     playbook states it, 0 where it states nothing.
@@ -120,7 +119,7 @@ class PlanBuilder:
 BY_MODEL = PlanBuilder()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
 
@@ -182,7 +181,7 @@ class PlanPhase:
         return (*builders, self.audit, *self.audit_fallbacks, *second)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanTier:
     tier_id: str
     index: int
@@ -194,7 +193,7 @@ class PlanTier:
     major_issues: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One CI command. `junit` is the report it writes, relative to the worktree, or None. `affected`: it may be limited
     to the tests that a patch can affect.
@@ -208,7 +207,7 @@ class Step:
     affected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preflight:
     """How often a profile is tried on the base commit before the first model call, and the wait, which doubles."""
 
@@ -216,7 +215,7 @@ class Preflight:
     backoff_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Profile:
     """`setup` runs once a worktree, `retries` are for a failed step alone, the limits hold for each process (but
     `processes`, which counts them). Tests in `quarantine` don't count; with `baseline` neither does what is red on the
@@ -242,7 +241,7 @@ class Profile:
     preflight: Preflight | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caps:
     """A run's caps. `cost_usd` None means none; the other four always hold."""
 
@@ -253,7 +252,7 @@ class Caps:
     cost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanRun:
     """One of several runs that a plan is executed as; `tiers` hold only the phases of this one, `caps` are its own."""
 
@@ -263,7 +262,7 @@ class PlanRun:
     worst: Worst
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retry:
     """Transient provider trouble: how often one call is sent again and how long to wait (doubling, bounded)."""
 
@@ -272,7 +271,7 @@ class Retry:
     backoff_s_max: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Carried:
     """A phase that an earlier run has landed: its commit is below `base_commit`, so it is COMPLETE from the start."""
 
@@ -281,7 +280,7 @@ class Carried:
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenIssue:
     """What was still wrong with a carried phase; it goes on counting, so that going on launders nothing."""
 
@@ -294,7 +293,7 @@ class OpenIssue:
     phase_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Earlier:
     """The run that this plan goes on from, and what it and those before it have spent: shown, never charged again."""
 
@@ -304,7 +303,7 @@ class Earlier:
     open_issues: tuple[OpenIssue, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SeverityUpgrade:
     """An issue that matches every given field counts as `to`; nothing ever lowers one."""
 
@@ -314,7 +313,7 @@ class SeverityUpgrade:
     complexity: str | None
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """The whole. `pools` bounds how many effects run at once: by effect type, and by `provider:<name>`.
 
@@ -322,7 +321,7 @@ class Plan:
     `runs` is empty where the plan is executed as one run; else each of them is made a plan of its own by `part`.
     `assumed` names the phases that are needed, left out by a selection, and taken for done.
 
-    Not slotted: the look-up tables below are made once and kept beside the fields.
+    The look-up tables below are made once and kept beside the fields.
     """
 
     format_version: int
@@ -388,6 +387,8 @@ class Plan:
 
 def digest(plan: Plan) -> str:
     """sha256 over the whole plan: prompts, models, prices, policy, CI profile, base commit."""
+    from autopack.plan import canonical  # noqa: PLC0415 - a check of files does without
+
     return canonical.digest(plan)
 
 
@@ -413,6 +414,8 @@ def part(plan: Plan, number: int) -> Plan:
 
 def load(source: str) -> Plan:
     """A plan from its JSON text. Raises canonical.NotThisShape."""
+    from autopack.plan import canonical  # noqa: PLC0415 - a check of files does without
+
     plan = canonical.load(Plan, source)
     if plan.format_version != FORMAT_VERSION:
         raise canonical.NotThisShape("format_version", f"{plan.format_version} where {FORMAT_VERSION} belongs")

@@ -1,7 +1,6 @@
 """The pass that puts every phase after all it needs, and tells of the needs that allow no order."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 from autopack.plan.draft import Draft, DraftPhase
@@ -9,6 +8,7 @@ from autopack.plan.graph import Cycle
 from autopack.plan.graph import order as ordered
 from autopack.problem import Label, Problem, problem
 from autopack.spec.model import Spec
+from autopack.spec.record import replace
 
 
 def order(draft: Draft) -> Draft:

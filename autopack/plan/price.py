@@ -1,12 +1,13 @@
 """What tokens cost: exact Decimal arithmetic at a price row that is frozen in the plan."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from autopack.spec.record import record
 
 MILLION = Decimal(1_000_000)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Price:
     """USD per million tokens; the cached rates are for input read from and written to the provider's cache."""
 
@@ -17,7 +18,7 @@ class Price:
     as_of: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """Tokens of one call as billed. The cached parts are inside `input`, reasoning inside `output`.
 

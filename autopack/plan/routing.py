@@ -1,7 +1,6 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from autopack.plan import commands
@@ -10,6 +9,7 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.model import COMMAND, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
+from autopack.spec.record import record, replace
 
 TIERS = ("economy", "standard", "premium")
 OTHER: dict[str, EditFormat] = {
@@ -25,7 +25,7 @@ DECIDES = (
 """The values of a phase that its route follows from: phases with the same ones are routed once."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chosen:
     """What a route decides for a phase; `share` is how many tokens each call may take."""
 

@@ -5,11 +5,11 @@ where they fit; a tier that doesn't is cut in plan order, so that no run needs a
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
 from autopack.problem import Problem, problem
+from autopack.spec.record import replace
 
 
 def split(draft: Draft) -> Draft:

@@ -14,7 +14,7 @@ from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Profile, Step
+from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
@@ -22,9 +22,11 @@ from autopack.runners import agent, ci, context, git, process, record, reply, re
 from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
+from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import OUTPUT, CiUnusable, Trials
+from autopack.runners.verdict import Verdicts
 from autopack.spec.paths import is_secret_like, matches
 
 AUTHOR = git.Identity("autopack", "autopack@localhost")
@@ -36,7 +38,8 @@ class Hands:
     """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once.
 
     `called` names the models that are really asked; the others answer from a cassette. `standing` is what stood when
-    the run was created: backlog and calibration, by kind. `private` are places that no CI step may see.
+    the run was created: backlog and calibration, by kind. `private` are places that no CI step may see;
+    `kept` is where what CI says of base commits is remembered.
     """
 
     plan: Plan
@@ -50,6 +53,7 @@ class Hands:
     called: frozenset[str]
     standing: Mapping[str, str] = field(default_factory=dict)
     private: tuple[str, ...] = ()
+    kept: str | None = None
 
     # --- what the driver calls ---
 
@@ -165,9 +169,14 @@ class Hands:
 
     def run_builder(self, effect: ef.RunBuilder, ticket: Ticket) -> ev.Event:
         """What the command has left is on disk before anybody believes it."""
-        builder, refs = self.plan.phase(effect.phase_id).builder, self._protected_refs()
+        phase, refs = self.plan.phase(effect.phase_id), self._protection.heads()
+        builder = phase.builder
         prompt = "\n\n".join(text for _, text in request.Assembled.load(self.store.blob(effect.request)).messages)
         ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ)
+        bare = replace(self.plan.profiles[phase.ci], sandbox="none")  # no wall stands around a command
+        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, bare)
+        if guilty:
+            return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
         return ev.BuilderFinished(
             key="",
@@ -178,7 +187,7 @@ class Hands:
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
             message=redact(ended.message),
-            issues=self._moved_meanwhile(refs, effect.phase_id),
+            issues=issues,
         )
 
     def apply_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
@@ -227,23 +236,11 @@ class Hands:
         words = self.writer.put_blob("\n".join(f"- {i.severity}: {i.description}" for i in issues).encode())
         return ev.ReviewRead("", 0.0, found.facts.recommendation, found.facts.confidence, words, issues)
 
+    def preflight(self, effect: ef.Preflight, ticket: Ticket) -> ev.Event:
+        return self._verdicts.preflight(effect, ticket)
+
     def run_ci(self, effect: ef.RunCi, ticket: Ticket) -> ev.Event:
-        refs = self._protected_refs()
-        result, logs = self._checked(self.plan.profiles[effect.profile], effect.commit, ticket)
-        if result.verdict == "unusable":
-            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
-        return ev.CiFinished(
-            key="",
-            elapsed_s=0.0,
-            verdict=result.verdict,
-            digest=result.digest,
-            executed_tests=result.executed_tests,
-            failing=result.failing,
-            evidence=self.writer.put_blob(redact(result.evidence).encode()),
-            logs=logs,
-            flaky=result.flaky,
-            issues=self._moved_meanwhile(refs, effect.phase_id),
-        )
+        return self._verdicts.finished(effect, ticket)
 
     def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
         merged = self.repository.merge_tree_onto(effect.base, effect.head, effect.commit)
@@ -329,22 +326,6 @@ class Hands:
         own = [name for name in made if self.repository.holds_commit_of(self.run_id, now[name], base)]
         return (*found, *(f"{name} was made, at {now[name]}, a commit of this run" for name in own))
 
-    def _moved_meanwhile(self, before: Mapping[str, str], phase_id: str) -> tuple[ev.ReportedIssue, ...]:
-        """Protected refs that were moved while foreign code ran: by a person perhaps, so it is told and not judged."""
-        now = self._protected_refs()
-        moved = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-        return tuple(
-            ev.ReportedIssue(
-                issue_key=f"policy__{name}__moved_during_ci",
-                severity="major",
-                category="policy",
-                source="ci",
-                description=f"{name} moved from {before.get(name)} to {now.get(name)} while CI of {phase_id} ran",
-                evidence_refs=(name,),
-            )
-            for name in moved
-        )
-
     def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
         """What this role may see: the phase's own files, what it may read, and for the Auditor what was changed."""
         patterns = (*phase.write, *phase.deliverables, *phase.read)
@@ -402,7 +383,11 @@ class Hands:
             Step(f"probe-{number}", argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True)
             for number, argv in enumerate(phase.probes, 1)
         )
-        result, _ = self._checked(replace(self.plan.profiles[phase.ci], steps=steps, retries=0), commit, ticket)
+        refs, profile = self._protection.heads(), self.plan.profiles[phase.ci]
+        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket)
+        guilty, _ = self._protection.judged(refs, phase.phase_id, commit, profile)
+        if guilty:
+            return ev.EffectFailed("", 0.0, "protected_ref", guilty)
         if result.verdict == "green":
             return None
         if result.verdict == "unusable":
@@ -410,12 +395,17 @@ class Hands:
         evidence = self.writer.put_blob(redact(result.evidence).encode())
         return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
 
-    def _checked(self, profile: Profile, commit: str, ticket: Ticket) -> tuple[ci.CiResult, dict[str, str]]:
-        return self._trials.run(profile, commit, ticket)
-
     @property
     def _trials(self) -> Trials:
         return Trials(self.repository, self.pool, self.writer, self.environ, self.private)
+
+    @property
+    def _protection(self) -> Protection:
+        return Protection(self.plan, self.run_id, self.repository)
+
+    @property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(self.plan, self.repository, self._trials, self.store, self._protection, self.kept)
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
@@ -447,6 +437,7 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.ApplyChange: Hands.apply_change,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,
+    ef.Preflight: Hands.preflight,
     ef.RunCi: Hands.run_ci,
     ef.Rebase: Hands.rebase,
     ef.Land: Hands.land,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,6 +51,16 @@ class Checked(NamedTuple):
     seen: Seen
 
 
+class Compile(NamedTuple):
+    """The compiler's part of a check, which is another room's: what it finds in a spec, by default inputs.
+
+    `beside` is a file that it may read, relative to the project; its text is handed on, None where there is none.
+    """
+
+    findings: Callable[[Spec, str | None], list[Problem]]
+    beside: str
+
+
 class Government(NamedTuple):
     """The documents that say what a file may refer to; None and () for those that can't be read."""
 
@@ -70,18 +80,25 @@ def check(
     today: str = "",
     env: str | None = None,
     instead: Mapping[str, bytes] | None = None,
+    compile: Compile | None = None,  # noqa: A002 - the field's word
 ) -> Checked:
     """Everything wrong with the project in the folder `root`, or with the given files and folders ("-": stdin).
 
     A file is judged by the project in the nearest folder above it, or by the builtins where there is none. Paths are
     shown relative to `root`. `today` (2027-01-31) decides what has expired, `env` names an overlay of the project.
-    `instead` holds what to believe of files in place of what is on disk, by absolute path.
+    `instead` holds what to believe of files in place of what is on disk, by absolute path. With `compile` every
+    playbook among them is compiled, too, as far as nothing stands against it.
     """
     judge = Judge(Library(root, instead), today, env)
+    left_out: list[str] = []
     with _uncollected():
         asked = asked_for(judge, paths, stdin)
-        problems = [found for file in asked.files for found in judge.problems(file)]
+        by_file = {file.path: judge.problems(file) for file in asked.files}
+        problems = [found for each in by_file.values() for found in each]
         problems += judge.without_environment(asked.files)
+        if compile is not None:
+            more, left_out = _compiled(judge, asked.files, by_file, compile)
+            problems += [found for found in more if found not in problems]
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
@@ -94,6 +111,7 @@ def check(
             "model reachability",
             *asked.passed_over,
             *judge.out_of_reach(),
+            *left_out,
             *(f"names from {path}, which has errors" for path in broken),
         ),
         tuple(order(silenced)),
@@ -316,6 +334,41 @@ def _spec(judge: Judge, file: File, inputs: dict[str, Scalar]) -> tuple[Spec, li
         modules=_first_uses(tiers),
     )
     return spec, [*late, *late_ci]
+
+
+def _compiled(
+    judge: Judge, files: Iterable[File], known: dict[str, list[Problem]], compiler: Compile
+) -> tuple[list[Problem], list[str]]:
+    """What a compiler finds in every playbook that can be compiled by its default inputs, and what it could not see."""
+    found: dict[Problem, None] = {}
+    left_out, wrong = [], 0
+    for file in (file for file in files if file.kind == "playbook"):
+        involved = [file, *judge.modules_below(file), *judge.government(file).files()]
+        for each in involved:
+            if each.path not in known:
+                known[each.path] = judge.problems(each)
+        if any(broken(known[each.path]) for each in involved) or judge.remote_problems:
+            wrong += 1
+            continue
+        inputs, missing = _inputs(file, {})
+        if missing:
+            names = ", ".join(each for each in file.value["inputs"] if each not in inputs)
+            left_out.append(f"graph, policy and budget of {file.path}, which needs --input {names}")
+            continue
+        spec, late = _spec(judge, file, inputs)
+        more = [] if broken(late) else compiler.findings(spec, _beside(judge.library, spec.root, compiler.beside))
+        found.update(dict.fromkeys([*late, *more]))
+    if wrong:
+        left_out.append(f"graph, policy and budget of {wrong} playbook{'' if wrong == 1 else 's'} with errors")
+    return list(found), left_out
+
+
+def _beside(library: Library, root: str, name: str) -> str | None:
+    place = os.path.join(root, name)
+    try:
+        return library.content(place).decode("utf-8", "replace") if library.there(place) else None
+    except Unusable:
+        return None
 
 
 def _first_uses(tiers: Sequence[Whole]) -> dict[str, At]:

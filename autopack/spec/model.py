@@ -6,13 +6,13 @@ later layer can complain about carries `at`, and `Spec.span` turns that into a p
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from autopack.problem import Label, Problem, Span
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
+from autopack.spec.record import field, record
 from autopack.spec.rules.catalogue import provider
 
 Scalar = str | int | float | bool
@@ -22,13 +22,13 @@ Argv = tuple[str, ...]
 # --- project ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Artifacts:
     path: str
     commit_issues: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selector:
     """A selection with a name; `select` empty: everything."""
 
@@ -38,7 +38,7 @@ class Selector:
     exclude: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Project:
     """`safety_profile` and `run_scope` are None where the ruleset decides."""
 
@@ -63,7 +63,7 @@ class Project:
 # --- playbook ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input:
     """One declared input. `default` None: it must be given."""
 
@@ -75,7 +75,7 @@ class Input:
     description: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Budget:
     """Explicit caps of a playbook or a phase; None: not capped here.
 
@@ -91,14 +91,14 @@ class Budget:
     attempts: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     at: At
     write: tuple[str, ...]
     read: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class External:
     """Where taken-over code comes from, and its licence (an SPDX id)."""
 
@@ -107,7 +107,7 @@ class External:
     licence: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PhaseDefaults:
     """What phases of the playbook get where they say nothing."""
 
@@ -117,7 +117,7 @@ class PhaseDefaults:
     ci: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Builder:
     """Who does the work; all but the kind is for `command`."""
 
@@ -129,7 +129,7 @@ class Builder:
     tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Phase:
     """One phase as written. `allow` holds the plain words, `allow_protected` the paths of `protected_paths: [...]`.
 
@@ -164,7 +164,7 @@ class Phase:
         return self.needs_at[self.needs.index(need)] if need in self.needs else self.at
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tier:
     """`needs` None: it needs the tier before it."""
 
@@ -177,7 +177,7 @@ class Tier:
     via: tuple[At, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Playbook:
     at: At
     name: str
@@ -192,7 +192,7 @@ class Playbook:
 # --- ruleset ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CategoryRule:
     """One row of policy; None: this row says nothing about it.
 
@@ -217,7 +217,7 @@ class CategoryRule:
     advice: str | None = None  # split | single_tier
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunBudget:
     """A run's caps. `cost_usd` None: no cap; `minor_issues_per_phase` times the number of phases."""
 
@@ -229,7 +229,7 @@ class RunBudget:
     cost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TierRule:
     """How a tier's caps follow from its phases. The mappings are keyed by safety profile."""
 
@@ -241,7 +241,7 @@ class TierRule:
     not_clean: Mapping[str, str]  # mark | fail_run
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Aging:
     """When a minor issue that keeps coming back counts as major; the mappings are keyed by safety profile."""
 
@@ -251,7 +251,7 @@ class Aging:
     action: str  # escalate | schedule
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SeverityUpgrade:
     """An issue that matches every given field is raised `to`."""
 
@@ -262,7 +262,7 @@ class SeverityUpgrade:
     complexity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AuditRule:
     """When the Auditor is called beside the categories that always need it."""
 
@@ -273,7 +273,7 @@ class AuditRule:
     test_changes: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retry:
     """Transient provider trouble: sent again after a wait that doubles up to `backoff_s_max`."""
 
@@ -283,7 +283,7 @@ class Retry:
     backoff_s_max: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What one patch may look like; `fuzz` is keyed by complexity."""
 
@@ -296,7 +296,7 @@ class Limits:
     fuzz: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grant:
     """What some phases may do beyond their own `allow`, on whose word and until when (a date, inclusive)."""
 
@@ -309,14 +309,14 @@ class Grant:
     until: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExternalRule:
     at: At
     sources: tuple[str, ...]
     licences: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ruleset:
     """The policy after `extends`: `at` is the file the project names, `origins` where each single value was written.
 
@@ -367,7 +367,7 @@ class Ruleset:
 # --- ci ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CiStep:
     """One command, an argv list. `junit` is the report it writes, relative to the worktree."""
 
@@ -380,7 +380,7 @@ class CiStep:
     allow_no_tests: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Profile:
     """A profile after `extends`: steps of the parent first, a step of the same id replaced in its place."""
 
@@ -390,7 +390,7 @@ class Profile:
     steps: tuple[CiStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Quarantine:
     at: At
     test: str
@@ -399,7 +399,7 @@ class Quarantine:
     until: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sandbox:
     at: At
     kind: str
@@ -412,14 +412,14 @@ class Sandbox:
     processes: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preflight:
     at: At
     attempts: int
     backoff_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ci:
     at: At
     name: str
@@ -436,7 +436,7 @@ class Ci:
 # --- models ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Price:
     """USD per million tokens. `cached_input` and `cached_write` None: charged as plain input."""
 
@@ -449,7 +449,7 @@ class Price:
     nominal: bool  # a made-up rate, so that budgets work where nothing is billed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """One entry of the catalogue. `price` None means `unmetered`; then `token_cap` is there."""
 
@@ -473,7 +473,7 @@ class Model:
         return provider(self.litellm)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """Model names in order of preference, for each role."""
 
@@ -482,7 +482,7 @@ class Route:
     auditor: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Routing:
     at: At
     complexity: Mapping[str, Route]
@@ -491,7 +491,7 @@ class Routing:
     never_downgrade: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Provider:
     """Quotas of one provider; None: no such limit."""
 
@@ -504,7 +504,7 @@ class Provider:
     soft_limit: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Models:
     at: At
     name: str
@@ -516,7 +516,7 @@ class Models:
 # --- scenario ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answers:
     """What a phase gets, in order; the last one repeats. Empty or None: nothing is said, so `*` or a default holds."""
 
@@ -532,7 +532,7 @@ class Answers:
     ci_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expected:
     """What must be true at the end, by phase id; None or absent: not checked."""
 
@@ -551,7 +551,7 @@ class Expected:
     promotion_eligible: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scenario:
     """`playbook` as it is written; `answers` may hold "*" for every phase that isn't named."""
 
@@ -568,7 +568,7 @@ class Scenario:
 # --- all of it ---
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spec:
     """One playbook with everything that governs it. `documents` is keyed by path as findings show it.
 

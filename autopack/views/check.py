@@ -13,6 +13,7 @@ from autopack.spec.nearest import did_you_mean
 from autopack.spec.source import BYTES_MAX, readable
 from autopack.views import cached
 from autopack.views.cached import Answer
+from autopack.views.compiling import COMPILE
 
 FINDINGS, USAGE = 1, 2
 SEVERITIES = ("error", "warning", "info")
@@ -46,7 +47,7 @@ def run(
             print(f"autopack validate: no code is or begins with {word!r}; {advice}", file=sys.stderr)
             return USAGE
     stdin = sys.stdin.buffer.read() if "-" in paths else None
-    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today(), env=env)
+    found = check(os.getcwd(), list(paths) or None, stdin=stdin, today=cached.today(), env=env, compile=COMPILE)
     problems = [p for p in found.problems if wanted(p, codes, ignore)]
     answer = told(found, problems, form, colour, fail_on, stdin=stdin)
     sys.stdout.write(answer.text)

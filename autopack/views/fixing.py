@@ -13,6 +13,7 @@ from typing import NamedTuple
 from autopack.problem import Problem
 from autopack.spec.edits import edited, overlap
 from autopack.spec.load import Checked, check
+from autopack.views.compiling import COMPILE
 from autopack.views.rewrite import Change
 
 ROUNDS_MAX = 20  # each settles a finding, and a repair seldom uncovers another one
@@ -71,7 +72,7 @@ class _Fixer:
         ]
 
     def _checked(self, texts: Mapping[str, bytes]) -> Checked:
-        return check(self.root, self.paths, today=self.today, env=self.env, instead=texts)
+        return check(self.root, self.paths, today=self.today, env=self.env, instead=texts, compile=COMPILE)
 
     def _ours(self, found: Problem) -> bool:
         """Only files that were asked about are changed."""

@@ -35,6 +35,7 @@ from autopack.views import artifacts, backlogged
 from autopack.views.projection import row
 
 REPLAY = "replay"
+BASES = ".bases"  # in the artifacts folder: what CI said of base commits
 
 Observe = Callable[[Plan, RunState, ev.Event | None], None]
 
@@ -124,7 +125,7 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     fixed = _named(pinned(plan, commit), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run
-    _prepare(place.folder)
+    prepare(place.folder)
     with open_store(place.store, create=True) as store:
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
         _keep(place.run_folder(run_id), options)
@@ -195,6 +196,7 @@ def _driven(
                 _called(plan, options),
                 standing,
                 _private_places(place, home),
+                str(place.folder / BASES),
             ),
             now=time.monotonic,
             wall=time.time,
@@ -228,7 +230,7 @@ def _refuse_clients(plan: Plan) -> None:
         raise NotStarted(f"{fact}: this version has no server; make them `kind: model` or `kind: command`")
 
 
-def _prepare(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     try:
         artifacts.prepare(folder)
     except OSError as error:
@@ -336,8 +338,8 @@ def _called(plan: Plan, options: Options) -> frozenset[str]:
 
 
 def _keep(folder: Path, options: Options) -> None:
-    kept = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
-    write(folder / "options.json", json.dumps(kept, sort_keys=True).encode())
+    said = {"cassette": options.cassette, "record": options.record, "replay_all": options.replay_all}
+    write(folder / "options.json", json.dumps(said, sort_keys=True).encode())
 
 
 def kept(folder: Path) -> Options:

@@ -34,6 +34,7 @@ from autopack.run.effects import (
     Effect,
     Land,
     OpenRun,
+    Preflight,
     ProbeProviders,
     ReadReview,
     Rebase,
@@ -220,6 +221,14 @@ class Story:
 
     def _OpenRun(self, key: str, effect: OpenRun, at: float) -> ev.Event:
         return ev.RunOpened(key, at, effect.base_commit, {"refs/heads/main": BASE})
+
+    def _Preflight(self, key: str, effect: Preflight, at: float) -> ev.Event:
+        word = self.word(effect.profile, "preflight", "green")
+        settled = (word in ("green", "red") and effect.seen is not None) or word == "green"
+        failing = 1 if word in ("red", "changed") else 0
+        flaky = ("test_f",) if word == "green" and effect.seen else ()
+        verdict = {"green": "green", "unusable": "unusable"}.get(word, "red")
+        return ev.PreflightFinished(key, at, verdict, "5" * 64, failing, 1, flaky, settled=settled, message=word)  # type: ignore[arg-type]
 
     def _AssembleContext(self, key: str, effect: AssembleContext, at: float) -> ev.Event:
         big = self.word(effect.phase_id, f"{effect.role}_context", "ok") == "big"

@@ -32,6 +32,6 @@ def test_files_folders_and_standard_input_make_one_verdict(tmp_path: Path):
         'a.yaml:6:45: error[AP5001]: no category "doks" in the ruleset\n'
         'deep/er/c.yaml:6:45: error[AP5001]: no category "dcos" in the ruleset\n'
         "3 errors in 4 files\n"
-        "not checked: model reachability\n"
+        "not checked: model reachability, graph, policy and budget of 3 playbooks with errors\n"
     )
     assert not (tmp_path / "cache").exists()

@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 import click
 
 from autopack.run.continued import CAPS
-from autopack.views import exits, launch
-from autopack.views.cli.running import driven, place_here
+from autopack.views import exits, launch, series
+from autopack.views.cli.running import driven, driven_in_turn, place_here
 
 
 @click.command("resume")
@@ -26,6 +26,11 @@ def command(*, run_id: str, budget: str | None, repo: str | None, as_json: bool)
     a new one takes over what it landed, under caps of its own.
     """
     place = place_here(repo)
+    whole = series.known(place, run_id)
+    if budget is None and whole is not None:
+        return driven_in_turn(
+            place, run_id, whole, lambda observe: series.go_on(place, run_id, observe), as_json=as_json
+        )
     if budget is None:
         return driven(place, run_id, lambda observe: launch.take_up(place, run_id, observe), as_json=as_json)
     caps = given_caps(budget)

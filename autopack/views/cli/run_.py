@@ -9,9 +9,9 @@ import click
 from autopack.plan import canonical
 from autopack.plan.model import Plan, digest
 from autopack.run.state import RunState
-from autopack.views import launch, text
+from autopack.views import launch, series, text
 from autopack.views.cli import selecting
-from autopack.views.cli.running import driven, place_here
+from autopack.views.cli.running import driven, driven_in_turn, place_here
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
 
@@ -72,8 +72,11 @@ def command(
 
     def drive(observe: launch.Observe) -> RunState:
         options = _options(plan, playbook, replay, record)
-        return launch.begin(place, plan, name, options, observe)
+        begin = series.begin if plan.runs else launch.begin
+        return begin(place, plan, name, options, observe)
 
+    if plan.runs:
+        return driven_in_turn(place, name, plan, drive, as_json=as_json)
     return driven(place, name, drive, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from autopack.plan.model import Plan
 from autopack.run.state import RunState
 from autopack.runners.cassette import CassetteError
 from autopack.runners.git import GitError
-from autopack.views import exits, launch, progress, text
+from autopack.views import exits, launch, progress, series, text
 from autopack.views.compiled import PROJECT_FILE, project_root
 from autopack.views.projection import summary, view
 
@@ -35,6 +35,23 @@ def place_here(repo: str | None = None, start: Path | None = None) -> launch.Pla
 
 def driven(place: launch.Place, run_id: str, drive: Drive, *, as_json: bool) -> int:
     """Drive with progress on stderr; the summary on stdout. Returns the exit code."""
+    if (code := _guarded(place, run_id, drive)) is not None:
+        return code
+    plan, run = launch.peek(place, run_id)
+    show(place, plan, run, as_json=as_json)
+    return exits.of_run(run.state)
+
+
+def driven_in_turn(place: launch.Place, run_id: str, plan: Plan, drive: Drive, *, as_json: bool) -> int:
+    """The same for a plan of several runs."""
+    if (code := _guarded(place, run_id, drive)) is not None:
+        return code
+    show_series(place, plan, run_id, as_json=as_json)
+    return exits.of_run(series.told(place, plan, run_id)[-1][1].state)
+
+
+def _guarded(place: launch.Place, run_id: str, drive: Drive) -> int | None:
+    """The exit code of what kept a run from its end; None when it was reached."""
     shown = progress.Progress(sys.stderr)
     try:
         with shown:
@@ -51,15 +68,14 @@ def driven(place: launch.Place, run_id: str, drive: Drive, *, as_json: bool) -> 
     except (Interrupted, KeyboardInterrupt):
         click.echo(_interrupted(place, run_id), err=True)
         return exits.INTERRUPTED
-    plan, run = launch.peek(place, run_id)
-    show(place, plan, run, as_json=as_json)
-    return exits.of_run(run.state)
+    return None
 
 
 def _interrupted(place: launch.Place, run_id: str) -> str:
     """A KeyboardInterrupt, from a second Ctrl-C or an early one, may have come before there was a run."""
     try:
-        launch.peek(place, run_id)
+        if series.known(place, run_id) is None:
+            launch.peek(place, run_id)
     except JournalError:
         return "interrupted before the run began"
     return f"interrupted; go on with: autopack resume {run_id}"
@@ -76,3 +92,17 @@ def show(place: launch.Place, plan: Plan, run: RunState, *, as_json: bool) -> No
         click.echo(f"report: {folder / 'run_summary.md'}")
     if found.done and found.state != "DONE_SUCCESS":
         click.echo(f"incident pack: {folder / 'incident'}")
+
+
+def show_series(place: launch.Place, plan: Plan, run_id: str, *, as_json: bool) -> None:
+    """Each run that was begun, and which were not."""
+    if as_json:
+        click.echo(json.dumps(series.document(place, plan, run_id), indent=2, ensure_ascii=False))
+        return
+    begun = series.told(place, plan, run_id)
+    for own, run in begun:
+        click.echo(f"run {run.run_id}")
+        show(place, own, run, as_json=False)
+        click.echo()
+    left = len(plan.runs) - len(begun)
+    click.echo(f"{run_id}: {len(begun)} of {len(plan.runs)} runs begun" + (f", {left} not started" if left else ""))

@@ -5,8 +5,8 @@ import time
 
 import click
 
-from autopack.views import launch, progress
-from autopack.views.cli.running import place_here, show
+from autopack.views import launch, progress, series
+from autopack.views.cli.running import place_here, show, show_series
 
 POLL_S = 0.5
 
@@ -18,6 +18,10 @@ POLL_S = 0.5
 def command(*, run_id: str, watch: bool, as_json: bool) -> int:
     """Show how RUN stands: phases, tokens, cost, tiers."""
     place = place_here()
+    whole = series.known(place, run_id)
+    if whole is not None:
+        show_series(place, whole, run_id, as_json=as_json)
+        return 0
     plan, run = launch.peek(place, run_id)
     if watch:
         with progress.Progress(sys.stderr) as shown:

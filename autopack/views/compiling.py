@@ -1,0 +1,36 @@
+"""The compiler as a part of `validate`: what it finds in a spec, by the passes that `plan` runs, without the seal."""
+
+from typing import TYPE_CHECKING
+
+from autopack.problem import Problem
+from autopack.spec.load import Compile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autopack.plan.backlog import BacklogEntry
+    from autopack.spec.model import Spec
+
+BACKLOG = ".autopack/project_issue_backlog.json"
+
+
+def findings(spec: "Spec", backlog: str | None) -> list[Problem]:
+    """`backlog` is the text of the committed one."""
+    from autopack.plan.compiler import drafted, told  # noqa: PLC0415 - only where something can be compiled
+
+    return told(drafted(spec, backlog=_known(backlog)))
+
+
+def _known(text: str | None) -> "Mapping[str, BacklogEntry]":
+    """What can't be read is no backlog: `plan`, which needs it, says so."""
+    if text is None:
+        return {}
+    from autopack.plan import backlog, canonical  # noqa: PLC0415 - most projects have none yet
+
+    try:
+        return backlog.load(text)
+    except canonical.NotThisShape:
+        return {}
+
+
+COMPILE = Compile(findings, BACKLOG)
