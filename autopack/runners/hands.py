@@ -118,7 +118,7 @@ class Hands:
         phase = self.plan.phase(effect.phase_id)
         details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
         base = effect.commit or effect.base
-        if effect.role == "builder" and phase.builder.kind == COMMAND:
+        if self.plan.models[effect.model].provider == COMMAND:
             return self._told(phase, effect, details)
         files = self._visible(phase, base, effect)
         empty = self._messages(phase, effect, "", details)
@@ -339,7 +339,7 @@ class Hands:
             and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, phase.read))
             and not is_secret_like(entry.path)
         ]
-        if effect.role == "auditor":
+        if effect.wants == "review":
             changed = set(self.repository.diff_stat(effect.base, commit).paths)
             wanted = [path for path in wanted if path in changed]
         return self.repository.read_files(commit, wanted)
@@ -348,7 +348,7 @@ class Hands:
         self, phase: PlanPhase, effect: ef.AssembleContext, pack: str, details: Mapping[str, str]
     ) -> request.Messages:
         patch = self._text(effect.patch) if effect.patch else None
-        if effect.role == "builder":
+        if effect.wants == "edits":
             return request.builder_messages(self.plan, phase, effect, pack, details, patch)
         output = self._text(effect.logs[OUTPUT]) if OUTPUT in effect.logs else ""
         ci_words = context.trim(f"{effect.ci}\n{output}", ci.EVIDENCE_BYTES)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from autopack.plan import canonical
 from autopack.plan.model import (
+    AUDITOR_PATCH,
     Ask,
     Attempt,
     Caps,
@@ -99,6 +100,16 @@ def by_command(name: str, **changes: object) -> PlanPhase:
     return phase(name, **{"attempts": asks, "builder": builder, **changes})
 
 
+def model(name: str) -> PlanModel:
+    return PlanModel(name, f"replay/{name}", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {})
+
+
+def with_patches(each: PlanPhase, count: int = 2) -> PlanPhase:
+    """The phase with so many rungs of the Auditor's own."""
+    rung = Attempt(AUDITOR_PATCH, each.audit, "search_replace")
+    return replace(each, patches=(rung,) * count, patch_prompt="patch")
+
+
 def plan(*phases: PlanPhase, **changes: object) -> Plan:
     """One tier unless the phases say otherwise; 5,000,000 tokens, two phases at once."""
     numbered = tuple(replace(each, index=number) for number, each in enumerate(phases, 1))
@@ -127,16 +138,15 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
         ),
         phases=numbered,
         models={
-            "small": PlanModel(
-                "small", "replay/small", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {}
-            ),
+            **{name: model(name) for name in ("small", "big", "other")},
             **{ask.model: _agent(ask.model) for each in numbered for ask in each.asks if ":" in ask.model},
         },
         profiles={"normal": Profile("normal", (), (Step("unit", ("true",), 60, None, False),), 0, (), {})},
         format_prompts={"search_replace": "sr", "whole_file": "wf"},
         worst=Worst(0, 0, Decimal(0)),
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    strict = changes.get("safety_profile") == "safety_critical"
+    return replace(plain, **{"not_clean": "fail_run" if strict else "mark", **changes})  # type: ignore[arg-type]
 
 
 def _agent(name: str) -> PlanModel:
@@ -146,7 +156,7 @@ def _agent(name: str) -> PlanModel:
 class Story:
     """Scripted answers by phase (`"*"`: any): each list is taken in order, its last word repeats.
 
-    builder: ok, major, minor, or the kind of a refusal (edit_failed, scope, secret, no_op ...);
+    builder, patch (the Auditor's own): ok, major, minor, or the kind of a refusal (edit_failed, scope, no_op ...);
     builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
     builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
     command: ok, failed, timed_out, not_found, lost;
@@ -259,7 +269,8 @@ class Story:
         return ev.PatchRefused(key, at, word, f"refused: {word}", "e" * 64, ())
 
     def _ApplyReply(self, key: str, effect: ApplyReply, at: float) -> ev.Event:
-        word = self.word(effect.phase_id, "builder", "ok")
+        rung = self.plan.phase(effect.phase_id).ladder[effect.attempt - 1]
+        word = self.word(effect.phase_id, "builder" if rung.role == "builder" else "patch", "ok")
         found: tuple[ev.ReportedIssue, ...] = ()
         if word in ("major", "minor"):
             found = (issue(f"c__{effect.phase_id}__{effect.attempt}", word, "cursor_self_doubt"),)
