@@ -459,6 +459,8 @@ def signature(turn: Turn) -> str:
         return f"{who}ci:{','.join(event.failing)}"
     if isinstance(event, ev.ModelAnswered):
         return f"{who}{no_reply(event)}"
+    if isinstance(event, ev.BuilderFinished):
+        return f"command:{event.outcome}"
     return who + ("conflict" if isinstance(event, ev.Conflicted) else "audit")
 
 
