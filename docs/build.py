@@ -10,12 +10,10 @@ import json
 import re
 import sys
 import tempfile
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
-from xml.sax.saxutils import escape
+from typing import Any, NamedTuple, get_args
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -23,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 import click  # noqa: E402  the path to the package comes first
 import console  # noqa: E402
 import requirements  # noqa: E402
+import terminal  # noqa: E402
 
 from autopack.problem.codes import CODES  # noqa: E402
 from autopack.run import effects, events, state  # noqa: E402
@@ -60,6 +59,17 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
 """What the schemas accept and this version does not act on, by dotted path; a path that no schema has is an error."""
 
 
+class Shot(NamedTuple):
+    """A command that is run in a terminal; the folder is one of docs/pictures."""
+
+    folder: str
+    command: tuple[str, ...]
+    columns: int
+
+
+SHOTS: Mapping[str, Shot] = {"findings.svg": Shot("findings", ("validate",), 108)}
+
+
 # --- what is written --------------------------------------------------------------------------------------------
 
 
@@ -82,7 +92,10 @@ def built() -> dict[Path, str]:
         for block in console.blocks(page) if page.exists() and page.parent.name != "reference" else ():
             if block.note.startswith("picture: "):  # picture: name.svg, columns
                 name, columns = block.note.removeprefix("picture: ").split(", ")
-                made[docs / "pictures" / name] = picture(block.text, int(columns))
+                made[docs / "pictures" / name] = terminal.picture(block.text, int(columns))
+    for name, shot in SHOTS.items():
+        printed = terminal.captured(docs / "pictures" / shot.folder, shot.command, shot.columns)
+        made[docs / "pictures" / name] = terminal.picture(printed, shot.columns)
     return made
 
 
@@ -419,50 +432,6 @@ def _categories() -> str:
         for name, row in _default_ruleset()["categories"].items()
     ]
     return "Those of `builtin:default`. Either name is accepted everywhere.\n\n" + _table(heading, rows)
-
-
-# --- pictures ---------------------------------------------------------------------------------------------------
-
-CELL, LINE, MARGIN, BAR = 8.0, 18, 16, 28
-INKS: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda line: line.startswith("$ "), "#7ee787"),
-    (lambda line: "error[" in line or "FAILED" in line or "CI red" in line, "#ff7b72"),
-    (lambda line: "warning[" in line, "#e3b341"),
-    (lambda line: line.lstrip().startswith(("help:", "|")) or "DONE_SUCCESS" in line, "#79c0ff"),
-)
-
-
-def picture(text: str, columns: int) -> str:
-    """A terminal with this text in it, as SVG; every line is stretched to its columns, whatever the font."""
-    lines = [(part, _ink(line)) for line in text.rstrip("\n").splitlines() for part in _wrapped(line, columns)]
-    width = columns * CELL + 2 * MARGIN
-    height = len(lines) * LINE + BAR + MARGIN
-    dots = "".join(f'<circle cx="{MARGIN + 4 + 16 * n}" cy="14" r="5" fill="#484f58"/>' for n in range(3))
-    rows = "\n".join(_row(line, ink, BAR + LINE * n) for n, (line, ink) in enumerate(lines, 1) if line.strip())
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" width="{width:g}" height="{height}"'
-        f' role="img">\n<title>{escape(lines[0][0])}</title>\n'
-        f'<rect width="100%" height="100%" rx="8" fill="#0d1117"/>{dots}\n'
-        f'<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="13"'
-        f' xml:space="preserve">\n{rows}\n</g>\n</svg>\n'
-    )
-
-
-def _wrapped(line: str, columns: int) -> list[str]:
-    return textwrap.wrap(line, columns, drop_whitespace=False, break_on_hyphens=False) or [""]
-
-
-def _ink(line: str) -> str:
-    return next((colour for fits, colour in INKS if fits(line)), "#c9d1d9")
-
-
-def _row(line: str, ink: str, y: int) -> str:
-    blanks = len(line) - len(line.lstrip())
-    words, x = line.strip(), MARGIN + blanks * CELL
-    return (
-        f'<text x="{x:g}" y="{y}" fill="{ink}" textLength="{len(words) * CELL:g}" xml:space="preserve">'
-        f"{escape(words)}</text>"
-    )
 
 
 if __name__ == "__main__":

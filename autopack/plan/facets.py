@@ -35,7 +35,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs", "aged"),
-        *("audit_policy", "not_clean", "promotion", "budget_warnings", "quotas"),
+        *("audit_policy", "not_clean", "promotion", "budget_warnings", "quotas", "hooks"),
         *("severity_upgrades", "commit_issues"),
     ),
     "ci": ("profiles",),

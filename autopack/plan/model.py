@@ -393,6 +393,7 @@ class Plan:
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
+    hooks: Literal["refuse", "run", "skip"] = "refuse"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

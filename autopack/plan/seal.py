@@ -79,6 +79,7 @@ def seal(draft: Draft) -> Plan:
             for rule in spec.ruleset.severity_upgrades
         ),
         commit_issues=spec.project.artifacts.commit_issues,
+        hooks=spec.ruleset.hooks,  # type: ignore[arg-type]
     )
 
 

@@ -53,6 +53,9 @@ def candidate(
         raise Refused(parsed.outcome, parsed.message, parsed.message)
     issues = reported(phase, parsed.facts.issues, "cursor_self_doubt")
     present = {entry.path: entry for entry in repository.list_files(base)}
+    rules = _rules(plan, phase, frozenset(present))
+    named = dict.fromkeys(path for item in parsed.edits for path in item.paths)
+    _pass(gate.admitted(named, rules), issues)
     before = _before(repository, base, parsed.edits, present)
     _seen(before, shown, issues)
     known = {
@@ -62,7 +65,7 @@ def candidate(
     applied = edit.apply(known, parsed.edits, fuzz_cap=phase.limits.fuzz)
     if isinstance(applied, edit.EditFailed):
         raise Refused("edit_failed", _first_line(applied.evidence()), applied.evidence(), issues)
-    found = gate.check(before, applied, parsed, _rules(plan, phase, frozenset(present)))
+    found = gate.check(before, applied, parsed, rules)
     _pass(found, issues)
     changes = {path: git.FileChange(change.content, change.mode) for path, change in applied.changes.items()}
     try:

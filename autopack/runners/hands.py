@@ -376,15 +376,18 @@ class Hands:
     def _probes(
         self, phase: PlanPhase, commit: str, ticket: Ticket, issues: tuple[ev.ReportedIssue, ...]
     ) -> ev.Event | None:
-        """The phase's own commands, cheaper than CI and run before it; a failing one goes back to the Builder."""
-        if not phase.probes:
+        """The phase's own commands and the repository's hooks, before CI; what fails goes back to the Builder."""
+        hooks = git.hooks_of(self.repository) if self.plan.hooks == "run" else None
+        commands: list[tuple[str, tuple[str, ...]]] = []
+        if hooks is not None:
+            body = git.trailers({"Autopack-Run": self.run_id, "Autopack-Phase": phase.phase_id})
+            commands += git.hook_commands(hooks, commit, phase.name, body)
+        commands += [(f"probe-{number}", argv) for number, argv in enumerate(phase.probes, 1)]
+        if not commands:
             return None
-        steps = tuple(
-            Step(f"probe-{number}", argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True)
-            for number, argv in enumerate(phase.probes, 1)
-        )
+        steps = tuple(Step(name, argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True) for name, argv in commands)
         refs, profile = self._protection.heads(), self.plan.profiles[phase.ci]
-        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket)
+        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket, hooks=hooks)
         guilty, _ = self._protection.judged(refs, phase.phase_id, commit, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", guilty)
@@ -393,7 +396,8 @@ class Hands:
         if result.verdict == "unusable":
             return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
         evidence = self.writer.put_blob(redact(result.evidence).encode())
-        return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
+        kind = "hook" if all(name.startswith("hooks") for name in result.failing) else "probe"
+        return ev.PatchRefused("", 0.0, kind, f"failed: {', '.join(result.failing)}", evidence, issues)
 
     @property
     def _trials(self) -> Trials:

@@ -199,6 +199,7 @@ def ruleset(at: At, merged: Merged) -> model.Ruleset:
         grants=tuple(_grant(where("grants", index), each) for index, each in enumerate(value["grants"])),
         external=_external(where("external"), value["external"]),
         recheck=value["landing"]["recheck"],
+        hooks=value["landing"]["hooks"],
         promotion=value["promotion"]["require"],
         origins=origins,
         outvoted=outvoted,

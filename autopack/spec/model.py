@@ -349,6 +349,7 @@ class Ruleset:
     grants: tuple[Grant, ...]
     external: ExternalRule
     recheck: Mapping[str, str]
+    hooks: str  # refuse | run | skip
     promotion: str  # clean_tiers | no_issues
     origins: Mapping[Steps, At]
     outvoted: Mapping[Steps, Sequence[tuple[At, Any]]]  # what the files it extends said there, the farthest first

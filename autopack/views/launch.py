@@ -245,6 +245,10 @@ def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
     name = plan.branch(run_id)
     if repository.branch_head(f"refs/heads/{name}") is not None:
         raise NotStarted(f"branch {name} exists already; give the run another id with --run-id, or delete the branch")
+    hooks = git.hooks_of(repository) if plan.hooks == "refuse" else None
+    if hooks is not None:
+        fact = f"{repository.place} has hooks that a run's commits would bypass: {', '.join(hooks.names)}"
+        raise NotStarted(f"{fact}; say in the ruleset what shall become of them, landing: {{hooks: run}} or skip")
     for wanted in (f"refs/heads/{name}", f"refs/tags/autonomous/{run_id}/"):
         there = repository.in_the_way(wanted)
         if there is not None:

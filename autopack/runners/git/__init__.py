@@ -18,6 +18,7 @@ from autopack.runners.git.errors import (
     TreeRefused,
 )
 from autopack.runners.git.folder import remove_tree, sweep
+from autopack.runners.git.hooks import Hooks, hook_commands, hooks_of, lay_hooks
 from autopack.runners.git.past import commits_between, merge_base, write_specs
 from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
@@ -37,6 +38,7 @@ __all__ = [
     "GitFailed",
     "GitLocked",
     "GitUnusable",
+    "Hooks",
     "Identity",
     "Merged",
     "Pool",
@@ -50,6 +52,9 @@ __all__ = [
     "Worktree",
     "commits_between",
     "fetch_file",
+    "hook_commands",
+    "hooks_of",
+    "lay_hooks",
     "merge_base",
     "open_repository",
     "remove_tree",
