@@ -291,15 +291,13 @@ def _schema_page(kind: str) -> str:
     schema = json.loads((ROOT / "schemas" / f"{kind}.v1.schema.json").read_text(encoding="utf-8"))
     defaults = _shipped_default() if kind == "ruleset" else {}
     late, used = NOT_YET.get(kind, {}), set[str]()
-    rows, refused = [], []
+    rows = []
     for path, node, required in _properties(schema, schema):
         said = node.get("description", "")
         if path in late:
             used.add(path)
             said += f" *Not in force in this version:* {late[path]}"
-        refused += [f"`{path}.{word}`" if isinstance(word, str) else f"`{path}: {word}`" for word in _later(node)]
         rows.append((f"`{path}`{' *' if required else ''}", _type(schema, node), _default(node, path, defaults), said))
-    refused = [f"`{word}`" for word in schema.get("x-later", ())] + refused
     if set(late) - used:
         raise ValueError(f"{kind}: NOT_YET names what the schema has not: {sorted(set(late) - used)}")
     parts = [
@@ -310,8 +308,6 @@ def _schema_page(kind: str) -> str:
     if kind == "ruleset":
         parts.insert(1, "Defaults are those of `builtin:default`, which every ruleset extends in the end.\n")
         parts += ["## How a ruleset joins the one it extends\n", _merges(schema), "## Categories\n", _categories()]
-    if refused:
-        parts.append("Words of the language that this version refuses (AP2010): " + ", ".join(refused) + ".\n")
     return _page(f"{kind} files", *parts)
 
 
@@ -365,10 +361,6 @@ def _followed(schema: Any, node: Any) -> Any:
         return node
     name = node["$ref"].removeprefix("#/$defs/")
     return _followed(schema, schema["$defs"][name]) | {key: value for key, value in node.items() if key != "$ref"}
-
-
-def _later(node: Any) -> list[Any]:
-    return list(node.get("x-later", ()))
 
 
 def _type(schema: Any, node: Any) -> str:

@@ -77,6 +77,28 @@ def candidate(
     return Change(tree, worst.rung if worst else 0, worst.fuzz if worst else 0, parsed.facts.summary, issues + noted)
 
 
+def taken(
+    plan: Plan, phase: PlanPhase, repository: git.Repository, base: str, left: Mapping[str, git.FileChange]
+) -> Change:
+    """The tree that a command has left behind, after the same gate. Raises Refused, git.GitUnusable."""
+    present = {entry.path: entry for entry in repository.list_files(base)}
+    odd = sorted(path for path, each in left.items() if each.mode not in (None, *git.REGULAR))
+    odd += sorted(path for path in left if path in present and not present[path].is_regular)
+    if odd:
+        words = f"{', '.join(odd)}: a symbolic link or submodule can't be made or changed"
+        raise Refused("scope", words, words)
+    files = repository.read_files(base, left.keys())
+    before = {path: files.get(path) for path in sorted(left)}
+    applied = edit.Applied({path: edit.Change(each.content, mode=each.mode) for path, each in left.items()})
+    found = gate.check(before, applied, reply.Reply(()), _rules(plan, phase, frozenset(present)))
+    _pass(found, ())
+    try:
+        tree = repository.write_tree(base, left)
+    except git.TreeRefused as error:
+        raise Refused("scope", str(error), str(error)) from error
+    return Change(tree, 0, 0, "", _noted(phase, found))
+
+
 def carried(plan: Plan, phase: PlanPhase, repository: git.Repository, head: str, commit: str) -> None:
     """The gate once more for a candidate that was carried onto a moved head. Raises Refused, git.GitUnusable."""
     touched = repository.diff_stat(head, commit).paths

@@ -20,12 +20,13 @@ from autopack.runners.git.errors import (
 from autopack.runners.git.folder import remove_tree, sweep
 from autopack.runners.git.hooks import Hooks, hook_commands, hooks_of, lay_hooks
 from autopack.runners.git.past import commits_between, merge_base, write_specs
-from autopack.runners.git.pool import Pool, Worktree
+from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
-from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
+from autopack.runners.git.tree import REGULAR, Commit, Entry, FileChange, Stat, Tag
 
 __all__ = [
+    "REGULAR",
     "BranchInUse",
     "Commit",
     "Conflict",
@@ -46,6 +47,7 @@ __all__ = [
     "Stat",
     "Tag",
     "TagRefused",
+    "TooMuch",
     "TreeRefused",
     "Worktree",
     "commits_between",
