@@ -30,7 +30,7 @@ from autopack.plan.model import Plan
 from autopack.run import events as ev
 from autopack.run import pools
 from autopack.run.effects import TYPES as EFFECTS
-from autopack.run.effects import CallModel, CloseRun, Effect
+from autopack.run.effects import CallModel, CloseRun, Effect, Preflight
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 from autopack.run.trace import Trace
@@ -170,7 +170,7 @@ class Driver:
         """Not while a call has to wait, which takes no place; the last look at the refs comes after everything."""
         if isinstance(effect, CloseRun):
             return not self._running
-        if not isinstance(effect, CallModel) or not effect.delay_s:
+        if not isinstance(effect, (CallModel, Preflight)) or not effect.delay_s:
             return True
         return self.now() >= self._not_before.setdefault(effect_key, self.now() + effect.delay_s)
 

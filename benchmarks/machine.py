@@ -109,7 +109,7 @@ ANSWERS: dict[type, Callable[..., ev.Event]] = {
     ef.ReadReview: lambda _effect, key, at, _run: ev.ReviewRead(key, at, "approve", "high", "e" * 64, ()),
     ef.RunCi: _ci,
     ef.Land: _landing,
-    ef.Rebase: lambda effect, key, at, _run: ev.Rebased(key, at, effect.commit, "p" * 64),
+    ef.Rebase: lambda effect, key, at, _run: ev.Rebased(key, at, effect.commit, "p" * 64, overlaps=True),
     ef.CloseRun: lambda _effect, key, at, _run: ev.RunClosed(key, at, ()),
 }
 
@@ -168,6 +168,7 @@ def _phase(number: int) -> PlanPhase:
         allowed_protected=(),
         probes=(),
         ci="strict",
+        recheck="always",
         auto_apply=False,
         auditor_profile="schema_review",
         audit=ASK,

@@ -52,16 +52,10 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
         "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
         "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
-        "landing": "Fixed: on a moved head CI always runs again.",
         "category_defaults.auditor_attempts": "The Auditor suggests no patches.",
         "category_defaults.audits": "One audit each.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
         "category_defaults.advice": "No advice is given.",
-    },
-    "ci": {
-        "baseline": "The base commit is not tested: its failures block, too.",
-        "preflight": "A tool that is missing ends the run at once.",
-        "profiles.*.steps[].when": "Every step always runs.",
     },
     "models": {
         "routing.complexity.low.builder": "Only the first is asked.",

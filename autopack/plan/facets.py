@@ -23,7 +23,7 @@ OF_PHASE: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk", "severity"),
         *("write", "allow", "allowed_protected", "auto_apply", "auditor_profile", "auditor_attempts"),
-        *("token_cap", "cost_usd_max", "minutes_max", "limits", "aged"),
+        *("token_cap", "cost_usd_max", "minutes_max", "limits", "recheck", "aged"),
     ),
     "ci": ("ci", "probes"),
 }

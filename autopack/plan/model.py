@@ -125,6 +125,7 @@ class PlanPhase:
     allowed_protected: tuple[str, ...]
     probes: tuple[Argv, ...]
     ci: str
+    recheck: Literal["always", "overlap"]
     auto_apply: bool
     auditor_profile: str | None
     audit: Ask

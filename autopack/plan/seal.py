@@ -28,7 +28,7 @@ from autopack.plan.model import (
     Step,
 )
 from autopack.plan.worst import price_of, total
-from autopack.spec.model import CiStep, Model, Phase, Spec, Tier
+from autopack.spec.model import CiStep, Model, Phase, Ruleset, Spec, Tier
 
 
 def seal(draft: Draft) -> Plan:
@@ -103,6 +103,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *granted[1]))),
         probes=spec.probes,
         ci=phase["ci"],
+        recheck=_recheck(rules, phase["ci"]),
         auto_apply=phase["auto_apply"],
         auditor_profile=phase["auditor_profile"],
         audit=phase.audit,
@@ -127,6 +128,11 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         second_audit=phase.second_audit,
         aged=phase.aged,
     )
+
+
+def _recheck(rules: Ruleset, profile: str) -> Literal["always", "overlap"]:
+    """A profile that the ruleset doesn't name is treated like `strict`."""
+    return "overlap" if rules.recheck.get(profile, rules.recheck.get("strict", "always")) == "overlap" else "always"
 
 
 def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:

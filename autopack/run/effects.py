@@ -42,6 +42,20 @@ class OpenRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Preflight:
+    """Try a profile on the base commit, before the first model call. `time` counts the tries, `seen` is what the one
+    before left standing.
+    """
+
+    run_id: str
+    profile: str
+    commit: str
+    time: int
+    seen: str | None
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class AssembleContext:
     """Render the request for one attempt from the files at `base`, in at most `input_tokens_max` tokens.
 
@@ -108,13 +122,17 @@ class ReadReview:
 
 @dataclass(frozen=True, slots=True)
 class RunCi:
-    """One execution of a profile on one commit, in a private worktree."""
+    """One execution of a profile on one commit, in a private worktree. `base` is what the patch was made on;
+    `standing` lists what fails on the run's base commit as well and does not count.
+    """
 
     phase_id: str
     attempt: int
     time: int
     commit: str
     profile: str
+    base: str
+    standing: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +172,17 @@ class CloseRun:
 
 
 Effect = (
-    ProbeProviders | OpenRun | AssembleContext | CallModel | ApplyReply | ReadReview | RunCi | Rebase | Land | CloseRun
+    ProbeProviders
+    | OpenRun
+    | Preflight
+    | AssembleContext
+    | CallModel
+    | ApplyReply
+    | ReadReview
+    | RunCi
+    | Rebase
+    | Land
+    | CloseRun
 )
 TYPES: Mapping[str, type[Any]] = {cls.__name__: cls for cls in Effect.__args__}
 

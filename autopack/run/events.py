@@ -56,6 +56,23 @@ class RunOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class PreflightFinished:
+    """`standing` is the blob that names what fails on the base commit (`failing` counts it), without what is `flaky`:
+    failed in one try and passed in another. `settled`: another try could say nothing new.
+    """
+
+    key: str
+    elapsed_s: float
+    verdict: Literal["green", "red", "unusable"]
+    standing: str
+    failing: int
+    executed_tests: int
+    flaky: tuple[str, ...]
+    settled: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContextAssembled:
     """`request` is the blob of the canonical request; `input_tokens_max` its byte-safe upper bound."""
 
@@ -114,7 +131,10 @@ class PatchRefused:
 
 @dataclass(frozen=True, slots=True)
 class CiFinished:
-    """`evidence` is the blob that goes back to the Builder when red; `digest` covers verdict and per-test outcomes."""
+    """`evidence` is the blob that goes back to the Builder when red; `digest` covers verdict and per-test outcomes.
+    `tolerated` failed and did not count (red on the base commit too, or in quarantine); `selection` says in words
+    which tests ran and why.
+    """
 
     key: str
     elapsed_s: float
@@ -126,6 +146,8 @@ class CiFinished:
     logs: Mapping[str, str]
     flaky: tuple[str, ...]
     issues: tuple[ReportedIssue, ...]
+    tolerated: tuple[str, ...] = ()
+    selection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +172,13 @@ class ReviewUnreadable:
 
 @dataclass(frozen=True, slots=True)
 class Rebased:
+    """The candidate on the moved head. `overlaps`: what landed meanwhile reaches into what this phase works on."""
+
     key: str
     elapsed_s: float
     commit: str
     patch: str
+    overlaps: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +255,7 @@ class TimePassed:
 Event = (
     ProvidersProbed
     | RunOpened
+    | PreflightFinished
     | ContextAssembled
     | ModelAnswered
     | PatchAccepted

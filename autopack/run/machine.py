@@ -7,6 +7,8 @@ was wished and not yet answered, and a driver's whole job is to carry out what i
 
 1. An event answers one pending effect by its key; an event that answers nothing pending is illegal, raises
    `IllegalEvent` and changes nothing. `CancelRequested` and `TimePassed` answer nothing and are always legal.
+   The answers about the run as a whole lead from ProbeProviders to OpenRun to a Preflight of every CI profile; no phase
+   starts before each of them has been tried.
 2. An event about a phase picks the first row of TABLE whose state and event type match and whose guard holds.
    The row names the next state; its action books the facts and makes the next wishes. No row: illegal.
 3. After each event the run settles: phases that wait for money are asked again, dependents of a failed phase are
@@ -36,7 +38,7 @@ from typing import Any
 from autopack.plan import model as plan_model
 from autopack.plan.model import Plan, PlanPhase
 from autopack.run import events as ev
-from autopack.run import issues, ledger
+from autopack.run import issues, ledger, preflight
 from autopack.run import phase as do
 from autopack.run.continued import carried_over, open_issues
 from autopack.run.effects import (
@@ -47,6 +49,7 @@ from autopack.run.effects import (
     Effect,
     Land,
     OpenRun,
+    Preflight,
     ProbeProviders,
     ReadReview,
     Rebase,
@@ -131,8 +134,9 @@ TABLE: tuple[Row, ...] = (
     Row("GATE", ev.HeadMoved, do.head_is_foreign, "FAILED", do.stop_tampered),
     Row("GATE", ev.HeadMoved, do.may_race_again, "GATE", do.rebase),
     Row("GATE", ev.HeadMoved, do.always, "FAILED", do.give_up_landing),
-    Row("GATE", ev.Rebased, do.always, "CI_RUNNING", do.recheck),
-    Row("GATE", ev.Conflicted, do.attempts_left, "EXECUTING", do.retry_conflict),
+    Row("GATE", ev.Rebased, do.needs_recheck, "CI_RUNNING", do.recheck),
+    Row("GATE", ev.Rebased, do.always, "GATE", do.land_carried),
+    Row("GATE", ev.Conflicted, do.first_conflict, "EXECUTING", do.retry_conflict),
     Row("GATE", ev.Conflicted, do.always, "FAILED", do.give_up_conflict),
     Row("EXECUTING", ev.EffectFailed, do.always, "FAILED", do.trouble),
     Row("GATE", ev.EffectFailed, do.always, "FAILED", do.trouble),
@@ -226,12 +230,13 @@ def _row(turn: Turn) -> Row:
 ANSWERS: dict[type, tuple[type, ...]] = {
     ProbeProviders: (ev.ProvidersProbed, ev.EffectFailed),
     OpenRun: (ev.RunOpened, ev.EffectFailed),
+    Preflight: (ev.PreflightFinished, ev.EffectFailed),
     AssembleContext: (ev.ContextAssembled, ev.EffectFailed),
     CallModel: (ev.ModelAnswered, ev.EffectLost, ev.EffectFailed, ev.CallDropped),
     ApplyReply: (ev.PatchAccepted, ev.PatchRefused, ev.EffectFailed),
     ReadReview: (ev.ReviewRead, ev.ReviewUnreadable, ev.EffectFailed),
     RunCi: (ev.CiFinished, ev.EffectFailed),
-    Rebase: (ev.Rebased, ev.Conflicted, ev.EffectFailed),
+    Rebase: (ev.Rebased, ev.PatchRefused, ev.Conflicted, ev.EffectFailed),
     Land: (ev.Landed, ev.HeadMoved, ev.EffectFailed),
     CloseRun: (ev.RunClosed, ev.EffectFailed),
 }
@@ -244,9 +249,18 @@ def _answer_run(plan: Plan, run: RunState, effect: Effect, event: Any) -> RunSta
         return stopped(run, Failure(event.trouble, event.message))
     if isinstance(event, ev.ProvidersProbed):
         return _probed(plan, run, event)
+    if isinstance(effect, Preflight):
+        return _queued(plan, preflight.finished(plan, run, effect, event))
     opened = replace(run, state="PHASE_QUEUEING", head=event.head, protected_refs=event.protected_refs)
+    return _queued(plan, preflight.begin(plan, opened))
+
+
+def _queued(plan: Plan, run: RunState) -> RunState:
+    """Phases that need nothing are ready once every profile has been tried."""
+    if run.stopping or preflight.under_way(run):
+        return run
     roots = (p.phase_id for p in plan.phases if run.phases[p.phase_id].state == "QUEUED" and _needs_met(run, p))
-    return replace(opened, ready=tuple(roots))
+    return replace(run, ready=tuple(roots))
 
 
 def _probed(plan: Plan, run: RunState, event: ev.ProvidersProbed) -> RunState:

@@ -378,19 +378,43 @@ def give_up_landing(turn: Turn) -> Turn:
     return turn.with_run(head=turn.event.head).with_phase(failure=failure_of(turn, "conflict", text))
 
 
+def needs_recheck(turn: Turn) -> bool:
+    """Whether a carried candidate has to pass CI again: always, or only where the two changes touch."""
+    return turn.spec.recheck == "always" or turn.event.overlaps
+
+
 def recheck(turn: Turn) -> Turn:
-    """On the moved head the candidate is a new tree: it has to pass CI again before it may land."""
+    return run_profile(_carried(turn))
+
+
+def land_carried(turn: Turn) -> Turn:
+    """What landed meanwhile lies elsewhere: the verdict of CI, given to the change, still holds."""
+    return land(_carried(turn))
+
+
+def _carried(turn: Turn) -> Turn:
     effect: Rebase = turn.effect
     candidate = replace(turn.candidate, commit=turn.event.commit, patch=turn.event.patch)
-    return run_profile(turn.with_phase(candidate=candidate, base=effect.head))
+    return turn.with_phase(candidate=candidate, base=effect.head)
+
+
+def first_conflict(turn: Turn) -> bool:
+    """Once the Builder may do it again on what landed; who collides twice shares lines that want an order."""
+    return turn.attempts_left and "conflict" not in turn.phase.signatures
 
 
 def retry_conflict(turn: Turn) -> Turn:
-    return next_attempt(turn, Evidence("conflict", _conflict_words(turn.event), turn.event.evidence))
+    return next_attempt(
+        signed(turn, "conflict"), Evidence("conflict", _conflict_words(turn.event), turn.event.evidence)
+    )
 
 
 def give_up_conflict(turn: Turn) -> Turn:
-    return turn.with_phase(failure=failure_of(turn, "conflict", _conflict_words(turn.event)))
+    words = _conflict_words(turn.event)
+    found = issues.of_gate(
+        "conflict", f"{words}; give the phases an order", turn.phase.phase_id, turn.spec.category, "major"
+    )
+    return refuse(turn, found).with_phase(failure=failure_of(turn, "conflict", words))
 
 
 def trouble(turn: Turn) -> Turn:

@@ -1,7 +1,7 @@
 """What a run is at one moment: a frozen value, folded from the plan and its events, with its wishes inside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -176,6 +176,7 @@ class RunState:
     """The whole run. `pending` maps the key of every unanswered effect to the effect, oldest first.
 
     `ready` holds phases whose needs are met and that wait for a place among the active ones, in plan order.
+    `standing` names, by CI profile, the blob of what is red on the base commit.
     """
 
     run_id: str
@@ -191,6 +192,7 @@ class RunState:
     pending: Mapping[str, Effect]
     failure: Failure | None = None
     stopping: bool = False
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

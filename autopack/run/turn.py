@@ -143,6 +143,8 @@ def run_profile(turn: Turn) -> Turn:
             time=turn.phase.ci_runs,
             commit=turn.candidate.commit,
             profile=turn.spec.ci,
+            base=base_of(turn),
+            standing=turn.run.standing.get(turn.spec.ci),
         )
     )
 

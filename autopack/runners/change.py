@@ -74,6 +74,19 @@ def candidate(
     return Change(tree, worst.rung if worst else 0, worst.fuzz if worst else 0, parsed.facts.summary, issues + noted)
 
 
+def carried(plan: Plan, phase: PlanPhase, repository: git.Repository, head: str, commit: str) -> None:
+    """The gate once more for a candidate that was carried onto a moved head. Raises Refused, git.GitUnusable."""
+    touched = repository.diff_stat(head, commit).paths
+    if not touched and "empty_patch" not in phase.allow:
+        words = "what landed meanwhile is what this patch does: nothing of it is left"
+        raise Refused("no_op", words, words)
+    before, after = repository.read_files(head, touched), repository.read_files(commit, touched)
+    changes = {path: edit.Change(after.get(path)) for path in touched}
+    present = frozenset(entry.path for entry in repository.list_files(head))
+    applied = edit.Applied(changes, ())
+    _pass(gate.check_carried({p: before.get(p) for p in touched}, applied, _rules(plan, phase, present)), ())
+
+
 def reported(phase: PlanPhase, found: Iterable[reply.Issue | reply.Finding], source: str) -> tuple[ReportedIssue, ...]:
     """What a model reported, under stable keys, without secrets; one it gave no key gets one made of what it says."""
     return tuple(

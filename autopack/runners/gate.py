@@ -61,6 +61,15 @@ def check(
     return tuple(finding for rule in _RULES for finding in rule(patch))
 
 
+def check_carried(before: Mapping[str, bytes | None], applied: Applied, rules: GateRules) -> tuple[GateFinding, ...]:
+    """What can be wrong with a patch that passed already, now that it stands on another head.
+
+    Only what the two together may have broken: the rules that weigh the Builder's words have had their say.
+    """
+    patch = _Patch(touched(before, applied), Reply(()), rules)
+    return tuple(finding for rule in _CARRIED for finding in rule(patch))
+
+
 @dataclass(frozen=True)
 class _Patch:
     files: Sequence[Touched]
@@ -237,4 +246,13 @@ _RULES: tuple[Callable[[_Patch], Iterator[GateFinding]], ...] = (
     _unless_allowed(_each(_binary)),
     _deliverables,
     _test_integrity,
+)
+
+_CARRIED: tuple[Callable[[_Patch], Iterator[GateFinding]], ...] = (
+    _scope,
+    _unless_allowed(_each(damage.duplicate_definitions)),
+    _unless_allowed(_each(damage.conflict_markers)),
+    _each(damage.syntax),
+    _limits,
+    _deliverables,
 )

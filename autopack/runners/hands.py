@@ -14,17 +14,19 @@ from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Profile, Step
+from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
 from autopack.runners import ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
-from autopack.runners.change import Refused, candidate, reported
+from autopack.runners.change import Refused, candidate, carried, reported
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
+from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import OUTPUT, CiUnusable, Trials
+from autopack.runners.verdict import Verdicts
 from autopack.spec.paths import is_secret_like, matches
 
 AUTHOR = git.Identity("autopack", "autopack@localhost")
@@ -36,7 +38,8 @@ class Hands:
     """The real runners of one run. Thread-safe: the driver calls `perform` from many threads at once.
 
     `called` names the models that are really asked; the others answer from a cassette. `standing` is what stood when
-    the run was created: backlog and calibration, by kind. `private` are places that no CI step may see.
+    the run was created: backlog and calibration, by kind. `private` are places that no CI step may see;
+    `kept` is where what CI says of base commits is remembered.
     """
 
     plan: Plan
@@ -50,6 +53,7 @@ class Hands:
     called: frozenset[str]
     standing: Mapping[str, str] = field(default_factory=dict)
     private: tuple[str, ...] = ()
+    kept: str | None = None
 
     # --- what the driver calls ---
 
@@ -151,8 +155,7 @@ class Hands:
         try:
             made = candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
         except Refused as refused:
-            evidence = self.writer.put_blob(redact(refused.evidence).encode())
-            return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
+            return self._refused(refused)
         message = self._candidate_message(phase.name, phase.phase_id)
         commit = self.repository.commit(made.tree, [effect.base], message, int(ticket.at), AUTHOR)
         failed = self._probes(phase, commit, ticket, made.issues)
@@ -185,23 +188,11 @@ class Hands:
         words = self.writer.put_blob("\n".join(f"- {i.severity}: {i.description}" for i in issues).encode())
         return ev.ReviewRead("", 0.0, found.facts.recommendation, found.facts.confidence, words, issues)
 
+    def preflight(self, effect: ef.Preflight, ticket: Ticket) -> ev.Event:
+        return self._verdicts.preflight(effect, ticket)
+
     def run_ci(self, effect: ef.RunCi, ticket: Ticket) -> ev.Event:
-        refs = self._protected_refs()
-        result, logs = self._checked(self.plan.profiles[effect.profile], effect.commit, ticket)
-        if result.verdict == "unusable":
-            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
-        return ev.CiFinished(
-            key="",
-            elapsed_s=0.0,
-            verdict=result.verdict,
-            digest=result.digest,
-            executed_tests=result.executed_tests,
-            failing=result.failing,
-            evidence=self.writer.put_blob(redact(result.evidence).encode()),
-            logs=logs,
-            flaky=result.flaky,
-            issues=self._moved_meanwhile(refs, effect.phase_id),
-        )
+        return self._verdicts.finished(effect, ticket)
 
     def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
         merged = self.repository.merge_tree_onto(effect.base, effect.head, effect.commit)
@@ -211,7 +202,17 @@ class Hands:
             return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
         message = self._candidate_message(f"Carried onto {effect.head}", effect.phase_id)
         commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
-        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)))
+        phase = self.plan.phase(effect.phase_id)
+        try:
+            carried(self.plan, phase, self.repository, effect.head, commit)
+        except Refused as refused:
+            return self._refused(refused)
+        failed = self._probes(phase, commit, ticket, ())
+        if failed is not None:
+            return failed
+        meanwhile = self.repository.diff_stat(effect.base, effect.head).paths
+        overlaps = any(matches(path, (*phase.write, *phase.read, *phase.deliverables)) for path in meanwhile)
+        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
 
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
@@ -245,6 +246,10 @@ class Hands:
         changes = {path: git.FileChange(content) for path, content in made.items()}
         return self.repository.write_tree(effect.commit, changes)
 
+    def _refused(self, refused: Refused) -> ev.PatchRefused:
+        evidence = self.writer.put_blob(redact(refused.evidence).encode())
+        return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
+
     def _branch(self) -> str:
         return "refs/heads/" + self.plan.branch(self.run_id)
 
@@ -272,22 +277,6 @@ class Hands:
         made = sorted(now.keys() - before.keys())
         own = [name for name in made if self.repository.holds_commit_of(self.run_id, now[name], base)]
         return (*found, *(f"{name} was made, at {now[name]}, a commit of this run" for name in own))
-
-    def _moved_meanwhile(self, before: Mapping[str, str], phase_id: str) -> tuple[ev.ReportedIssue, ...]:
-        """Protected refs that were moved while foreign code ran: by a person perhaps, so it is told and not judged."""
-        now = self._protected_refs()
-        moved = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-        return tuple(
-            ev.ReportedIssue(
-                issue_key=f"policy__{name}__moved_during_ci",
-                severity="major",
-                category="policy",
-                source="ci",
-                description=f"{name} moved from {before.get(name)} to {now.get(name)} while CI of {phase_id} ran",
-                evidence_refs=(name,),
-            )
-            for name in moved
-        )
 
     def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
         """What this role may see: the phase's own files, what it may read, and for the Auditor what was changed."""
@@ -346,7 +335,11 @@ class Hands:
             Step(f"probe-{number}", argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True)
             for number, argv in enumerate(phase.probes, 1)
         )
-        result, _ = self._checked(replace(self.plan.profiles[phase.ci], steps=steps, retries=0), commit, ticket)
+        refs, profile = self._protection.heads(), self.plan.profiles[phase.ci]
+        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket)
+        guilty, _ = self._protection.judged(refs, phase.phase_id, commit, profile)
+        if guilty:
+            return ev.EffectFailed("", 0.0, "protected_ref", guilty)
         if result.verdict == "green":
             return None
         if result.verdict == "unusable":
@@ -354,12 +347,17 @@ class Hands:
         evidence = self.writer.put_blob(redact(result.evidence).encode())
         return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
 
-    def _checked(self, profile: Profile, commit: str, ticket: Ticket) -> tuple[ci.CiResult, dict[str, str]]:
-        return self._trials.run(profile, commit, ticket)
-
     @property
     def _trials(self) -> Trials:
         return Trials(self.repository, self.pool, self.writer, self.environ, self.private)
+
+    @property
+    def _protection(self) -> Protection:
+        return Protection(self.plan, self.run_id, self.repository)
+
+    @property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(self.plan, self.repository, self._trials, self.store, self._protection, self.kept)
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
@@ -389,6 +387,7 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.CallModel: Hands.call_model,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,
+    ef.Preflight: Hands.preflight,
     ef.RunCi: Hands.run_ci,
     ef.Rebase: Hands.rebase,
     ef.Land: Hands.land,

@@ -133,6 +133,9 @@ class Rehearsed:
         self._head = effect.base_commit
         return ev.RunOpened(key, at_s, effect.base_commit, {})
 
+    def _preflight(self, key: str, _effect: ef.Preflight, at_s: float) -> ev.Event:
+        return ev.PreflightFinished(key, at_s, "green", BLOB, 0, 1, (), settled=True, message="")
+
     def _assembled(self, key: str, effect: ef.AssembleContext, at_s: float) -> ev.Event:
         tokens = min(self.lines(effect.phase_id).manner.input_tokens, effect.input_tokens_max)
         if effect.role == BUILDER and self.peek(effect.phase_id, BUILDER) == "too_big":
@@ -217,7 +220,7 @@ class Rehearsed:
     def _rebased(self, key: str, effect: ef.Rebase, at_s: float) -> ev.Event:
         if self.take(effect.phase_id, "rebase") == "conflict":
             return ev.Conflicted(key, at_s, ("rehearsed",), BLOB)
-        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB)
+        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB, overlaps=True)
 
     def _landed_on(self, key: str, effect: ef.Land, at_s: float) -> ev.Event:
         if effect.head != self._head:
@@ -233,6 +236,7 @@ class Rehearsed:
 ANSWERS: Mapping[type, Callable[[Rehearsed, str, Any, float], ev.Event]] = {
     ef.ProbeProviders: Rehearsed._probed,  # noqa: SLF001 - the table of this very class
     ef.OpenRun: Rehearsed._opened,  # noqa: SLF001
+    ef.Preflight: Rehearsed._preflight,  # noqa: SLF001
     ef.AssembleContext: Rehearsed._assembled,  # noqa: SLF001
     ef.CallModel: Rehearsed._called,  # noqa: SLF001
     ef.ApplyReply: Rehearsed._applied,  # noqa: SLF001

@@ -14,7 +14,7 @@ from typing import Protocol
 from autopack.plan.model import Plan
 from autopack.run import events as ev
 from autopack.run import pools
-from autopack.run.effects import CallModel, CloseRun, Effect
+from autopack.run.effects import CallModel, CloseRun, Effect, Preflight
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 
@@ -110,6 +110,6 @@ class _Stage:
         """Not while a call has to wait, which takes no place; the last look at the refs comes after everything."""
         if isinstance(effect, CloseRun):
             return not self.under_way
-        if not isinstance(effect, CallModel) or not effect.delay_s:
+        if not isinstance(effect, (CallModel, Preflight)) or not effect.delay_s:
             return True
         return self.now_s >= self.not_before.setdefault(key, self.now_s + effect.delay_s)

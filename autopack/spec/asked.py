@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from autopack.problem import Problem, problem
-from autopack.spec.files import BUILTIN, PROJECT, SCENARIOS, STDIN, File, Library, Unusable
+from autopack.spec.files import BUILTIN, SCENARIOS, STDIN, File, Library, Unusable
+from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.seen import SUFFIXES
 
@@ -61,7 +62,7 @@ def _ask_for_file(library: Library, place: str, named: str, asked: Asked) -> Non
     try:
         file = library.open(place)
     except Unusable as error:
-        asked.problems.append(problem("AP3007", f"{named} {error}", None))
+        asked.problems.append(problem("AP3007", f"{named} {error}", None, (), error.advice))
     else:
         if file not in asked.files:
             asked.files.append(file)

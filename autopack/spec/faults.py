@@ -4,9 +4,11 @@ import re
 from typing import NamedTuple
 
 from autopack.problem import Fix, Label
+from autopack.spec import tokens
 from autopack.spec.findings import Findings, in_quotes
 from autopack.spec.parser import MarkedYAMLError, ReaderError
 
+QUOTED_MAX = 10_000  # characters to look back for the quote that opened a text
 TOKEN = re.compile(r"\t+|[^\s,\[\]{}:]+|\S")
 FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -36,12 +38,35 @@ def _forbidden(found: Findings) -> None:
 def _syntax(found: Findings, error: MarkedYAMLError) -> None:
     fault = _in_plain_words(error, found.text)
     start = fault.start
+    if fault.message == BEHIND_QUOTES and (opened := _opening_quote(found.text, start)) is not None:
+        first, last = opened
+        label = found.label(last, last + 1, "closed only here, and text follows")
+        message = "quotes that are not closed where they should be"
+        found.report(fault.code, message, *token(found.text, first), (label,), CLOSE)
+        return
     if "{{" in found.text[found.text.rfind("\n", 0, start) + 1 : start]:
         found.problems = [each for each in found.problems if each.code != "AP1018"]  # the same fault
     labels = _opened(found, error, start)
     found.report(fault.code, fault.message, *token(found.text, start), labels, fault.help)
     if fault.message == BEHIND_TEMPLATE:
         _quote_template(found, start)
+
+
+def _opening_quote(text: str, behind: int) -> tuple[int, int] | None:
+    """Where a quoted text over several lines starts and ends, whose end stands before a place: most likely the next
+    text's first quote, taken for the last of this one.
+    """
+    last = len(text[:behind].rstrip(" \t")) - 1
+    quoted = tokens.DOUBLE_QUOTED if text[last] == '"' else tokens.SINGLE_QUOTED
+    first = text.rfind(text[last], 0, last)
+    while first >= 0:
+        found = quoted.match(text, first, last + 1)
+        if found is not None and found.end() == last + 1 and (first == 0 or text[first - 1] in " \t\r\n[{,:-"):
+            return (first, last) if "\n" in found[0] else None
+        if last - first > QUOTED_MAX:
+            return None
+        first = text.rfind(text[last], 0, first)
+    return None
 
 
 def _quote_template(found: Findings, behind: int) -> None:
@@ -77,6 +102,8 @@ class _Words(NamedTuple):
     at_context: bool = False  # where the construct starts says more than where the parser gave up
 
 
+CLOSE = "close them on this line"
+BEHIND_QUOTES = "text behind the closing quote"
 INDENTATION = "compare the indentation of this line with the lines above"
 PLAIN_WORDS = (
     _Words(
@@ -96,24 +123,32 @@ PLAIN_WORDS = (
         "a list item `-` where no list can start",
         f"start the list on the line below its key, or {INDENTATION}",
     ),
-    _Words("found unexpected end of stream", "quotes that are never closed", None, at_context=True),
-    _Words("found unexpected document", "quotes that are never closed", None, at_context=True),
+    _Words("found unexpected end of stream", "quotes that are never closed", CLOSE, at_context=True),
+    _Words("found unexpected document", "quotes that are never closed", "close them on this line", at_context=True),
     _Words(
         "unknown escape",
         "an escape that YAML does not know",
         "use single quotes, where a backslash is only a backslash, or write it twice",
     ),
-    _Words("hexdecimal", "an escape whose hexadecimal digits are missing", None),
-    _Words("hexadecimal", "an escape whose hexadecimal digits are missing", None),
+    _Words(
+        "hexdecimal",
+        "an escape whose hexadecimal digits are missing",
+        "write the character itself",
+    ),
+    _Words(
+        "hexadecimal",
+        "an escape whose hexadecimal digits are missing",
+        "write the character itself",
+    ),
     _Words("invalid Unicode", "an escape that is half a character", "write the character itself"),
-    _Words("',' or ']'", "a `,` or the `]` of this list is missing", None),
-    _Words("',' or '}'", "a `,` or the `}}` of this mapping is missing", None),
+    _Words("',' or ']'", "a `,` or the `]` of this list is missing", "add the one that is missing"),
+    _Words("',' or '}'", "a `,` or the `}}` of this mapping is missing", "add the one that is missing"),
     _Words("document start", "text after the end of the document", "remove the `...` above"),
     _Words("comment or", "text behind the `|` or `>` of a block", "start the text on the next line"),
     _Words("indentation indicator", "an indentation of 0 for a block of text", "leave the digit out"),
     _Words("scanning an alias", "`*` without a name", "put text that starts with `*` in quotes", at_context=True),
     _Words("scanning an anchor", "`&` without a name", "put text that starts with `&` in quotes", at_context=True),
-    _Words("node content", 'a value is missing before "{char}"', None),
+    _Words("node content", 'a value is missing before "{char}"', "write the value, or remove what asks for one"),
     _Words("directive", "a broken `%` directive", "remove it: no file here needs one", at_context=True),
     _Words("incompatible YAML", "a YAML version that is not 1.x", "remove the `%YAML` line"),
     _Words("tag", "a broken tag", "put text that starts with `!` in quotes", at_context=True),
@@ -131,14 +166,14 @@ def _in_plain_words(error: MarkedYAMLError, text: str) -> _Fault:
     if text.startswith("\t", start) and ("tab character" in said or "start any token" in said):
         return _Fault("AP1009", start, "a tab where the indentation decides", "indent with spaces")
     if "undefined tag handle" in said:
-        return _Fault("AP1006", start, "custom tag", "remove it: values are plain YAML")
+        return _Fault("AP1006", start, "custom tag", "remove it: values are plain YAML, and nothing is included")
     line = text[text.rfind("\n", 0, start) + 1 : start]
     char = text[start : start + 1]
     if "expected key" in said or "block end" in said or "'-' indicator" in said:
         return _misplaced(start, char, line, "list" if "collection" in said else "mapping")
     words = next((words for words in PLAIN_WORDS if words.fragment in said), None)
     if words is None:
-        return _Fault("AP1015", start, f"not valid YAML: {error.problem}", None)
+        return _Fault("AP1015", start, f"not valid YAML: {error.problem}", INDENTATION)
     if context is not None and (words.at_context or start >= len(text.rstrip())):
         start = context
     return _Fault("AP1015", start, words.message.format(char=char or "the end"), words.help)
@@ -149,9 +184,9 @@ def _misplaced(start: int, char: str, line: str, what: str) -> _Fault:
     if "{{" in line:
         message, help_ = BEHIND_TEMPLATE, 'put the whole text in quotes: "{{ ... }} ..."'
     elif QUOTE_CLOSED.search(line):
-        message, help_ = "text behind the closing quote", "put it inside the quotes; write a quote inside twice"
+        message, help_ = BEHIND_QUOTES, "put it inside the quotes; write a quote inside twice"
     elif char and char in "]}":
-        message, help_ = f"a `{char}` that nothing opened", None
+        message, help_ = f"a `{char}` that nothing opened", "remove it, or open it before"
     else:
         message, help_ = f"this does not fit the {what} it stands in", INDENTATION
     return _Fault("AP1015", start, message, help_)

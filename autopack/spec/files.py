@@ -10,17 +10,17 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from autopack.problem import Problem
+from autopack.problem import Problem, problem
 from autopack.spec import schema, shipped
 from autopack.spec.document import Document, read
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.header import PROJECT, VERSION, is_project
+from autopack.spec.nearest import Advice, did_you_mean
 from autopack.spec.seen import Seen
 from autopack.spec.source import BYTES_MAX
 
 if TYPE_CHECKING:
     from autopack.spec.lock import Pin
 
-PROJECT = "autopack.yaml"
 SCENARIOS = "scenarios"  # the project's folder of them
 STDIN = "<stdin>"
 BUILTIN = "builtin:"
@@ -29,7 +29,11 @@ FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `
 
 
 class Unusable(Exception):
-    """Why a file can't be read, in words that follow its name."""
+    """Why a file can't be read, in words that follow its name, and what to do about it."""
+
+    def __init__(self, reason: str, advice: str = "write the file, or correct the path") -> None:
+        super().__init__(reason)
+        self.advice = advice
 
 
 class OutOfReach(Exception):
@@ -65,6 +69,12 @@ class File:
     @property
     def broken(self) -> bool:
         return broken(self.problems)
+
+
+def _with_prefix(advice: str) -> str:
+    """The word it proposes as the reference would spell it."""
+    word = advice.word if isinstance(advice, Advice) else None
+    return Advice(str(advice), word and BUILTIN + word)
 
 
 class Library:
@@ -110,9 +120,11 @@ class Library:
         value: Any = None
         if document is not None and path.startswith(BUILTIN):
             value = document.value  # shipped files are checked by the tests
+        elif document is not None and is_project(path) and document.kind not in (None, "project"):
+            problems = [*problems, _no_project(document)]
         elif document is not None:
             value, more = schema.check(document)
-            problems = problems + more
+            problems = problems + _without_consequences(problems, more)
         self.files[path] = File(path, place, document, value, problems)
         return self.files[path]
 
@@ -136,14 +148,30 @@ class Library:
     def builtin(self, kind: str, name: str) -> File:
         """Raises Unusable."""
         if kind not in FOLDERS:
-            raise Unusable(f"is no path to a {kind}; only {', '.join(FOLDERS)} can be `{BUILTIN}`")
+            raise Unusable(f"is no path to a {kind}", f"only {', '.join(FOLDERS)} can be `{BUILTIN}`")
         folder = os.path.join(shipped.folder("rulesets"), FOLDERS[kind])
         place = os.path.join(folder, f"{name}.yaml")
         if "/" in name or not os.path.isfile(place):
             known = sorted(entry.removesuffix(".yaml") for entry in os.listdir(folder) if entry.endswith(".yaml"))
             advice = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-            raise Unusable(f"is no {kind} that ships with autopack; {advice}")
+            raise Unusable(f"is no {kind} that ships with autopack", _with_prefix(advice))
         return self.open(place, BUILTIN + name)
+
+
+def _no_project(document: Document) -> Problem:
+    """One finding, and none about what a file of its kind would need: nobody knows which of the two was meant."""
+    message = f"{PROJECT} is a file of kind {document.kind}, not project"
+    advice = f"write `project/v{VERSION}`, or give the file another name"
+    return problem("AP3008", message, document.span(("autopack",)), (), advice)
+
+
+_DOUBTFUL = frozenset({"AP1006", "AP1018", "AP1022", "AP1023"})  # after them nobody knows what was to be there
+
+
+def _without_consequences(found: list[Problem], more: list[Problem]) -> list[Problem]:
+    """What the schema says about a token in which the text itself is at fault is said already."""
+    told = {each.span[:3] for each in found if each.code in _DOUBTFUL and each.span}
+    return [each for each in more if each.span is None or each.span[:3] not in told] if told else more
 
 
 def content_of(place: str) -> bytes:
@@ -157,7 +185,7 @@ def content_of(place: str) -> bytes:
         with open(place, "rb") as file:
             return file.read(BYTES_MAX + 1)
     except FileNotFoundError as error:
-        raise Unusable("does not exist") from error
+        raise Unusable("is a link that leads nowhere" if os.path.islink(place) else "does not exist") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else None
         raise Unusable(f"cannot be read: {(reason or str(error)).lower()}") from error

@@ -30,8 +30,8 @@ class Findings:
     def label(self, start: int, end: int, text: str) -> Label:
         return Label(self.places.span(start, end), text)
 
-    def stop(self, code: str, message: str, start: int, end: int, *labels: Label) -> NoReturn:
-        self.report(code, message, start, end, labels)
+    def stop(self, code: str, message: str, place: tuple[int, int], advice: str, *labels: Label) -> NoReturn:
+        self.report(code, message, *place, labels, advice)
         raise Unreadable
 
     def report(

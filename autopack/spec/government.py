@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autopack.problem import Problem, problem
+from autopack.problem import Label, Problem, problem
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.files import BUILTIN, FOLDERS, File, Library, Unusable, folder_of
+from autopack.spec.nearest import replacement
 
 SHIPPED_DEFAULT = f"{BUILTIN}default"  # the one ruleset that extends nothing
 WILD = frozenset("*?[")
@@ -114,13 +115,14 @@ class Governing:
                 continue
             found = _matching(self._library, folder_of(self._library, self.project), pattern)
             if not found:
-                self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"')
+                advice = "correct the pattern, or write a playbook there"
+                self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"', advice)
             for place in found:
                 try:
                     yield self._library.open(place)
                 except Unusable as error:
                     named = os.path.relpath(place, self._library.root).replace(os.sep, "/")
-                    self._report(self.project, steps, "AP3007", f"{named} {error}")
+                    self._report(self.project, steps, "AP3007", f"{named} {error}", error.advice)
 
     def _chain(self, ruleset: File) -> Chain:
         if ruleset.path not in self._chains:
@@ -136,9 +138,14 @@ class Governing:
                 return Chain(chain, whole=False)
             if file in chain:
                 names = [each.path for each in reversed(chain)]
-                way = " -> ".join([*names[names.index(file.path) :], file.path])
-                message = f"these rulesets extend each other in a circle: {way}"
-                self._report(chain[0], ("extends",), "AP3009", message)
+                circle = [*names[names.index(file.path) :], file.path]
+                message = f"these rulesets extend each other in a circle: {' -> '.join(circle)}"
+                labels = tuple(
+                    Label(each.document.span(("extends",)), f"{each.path} extends {_parent(each)}")
+                    for each in reversed(chain[1:])
+                    if each.path in circle and each.document is not None
+                )
+                self._report(chain[0], ("extends",), "AP3009", message, "let one of them extend nothing else", labels)
                 return Chain(chain, whole=False)
             chain.insert(0, file)
         return Chain(chain, whole=True)
@@ -153,10 +160,11 @@ class Governing:
         try:
             file = self._open(holder, kind, named)
         except Unusable as error:
-            self._report(holder, steps, "AP3007", f'"{named}" {error}')
+            self._report(holder, steps, "AP3007", f'"{named}" {error}', error.advice)
             return None
         if file.kind not in (None, kind):
-            self._report(holder, steps, "AP3008", f'"{named}" is a file of kind {file.kind}, not {kind}')
+            message = f'"{named}" is a file of kind {file.kind}, not {kind}'
+            self._report(holder, steps, "AP3008", message, f"name a file that starts with `autopack: {kind}/v1`")
             return None
         return file
 
@@ -165,10 +173,14 @@ class Governing:
             return self._library.builtin(kind, named.removeprefix(BUILTIN))
         return self._library.open(os.path.join(folder_of(self._library, holder), named))
 
-    def _report(self, holder: File | None, steps: Steps, code: str, message: str) -> None:
+    def _report(
+        self, holder: File | None, steps: Steps, code: str, message: str, advice: str, labels: tuple[Label, ...] = ()
+    ) -> None:
         """Defaults lead somewhere, so what leads nowhere is written in a file."""
         if holder is not None and holder.document is not None and holder.document.has(steps):
-            self.problems.setdefault(holder.path, []).append(problem(code, message, holder.document.span(steps)))
+            span = holder.document.span(steps)
+            found = problem(code, message, span, labels, advice, replacement(span, advice))
+            self.problems.setdefault(holder.path, []).append(found)
 
 
 def _parent(file: File) -> str | None:
@@ -187,7 +199,7 @@ def _matching(library: Library, folder: str, pattern: str) -> list[str]:
         library.seen.whole = False  # it may match anywhere
     library.seen.names(os.path.join(folder, head))
     places = {os.path.join(folder, name) for name in glob.glob(pattern, root_dir=folder, recursive=True)}
-    found = {place for place in places if os.path.isfile(place)}
+    found = {place for place in places if not os.path.isdir(place)}
     if unsaved := [place for place in library.instead if place not in places and place.startswith(folder + os.sep)]:
         from autopack.spec import paths  # noqa: PLC0415 - only an editor has files that don't exist yet
 

@@ -8,6 +8,7 @@ from autopack.spec.nearest import clear
 from autopack.spec.scalars import Value
 
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
+PROJECT = "autopack.yaml"  # at the root of a project, and nowhere else
 VERSION = 1  # the only one so far, of every kind
 VERSION_SPELT = frozenset({"", "1", "V1", "v1", "1.0", "v1.0"})  # ways in which people mean it
 TELLING_KEYS = {
@@ -22,6 +23,11 @@ TELLING_KEYS = {
     "models": "models",
     "answers": "scenario",
 }
+
+
+def is_project(path: str) -> bool:
+    """Whether a file's name alone makes it the project's."""
+    return path.rpartition("/")[2] == PROJECT
 
 
 def second_document(found: Findings, event: Any, value: Value) -> None:
@@ -64,7 +70,10 @@ def _no_header(found: Findings, value: Value) -> None:
             found.report("AP1001", message, *key, help=f"write `autopack: {header}`", fix="autopack")
             return
     told = [kind for key, kind in TELLING_KEYS.items() if key in mapping]
-    kind = told[0] if told else "playbook"
+    if is_project(found.places.path):
+        kind, told = "project", ["project"] if mapping else []
+    else:
+        kind = told[0] if told else "playbook"
     help_ = f"start the file with `autopack: {kind}/v{VERSION}` (kinds: {', '.join(KINDS)})"
     start, end = place
     found.report("AP1001", "no header: the file does not say what it is", start, end, help=help_)

@@ -10,8 +10,9 @@ from autopack.problem import Label, Problem, Span, problem
 from autopack.spec import rules, schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
-from autopack.spec.files import PROJECT, REMOTE, File, Library, OutOfReach, Unusable, folder_of
+from autopack.spec.files import REMOTE, File, Library, OutOfReach, Unusable, folder_of
 from autopack.spec.government import Governing
+from autopack.spec.header import PROJECT
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules.written import Names, Source
 
@@ -151,14 +152,17 @@ class Judge:
         try:
             file = self._open(holder, named)
         except Unusable as error:
-            self._problems.setdefault(holder.path, []).append(problem("AP3007", f'"{named}" {error}', span))
+            self._problems.setdefault(holder.path, []).append(
+                problem("AP3007", f'"{named}" {error}', span, (), error.advice)
+            )
             return None
         except OutOfReach as error:
             self.remote_problems.append(problem(error.code, error.fact, span, (), error.action))
             return None
         if file.kind not in (None, kind):
             message = f'"{named}" is a file of kind {file.kind}, not {kind}'
-            self._problems.setdefault(holder.path, []).append(problem("AP3008", message, span))
+            advice = f"name a file that starts with `autopack: {kind}/v1`"
+            self._problems.setdefault(holder.path, []).append(problem("AP3008", message, span, (), advice))
             return None
         if kind != "playbook":
             self._used.setdefault(file.path, span)

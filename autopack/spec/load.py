@@ -20,8 +20,9 @@ from autopack.spec import schema
 from autopack.spec.asked import asked_for
 from autopack.spec.at import At, Steps
 from autopack.spec.document import Document
-from autopack.spec.files import FOLDERS, PROJECT, File, Library, Unusable, broken, folder_of
+from autopack.spec.files import FOLDERS, File, Library, Unusable, broken, folder_of
 from autopack.spec.government import Governing
+from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules.inputs import converted, misfit
@@ -159,7 +160,7 @@ def load(
     try:
         file = judge.library.open(os.path.join(root, playbook))
     except Unusable as error:
-        return None, [problem("AP3007", f"{playbook} {error}", None)]
+        return None, [problem("AP3007", f"{playbook} {error}", None, (), error.advice)]
     involved = [file, *judge.modules_below(file), *judge.government(file).files()]
     problems = [found for each in involved for found in judge.problems(each)]
     problems += [*judge.without_environment([file]), *judge.remote_problems]
@@ -195,7 +196,7 @@ def scenario(root: str, path: str, *, today: str = "") -> tuple[Scenario | None,
     try:
         file = judge.library.open(os.path.join(root, path))
     except Unusable as error:
-        return None, [problem("AP3007", f"{path} {error}", None)]
+        return None, [problem("AP3007", f"{path} {error}", None, (), error.advice)]
     return _scenario(judge, file, today)
 
 

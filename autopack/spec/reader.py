@@ -30,6 +30,7 @@ WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases,
 ANCHOR_WEIGHT = 3  # of an anchor, besides its event
 MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with an event
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
+FLATTER = "write it flatter: no kind of file needs more than ten levels"
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
 
 CORE = "tag:yaml.org,2002:"
@@ -223,7 +224,7 @@ class Reader:
     def _deeper(self, event: Any, depth: int) -> None:
         if depth > DEPTH_MAX:
             start = event.start_mark.index
-            self.found.stop("AP1014", f"nested deeper than {DEPTH_MAX} levels", start, start + 1)
+            self.found.stop("AP1014", f"nested deeper than {DEPTH_MAX} levels", (start, start + 1), FLATTER)
         self.deepest = depth
 
     def _scalar(self, event: Any) -> Value:
@@ -375,7 +376,8 @@ class Reader:
         for item, mapping in items:
             if not isinstance(mapping, dict) and self.certain:
                 message = "`<<` merges mappings: a mapping, an alias of one, or a list of these"
-                self.found.report("AP1020", message, *self.places.token(item, mapping))
+                help_ = "write `<<: *name`, where &name is a mapping above"
+                self.found.report("AP1020", message, *self.places.token(item, mapping), help=help_)
         return [(item, mapping) for item, mapping in items if isinstance(mapping, dict)]
 
     # --- tags, anchors, aliases ---
@@ -393,7 +395,8 @@ class Reader:
             return float(value)
         if type(value) is not TYPES[tag]:
             start, end = self._written(event)
-            self.found.report("AP1023", f'"{text}" is no {TYPE_WORDS[TYPES[tag]]}, as its tag !!{tag} says', start, end)
+            message = f'"{text}" is no {TYPE_WORDS[TYPES[tag]]}, as its tag !!{tag} says'
+            self.found.report("AP1023", message, start, end, help="remove the tag")
         return value
 
     def _custom_tag(self, event: Any) -> None:
@@ -402,7 +405,7 @@ class Reader:
 
         found = TAG.search(self.text, after_anchor(self.text, start, end))
         start, end = found.span() if found else (start, end)
-        help_ = "remove it: values are plain YAML; other files come in by `uses:`"
+        help_ = "remove it: values are plain YAML, and nothing is included"
         self.found.report("AP1006", f"custom tag {self.text[start:end]}", start, end, help=help_)
 
     def _collection_tag(self, event: Any) -> None:
@@ -414,7 +417,7 @@ class Reader:
             found = TAG.search(self.text, event.start_mark.index)
             place = found.span() if found else self._written(event)
             what = "mapping" if is_mapping else "list"
-            self.found.report("AP1023", f"a {what} does not fit its tag !!{tag}", *place)
+            self.found.report("AP1023", f"a {what} does not fit its tag !!{tag}", *place, help="remove the tag")
 
     def _define(self, name: str, cell: int, start: int) -> Anchor:
         anchor = self.anchors[name] = Anchor(name, cell, start)
@@ -458,11 +461,13 @@ class Reader:
         self.expanded += anchor.chars
         if self.expanded > EXPANSION_MAX:
             message = f"the aliases up to here stand for more than {EXPANSION_MAX:,} characters"
-            self.found.stop("AP1008", message, start, end, self.found.label(*label, "what is repeated here"))
+            repeated = self.found.label(*label, "what is repeated here")
+            self.found.stop("AP1008", message, (start, end), "repeat less, or write shorter values", repeated)
         height = depth - 1 + anchor.height
         if height > DEPTH_MAX:
             message = f"nested deeper than {DEPTH_MAX} levels, aliases expanded"
-            self.found.stop("AP1014", message, start, end, self.found.label(*label, "what is repeated here"))
+            repeated = self.found.label(*label, "what is repeated here")
+            self.found.stop("AP1014", message, (start, end), FLATTER, repeated)
         self.deepest = max(self.deepest, height)
         return anchor.value
 

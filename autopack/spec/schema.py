@@ -263,6 +263,10 @@ class _Wording:
     def wrong_type(self, steps: Steps, error: Any) -> Iterator[Problem]:
         wanted = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
         value = error.instance
+        if "array" in wanted and isinstance(value, str) and (listed := self.words_of_one(steps)) is not None:
+            if self.once(steps[:-1], "words"):
+                yield from self.one_list_too_few(steps[:-1], listed)
+            return
         if "array" in wanted and isinstance(value, str):
             message = f"{_name(steps)} is one piece of text where a list belongs"
             yield problem("AP2004", message, self.span(steps), (), f"write `{_as_list(value)}`")
@@ -274,8 +278,39 @@ class _Wording:
         elif value is None:
             advice = "give it a value or remove the key" if steps and isinstance(steps[-1], str) else None
         span = self.span(steps)
-        fixes = (Fix(span, f'"{self.written(steps)}"'),) if advice and value is not None else ()
+        if isinstance(value, str) and (bare := _number_in_quotes(value, wanted)):
+            unquoted = (Fix(span, value),) if self.written(steps)[1:-1] == value else ()
+            yield problem("AP2003", message, span, (), bare, unquoted)
+            return
+        advice = advice or _example(node(self.kind, steps))
+        certain = "string" in wanted and isinstance(value, bool | int | float)
+        fixes = (Fix(span, f'"{self.written(steps)}"'),) if certain else ()
         yield problem("AP2003", message, span, (), advice, fixes)
+
+    def words_of_one(self, steps: Steps) -> list[str] | None:
+        """All items of the list around a value, where they are text and each should have been a list."""
+        if not steps or not isinstance(steps[-1], int):
+            return None
+        value: Any = self.document.value
+        for step in steps[:-1]:
+            value = value[step]
+        return value if len(value) > 1 and all(isinstance(item, str) for item in value) else None
+
+    def one_list_too_few(self, steps: Steps, words: list[str]) -> Iterator[Problem]:
+        """Told at the list: `[python, -m, pytest]` where `[[python, -m, pytest]]` was meant."""
+        self.refused.add(steps)
+        commands = any(" " in word for word in words)
+        meant = ", ".join(map(_as_list, words)) if commands else f"[{', '.join(map(_as_word, words))}]"
+        first, last = (self.document.span((*steps, index)) for index in (0, len(words) - 1))
+        here = self.document.span(steps)
+        certain = not commands and any(word.startswith("-") for word in words[1:]) and first.line == last.end_line
+        fixes: tuple[Fix, ...] = ()
+        if certain:
+            opens, closes = (first.line, first.column), (last.end_line, last.end_column)
+            around = Span(here.path, *opens, *opens), Span(here.path, *closes, *closes)
+            fixes = (Fix(around[0], "["), Fix(around[1], "]"))
+        message = f"{_name(steps)} is a list of words where a list of lists belongs"
+        yield problem("AP2004", message, here, (), f"write `[{meant}]`", fixes)
 
     def not_allowed(self, steps: Steps, error: Any) -> Iterator[Problem]:
         value, allowed = error.instance, error.schema.get("enum", [error.schema.get("const")])
@@ -306,7 +341,8 @@ class _Wording:
 
     def out_of_range(self, steps: Steps, error: Any) -> Iterator[Problem]:
         limit = f"{_RANGES[error.validator]} {error.validator_value}"
-        yield problem("AP2007", f"{_name(steps)} is {error.instance}, it must be {limit}", self.span(steps))
+        message = f"{_name(steps)} is {error.instance}, it must be {limit}"
+        yield problem("AP2007", message, self.span(steps), (), f"write {_within(error)}")
 
     def empty(self, steps: Steps, _error: Any) -> Iterator[Problem]:
         yield problem("AP2008", f"{_name(steps)} is empty", self.span(steps), (), "it must hold something")
@@ -383,6 +419,30 @@ def _shortened(text: str, longest: int = 60) -> str:
 
 def _words(values: list[Any]) -> str:
     return ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
+
+
+def _number_in_quotes(value: str, wanted: list[str]) -> str | None:
+    """What to do with a number that is text only for its quotes."""
+    fits = ("integer" in wanted or "number" in wanted) and value.isascii() and value.isdigit() and value[0] != "0"
+    return f"write `{value}` without quotes" if fits else None
+
+
+def _within(error: Any) -> str:
+    """A number nearest to the one that is out of range, in words."""
+    limit = error.validator_value
+    words = {"minimum": f"{limit} or more", "maximum": f"{limit} or less"}
+    return words.get(error.validator) or f"a number {_RANGES[error.validator]} {limit}"
+
+
+def _example(node: Node) -> str | None:
+    examples = [each for each in node.get("examples", ()) if not isinstance(each, dict | list)]
+    return f"such as {_literal(examples[0])}" if examples else None
+
+
+def _as_word(text: str) -> str:
+    """As an item of a list in brackets: with quotes where it would be read as something else."""
+    plain = text.replace("-", "").replace("/", "").replace("_", "").replace(".", "").replace("=", "").isalnum()
+    return text if plain and not text[-1:].isdigit() else f'"{text}"'
 
 
 def _as_list(text: str) -> str:

@@ -3,7 +3,7 @@
 import re
 
 BYTES_MAX = 10 * 1024 * 1024  # of one file
-SPLIT = "split it into modules (`uses:`)"
+SPLIT = "split it: a playbook takes tiers and phases from other files with `uses:`"
 BOM = b"\xef\xbb\xbf"
 BREAK = re.compile(r"\r\n|\r|\n")  # what editors count as lines; YAML's further ones are ordinary characters
 

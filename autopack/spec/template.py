@@ -7,12 +7,13 @@ every fault is found before anything is filled in, and at its exact place.
 `{{ run.id }}` is filled in last: a compile has no run yet, so texts keep RUN_ID, which whoever names the run replaces.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
-from autopack.problem import Fix, Problem, Span, problem
+from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
@@ -28,6 +29,11 @@ _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "no
 TAGS = frozenset({"if", "elif", "else", "endif"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_OPENED = re.compile(r"\{\{|\{%|\{#")
+_CLOSED_BY = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_LOOKED_AT = 50  # pairs of braces of one text, in search of the one that can't be read
+_ENDING = "close each `{% if ... %}` with `{% endif %}`"
+_USES_SHOWN = 5  # of a name that nothing declares, besides the first
 FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
 _FIXED: Mapping[str, Collection[str]] = {"project": ("name",), "run": ("id",)}
 _OF_FAN_OUTS = {"item": "`for_each`", "matrix": "`matrix`"}
@@ -59,12 +65,30 @@ def check(document: Document, value: Any, inputs: Collection[str] | None) -> lis
     """
     if document.kind not in schema.KINDS or not schema.holds_template(document.text):
         return []
-    return [
+    return _once_a_name(
         _finding(document, steps, text, fault)
         for steps, text in schema.templates(document.kind, value)
         if schema.holds_template(text)
         for fault in _faults(text, {"inputs": inputs, **_FIXED, **_names_of_fan_out(document.kind, value, steps)})
-    ]
+    )
+
+
+def _once_a_name(problems: Iterable[Problem]) -> list[Problem]:
+    """A name that nothing declares is one fault, however often it is used: its further uses become labels."""
+    found: list[Problem] = []
+    first: dict[str, int] = {}
+    for each in problems:
+        index = first.setdefault(each.message, len(found)) if each.code == "AP3020" else len(found)
+        if index == len(found):
+            found.append(each)
+            continue
+        before = found[index]
+        fixes = (*before.fixes, *each.fixes) if before.fixes and each.fixes else ()
+        labels = before.labels
+        if len(labels) < _USES_SHOWN and each.span is not None:
+            labels = (*labels, Label(each.span, "and here"))
+        found[index] = before._replace(labels=labels, fixes=fixes)
+    return found
 
 
 def _finding(document: Document, steps: Steps, text: str, fault: _Fault) -> Problem:
@@ -159,7 +183,8 @@ def filled_in(document: Document, filling: Filling, steps: Steps = ()) -> tuple[
             try:
                 texts[place] = _render(text, filling)
             except _Unfillable as error:
-                problems.append(problem("AP3021", str(error), document.span(place)))
+                advice = "give the inputs it names values that fit"
+                problems.append(problem("AP3021", str(error), document.span(place), (), advice))
     return (_replaced(value, texts, steps) if texts else value), problems
 
 
@@ -188,12 +213,43 @@ def _faults(text: str, known: Known) -> list[_Fault]:
             return [fault]
         environment.parse(text)
     except TemplateSyntaxError as error:
-        return [_Fault("AP3021", f"this template cannot be read: {error.message}", None)]
+        return [_unreadable(environment, text, str(error.message))]
     found = (_fault_of_tag(tokens, index) for index in range(1, len(tokens)))
     tags = [fault for fault in found if fault is not None]
     if tags:  # what names mean inside them can't be known
         return tags
     return list(_faults_of_names(tokens, known))
+
+
+def _unreadable(environment: Any, text: str, said: str) -> _Fault:
+    """At the braces that are never closed; else at the word where jinja2 gave up, as far as that can be told."""
+    at = 0
+    while (opened := _OPENED.search(text, at)) is not None:
+        closed = text.find(_CLOSED_BY[opened[0]], opened.end())
+        again = _OPENED.search(text, opened.end())
+        if closed < 0 or (again is not None and again.start() < closed):
+            closing = _CLOSED_BY[opened[0]]
+            token = _Token("", opened[0], opened.start())
+            return _Fault("AP3021", f"`{opened[0]}` is never closed", token, f"close it with `{closing}`")
+        at = closed + 2
+    for opened in islice(_OPENED.finditer(text), _LOOKED_AT):
+        inside = text[opened.start() : text.find(_CLOSED_BY[opened[0]], opened.end()) + 2]
+        if opened[0] == "{{" and not _parses(environment, inside):
+            token = _Token("", opened[0], opened.start())
+            return _Fault("AP3021", f"this template cannot be read: {said}", token, "write it like {{ inputs.name }}")
+    tags = [each for each in _OPENED.finditer(text) if each[0] == "{%"]
+    first = _Token("", "{%", tags[0].start()) if tags else None
+    return _Fault("AP3021", f"this template cannot be read: {said}", first, _ENDING)
+
+
+def _parses(environment: Any, text: str) -> bool:
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
+
+    try:
+        environment.parse(text)
+    except TemplateSyntaxError:
+        return False
+    return True
 
 
 def _too_much(tokens: list[_Token]) -> _Fault | None:

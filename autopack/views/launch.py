@@ -35,6 +35,7 @@ from autopack.views import artifacts, backlogged
 from autopack.views.projection import row
 
 REPLAY = "replay"
+BASES = ".bases"  # in the artifacts folder: what CI said of base commits
 
 Observe = Callable[[Plan, RunState, ev.Event | None], None]
 
@@ -194,6 +195,7 @@ def _driven(
                 _called(plan, options),
                 standing,
                 _private_places(place, home),
+                str(place.folder / BASES),
             ),
             now=time.monotonic,
             wall=time.time,

@@ -265,8 +265,8 @@ def templates(site: Site) -> Iterator[Made]:
         document = with_value(site.document, site.steps, text)
         yield document, "AP3020", _inside(site.steps, text.index(wrong), len(wrong)), f"did you mean `{right}`?", None
     for text in ("x {{ project.name", "x {% for a in b %}{% endfor %}"):
-        code, place = ("AP3021", value_of(site.steps)) if "for" not in text else ("AP3022", _inside(site.steps, 5, 3))
-        yield with_value(site.document, site.steps, text), code, place, None, None
+        code, inside = ("AP3022", (5, 3)) if "for" in text else ("AP3021", (2, 2))
+        yield with_value(site.document, site.steps, text), code, _inside(site.steps, *inside), None, None
 
 
 def _inside(steps: Steps, offset: int, length: int) -> Where:

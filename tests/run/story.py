@@ -32,6 +32,7 @@ from autopack.run.effects import (
     Effect,
     Land,
     OpenRun,
+    Preflight,
     ProbeProviders,
     ReadReview,
     Rebase,
@@ -70,6 +71,7 @@ def phase(name: str, **changes: object) -> PlanPhase:
         allowed_protected=(),
         probes=(),
         ci="normal",
+        recheck="overlap",
         auto_apply=True,
         auditor_profile=None,
         audit=ask,
@@ -132,7 +134,8 @@ class Story:
     builder: ok, major, minor, or the kind of a refusal (edit_failed, scope, secret, no_op ...);
     builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
     builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
-    auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign; rebase: ok, conflict;
+    auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign;
+    rebase: ok, apart, refused, conflict;
     probe: ok, down; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
     """
 
@@ -203,6 +206,14 @@ class Story:
     def _OpenRun(self, key: str, effect: OpenRun, at: float) -> ev.Event:
         return ev.RunOpened(key, at, effect.base_commit, {"refs/heads/main": BASE})
 
+    def _Preflight(self, key: str, effect: Preflight, at: float) -> ev.Event:
+        word = self.word(effect.profile, "preflight", "green")
+        settled = (word in ("green", "red") and effect.seen is not None) or word == "green"
+        failing = 1 if word in ("red", "changed") else 0
+        flaky = ("test_f",) if word == "green" and effect.seen else ()
+        verdict = {"green": "green", "unusable": "unusable"}.get(word, "red")
+        return ev.PreflightFinished(key, at, verdict, "5" * 64, failing, 1, flaky, settled=settled, message=word)  # type: ignore[arg-type]
+
     def _AssembleContext(self, key: str, effect: AssembleContext, at: float) -> ev.Event:
         big = self.word(effect.phase_id, f"{effect.role}_context", "ok") == "big"
         return ev.ContextAssembled(key, at, "r" * 64, effect.input_tokens_max + 1 if big else 5_000, (), ())
@@ -252,9 +263,12 @@ class Story:
         return ev.Landed(key, at, f"c{next(self._head)}-{effect.phase_id}", f"tag-{effect.phase_id}")
 
     def _Rebase(self, key: str, effect: Rebase, at: float) -> ev.Event:
-        if self.word(effect.phase_id, "rebase", "ok") == "conflict":
+        word = self.word(effect.phase_id, "rebase", "ok")
+        if word == "conflict":
             return ev.Conflicted(key, at, ("src/a",), "e" * 64)
-        return ev.Rebased(key, at, f"{effect.commit}'", "p" * 64)
+        if word == "refused":
+            return ev.PatchRefused(key, at, "syntax", "src/a no longer parses", "e" * 64, ())
+        return ev.Rebased(key, at, f"{effect.commit}'", "p" * 64, overlaps=word != "apart")
 
     def _CloseRun(self, key: str, _effect: CloseRun, at: float) -> ev.Event:
         touched = self.word("*", "close", "ok") == "touched"

@@ -182,7 +182,9 @@ class World:
     def Rebase(self, asked: str, effect: Rebase) -> ev.Event:
         if self.pick(False, False, True):
             return ev.Conflicted(asked, self.clock, ("a",), "e" * 64)
-        return ev.Rebased(asked, self.clock, f"{effect.commit}@{effect.head}", "p" * 64)
+        if self.pick(*[False] * 9, True):
+            return ev.PatchRefused(asked, self.clock, "syntax", "no longer parses", "e" * 64, ())
+        return ev.Rebased(asked, self.clock, f"{effect.commit}@{effect.head}", "p" * 64, self.pick(True, False))
 
     def CloseRun(self, asked: str, _effect: CloseRun) -> ev.Event:
         return ev.RunClosed(asked, self.clock, self.pick(*[()] * 20, ("main was moved",)))

@@ -371,6 +371,36 @@ def test_the_second_of_two_landings_is_rebased_and_passes_ci_again_before_it_lan
     assert story.run.head == "c2-b"
 
 
+def test_a_change_that_lies_apart_from_what_landed_keeps_its_verdict():
+    story = two_at_the_door(rebase=["apart"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    landed = story.asked(Land, "b")[1]
+    assert (landed.head, landed.commit) == ("c1-a", "b1'")
+    assert story.run.phases["b"].ci_runs == 1
+
+
+def test_under_strict_ci_runs_again_wherever_the_change_lies():
+    story = Story(plan(phase("a", recheck="always"))).says(land=["moved", "ok"], rebase=["apart"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.run.phases["a"].ci_runs == 2
+
+
+def test_a_rebased_change_that_the_gate_refuses_goes_back_with_why():
+    story = two_at_the_door(rebase=["refused"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    second = next(e for e in story.asked(AssembleContext, "b") if e.attempt == 2)
+    assert (second.base, second.evidence[0].text) == ("c1-a", "src/a no longer parses")
+
+
+def test_who_collides_twice_fails_and_leaves_an_issue():
+    story = Story(plan(phase("a"), phase("b"))).says("a", land=["moved"], rebase=["conflict"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "conflict")
+    assert story.run.phases["a"].attempt == 2
+    assert [issue.severity for key, issue in story.run.issues.items() if key == "gate__a__conflict"] == ["major"]
+
+
 def test_a_rebased_change_that_turns_red_goes_back_to_its_builder_on_the_new_head():
     story = two_at_the_door(ci=["green", "red", "green"])
     assert ended(story) == ("DONE_SUCCESS", None)
@@ -849,6 +879,7 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(alone()).says(builder_context=["big"]),
     lambda: Story(alone()).says(land=["moved", "ok"]),
     lambda: Story(alone()).says(land=["foreign"]),
+    lambda: Story(alone()).says(land=["moved", "ok"], rebase=["apart"]),
     lambda: Story(alone()).says(land=["moved"]),
     lambda: Story(alone()).says(land=["moved"], rebase=["conflict"]),
     lambda: Story(alone(attempts=phase("a").attempts[:1])).says(land=["moved"], rebase=["conflict"]),

@@ -11,6 +11,8 @@ import pytest
 
 from autopack.plan.model import Profile, Step
 from autopack.runners.ci import Cancelled, CiResult, run_profile
+from autopack.runners.ci.profile import standing
+from autopack.runners.ci.selection import Selection
 from autopack.runners.git import remove_tree
 from autopack.runners.mask import mask_for
 
@@ -555,3 +557,107 @@ def test_a_tree_deeper_than_any_path_is_no_trouble(tmp_path: Path):
         assert check(worktree, python("pass")).verdict == "green", "nor when it was there before"
     finally:
         remove_tree(str(worktree))
+
+
+# What doesn't count -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_red_on_the_base_commit_does_not_count_and_what_is_new_does(tmp_path):
+    project(tmp_path, RED)
+    known = standing(check(tmp_path, pytest_step()))
+    assert known == ("tests/test_x.py::test_b", "unit (failed, exit 1)")
+    again = check(tmp_path, pytest_step(), known=known)
+    assert (again.verdict, again.failing, again.tolerated) == ("green", (), ("tests/test_x.py::test_b",))
+    assert again.steps[0].outcome == "failed"  # on record as it was
+    (tmp_path / "tests" / "test_y.py").write_text("def test_new(): assert False\n")
+    worse = check(tmp_path, pytest_step(), known=known)
+    assert (worse.verdict, worse.failing) == ("red", ("tests/test_y.py::test_new",))
+    assert "FAILED tests/test_x.py" not in worse.evidence
+    assert "not counted (red on the base commit, or in quarantine): tests/test_x.py::test_b\n" in worse.evidence
+
+
+def test_an_interrupted_session_is_a_failure_of_its_own(tmp_path):
+    project(tmp_path, RED)
+    known = standing(check(tmp_path, pytest_step()))
+    (tmp_path / "tests" / "conftest.py").write_text("def pytest_sessionfinish(session): session.exitstatus = 9")
+    assert check(tmp_path, pytest_step(), known=known).verdict == "red"
+
+
+def test_a_step_without_a_report_that_ends_as_on_the_base_commit_does_not_count(tmp_path):
+    lint = python("raise SystemExit(3)", id="lint")
+    project(tmp_path, GREEN)
+    known = standing(check(tmp_path, profile(lint, pytest_step())))
+    assert check(tmp_path, profile(lint, pytest_step()), known=known).verdict == "green"
+    worse = python("raise SystemExit(4)", id="lint")
+    assert check(tmp_path, profile(worse, pytest_step()), known=known).failing == ("lint",)
+
+
+def test_nothing_but_tolerated_failures_is_no_green(tmp_path):
+    lint = python("raise SystemExit(3)", id="lint")
+    known = standing(check(tmp_path, lint))
+    assert check(tmp_path, lint, known=known).verdict == "red"
+
+
+def test_a_pytest_that_can_not_even_collect_is_never_tolerated(tmp_path):
+    broken = step(*PYTEST, "no/such/folder")
+    project(tmp_path, GREEN)
+    known = standing(check(tmp_path, profile(broken, pytest_step(id="rest"))))
+    assert check(tmp_path, profile(broken, pytest_step(id="rest")), known=known).failing == ("unit",)
+
+
+@pytest.mark.parametrize("name", ["tests/test_x.py::test_b", "tests/test_x.py", "tests"])
+def test_tests_in_quarantine_are_told_and_do_not_count(tmp_path, name):
+    project(tmp_path, RED)
+    result = check(tmp_path, profile(pytest_step(), quarantine=(name,)))
+    assert (result.verdict, result.tolerated) == ("green", ("tests/test_x.py::test_b",))
+
+
+def test_a_quarantine_covers_no_other_test_of_a_like_name(tmp_path):
+    project(tmp_path, RED)
+    assert check(tmp_path, profile(pytest_step(), quarantine=("tests/test_x.py::test",))).verdict == "red"
+
+
+FLAKY_TEST = """
+import os
+def test_a(): pass
+def test_sometimes():
+    first = not os.path.exists('been')
+    open('been', 'w').close()
+    assert not first
+"""
+
+
+def test_a_test_that_passes_on_the_second_try_is_named_as_flaky(tmp_path):
+    """REQ-10.2-2"""
+    project(tmp_path, FLAKY_TEST)
+    result = check(tmp_path, profile(pytest_step(), retries=1))
+    assert (result.verdict, result.flaky) == ("green", ("tests/test_x.py::test_sometimes",))
+
+
+def test_it_is_named_also_where_another_test_fails_for_good(tmp_path):
+    project(tmp_path, FLAKY_TEST + "def test_never(): assert False\n")
+    result = check(tmp_path, profile(pytest_step(), retries=1))
+    assert (result.failing, result.flaky) == (("tests/test_x.py::test_never",), ("tests/test_x.py::test_sometimes",))
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "fact"),
+    [
+        ("while True: pass", {"cpu_s": 1}, "it used up its 1 s of processor time (sandbox.cpu_s)"),
+        ("bytearray(500 * 2**20)", {"memory_mb": 200}, "one process may have 200 MB (sandbox.memory_mb)"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", {}, "most often the system ran out of memory"),
+    ],
+    ids=["cpu", "memory", "killed"],
+)
+def test_a_step_that_ran_into_a_limit_is_told_which(tmp_path, code, limits, fact):
+    result = check(tmp_path, profile(python(code), **limits))
+    assert fact in result.steps[0].fact
+    assert fact in result.evidence
+
+
+def test_only_the_tests_of_a_selection_run_where_the_step_allows_it(tmp_path):
+    project(tmp_path, RED)
+    (tmp_path / "tests" / "test_y.py").write_text("def test_y(): pass\n")
+    only = Selection(("tests/test_y.py",), "1 of 2")
+    assert check(tmp_path, pytest_step(affected=True), selection=only).verdict == "green"
+    assert check(tmp_path, pytest_step(), selection=only).verdict == "red"

@@ -547,7 +547,15 @@ def test_a_file_over_the_size_limit_is_not_read():
     doc, problems = read(PATH, H.encode() + b"#" * (60 * 1024 * 1024))
     message = "the file has more than 10,485,760 bytes"
     assert doc is None
-    assert problems == [problem("AP1013", message, Span(PATH, 1, 1, 1, 1), (), "split it into modules (`uses:`)")]
+    assert problems == [
+        problem(
+            "AP1013",
+            message,
+            Span(PATH, 1, 1, 1, 1),
+            (),
+            "split it: a playbook takes tiers and phases from other files with `uses:`",
+        )
+    ]
 
 
 def test_a_file_at_the_size_limit_is_read():

@@ -151,20 +151,22 @@ def test_paths_are_shown_relative_to_the_root(case: Case) -> None:
         ("models", '"a\\0b"', "cannot be read"),
         ("ruleset", "builtin:defualt", "did you mean `default`?"),
         ("ci", "builtin:go", "there are: python"),
-        ("ruleset", "builtin:../default", "is no ruleset that ships with autopack"),
+        ("ruleset", "builtin:../default", "is no ruleset that ships with autopack | did you mean `default`?"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_told_at_the_reference(case: Case, key: str, name: str, said: str) -> None:
     (case.root / "folder").mkdir()
     os.mkfifo(case.root / "pipe")
     case.write("autopack.yaml", f"{PROJECT}playbooks: []\n{key}: ⟦{name}⟧\n")
-    assert said in case.expect("AP3007").problems[0].message
+    found = case.expect("AP3007").problems[0]
+    assert said in f"{found.message} | {found.help}"
 
 
 def test_a_playbook_is_no_builtin(case: Case) -> None:
     case.write("autopack.yaml", f"{PROJECT}playbooks: [⟦builtin:default⟧]\n")
-    said = case.expect("AP3007").problems[0].message
-    assert said == '"builtin:default" is no path to a playbook; only ruleset, ci, models can be `builtin:`'
+    found = case.expect("AP3007").problems[0]
+    assert found.message == '"builtin:default" is no path to a playbook'
+    assert found.help == "only ruleset, ci, models can be `builtin:`"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -216,7 +218,7 @@ def test_a_path_starts_at_the_file_that_names_it(case: Case) -> None:
 
 def test_rulesets_that_extend_each_other_are_told_with_the_whole_circle(case: Case) -> None:
     case.write("autopack.yaml", f"{PROJECT}playbooks: []\nruleset: a.yaml\n")
-    case.write("a.yaml", f"{RULESET}extends: b.yaml\n")
+    case.write("a.yaml", f"{RULESET}extends: ⟪b.yaml⟫\n")
     case.write("b.yaml", f"{RULESET}extends: ⟦a.yaml⟧\n")
     message = case.expect("AP3009").problems[0].message
     assert message == "these rulesets extend each other in a circle: a.yaml -> b.yaml -> a.yaml"

@@ -325,7 +325,9 @@ def test_a_profile_extends_one_of_its_file(expect: Expect) -> None:
 
 
 def test_profiles_that_extend_each_other_are_told_once_with_the_whole_circle(expect: Expect) -> None:
-    said = expect("AP3009", f"{CI}  a: {{extends: ⟦b⟧}}\n  b: {{extends: c}}\n  c: {{extends: a, steps: [{UNIT}]}}\n")
+    said = expect(
+        "AP3009", f"{CI}  a: {{extends: ⟦b⟧}}\n  b: {{extends: ⟪c⟫}}\n  c: {{extends: ⟪a⟫, steps: [{UNIT}]}}\n"
+    )
     assert "a -> b -> c -> a" in said
 
 

@@ -65,7 +65,7 @@ def test_a_number_is_not_made_text(expect: Expect) -> None:
 
 def test_text_is_not_made_a_number(expect: Expect) -> None:
     said = expect("AP2003", playbook(phase("a", 'budget: {tokens: ⟦"12"⟧}')))
-    assert said == '"tokens" is text where a whole number belongs | None'
+    assert said == '"tokens" is text where a whole number belongs | write `12` without quotes'
 
 
 def test_true_is_not_a_number(expect: Expect) -> None:
@@ -125,8 +125,8 @@ def test_a_key_with_a_line_break_at_its_end_is_no_id(expect: Expect) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("budget: {tokens: ⟦0⟧}", '"tokens" is 0, it must be at least 1 | None'),
-        ("budget: {cost_usd: ⟦-0.5⟧}", '"cost_usd" is -0.5, it must be at least 0 | None'),
+        ("budget: {tokens: ⟦0⟧}", '"tokens" is 0, it must be at least 1 | write 1 or more'),
+        ("budget: {cost_usd: ⟦-0.5⟧}", '"cost_usd" is -0.5, it must be at least 0 | write 0 or more'),
     ],
 )
 def test_a_number_out_of_range_is_told_with_the_range(expect: Expect, more: str, said: str) -> None:

@@ -78,9 +78,24 @@ def test_a_template_fills_in_and_does_nothing_else(expect: Expect, text: str) ->
     expect("AP3022", goal(f'"{text}"'))
 
 
-@pytest.mark.parametrize("text", ["{{ inputs.service", "{{ }}", "{% if inputs.fast %}x", "{{ 'a }}"])
-def test_what_can_not_be_read_is_told_at_the_text(expect: Expect, text: str) -> None:
-    expect("AP3021", goal(f'⟦"{text}"⟧'))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "some ⟦{{⟧ inputs.service",
+        "a {{ inputs.service }} ⟦{{⟧ inputs.n and {{ inputs.n }}",
+        "{{ inputs.service }} ⟦{{⟧ }}",
+        "x ⟦{%⟧ if inputs.fast %}x",
+        "x ⟦{%⟧ if inputs.fast",
+        "⟦{{⟧ 'a }}",
+    ],
+)
+def test_what_can_not_be_read_is_told_at_its_braces(expect: Expect, text: str) -> None:
+    expect("AP3021", goal(f'"{text}"'))
+
+
+def test_a_name_that_nothing_declares_is_told_once_with_its_further_uses(expect: Expect) -> None:
+    said = expect("AP3020", goal('"{{ inputs.⟦servce⟧ }}, {{ inputs.⟪servce⟫ }} and {{ inputs.⟪servce⟫ }}"'))
+    assert said == 'unknown name "inputs.servce" | did you mean `service`?'
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from autopack.runners import process, sandbox
 from autopack.runners.ci.evidence import evidence, printed
 from autopack.runners.ci.files import changed, files
 from autopack.runners.ci.result import CiResult, Keep, Ran, StepResult, Verdict, bad
-from autopack.runners.ci.selection import EVERYTHING, Selection
+from autopack.runners.ci.selection import EVERYTHING, Selection, is_pytest
 from autopack.runners.ci.step import Bench, run_steps
 from autopack.runners.mask import Mask, mask_for
 
@@ -75,7 +75,9 @@ def _conclude(
     profile: Profile, ran: Sequence[Ran], mask: Mask, changed_files: tuple[str, ...], known: Collection[str]
 ) -> CiResult:
     results = tuple(step.result for step in ran)
-    tolerated = {name for result in results for name in _tolerated(result, mask, profile, known)}
+    executed = sum(result.executed_tests for result in results)
+    # Where nothing else was executed a failure that doesn't count would leave nothing that does.
+    tolerated = {name for result in results for name in _tolerated(result, mask, profile, known)} if executed else set()
     counted = [_counted(step, mask, known, tolerated) for step in ran]
     verdict = _verdict([step.result for step in counted])
     told = evidence(counted, mask) if profile.steps else f"profile {profile.name} has no steps\n"
@@ -83,7 +85,7 @@ def _conclude(
     return CiResult(
         verdict=verdict,
         steps=results,
-        executed_tests=sum(result.executed_tests for result in results),
+        executed_tests=executed,
         failing=tuple(sorted({name for step in counted for name in _failing(step.result, mask)})),
         evidence=told + note if told else "",
         output="".join(printed(step, mask) for step in ran) + note,
@@ -100,8 +102,14 @@ def _tolerated(result: StepResult, mask: Mask, profile: Profile, known: Collecti
         return
     names = [mask.name(test.test_id) for test in bad(result.tests)]
     yield from (name for name in names if name in known or quarantined(name, profile.quarantine))
-    if not names and _end(result) in known:
+    if not names and _end(result) in known and not _collected_nothing(profile, result):
         yield result.id
+
+
+def _collected_nothing(profile: Profile, result: StepResult) -> bool:
+    """A pytest that failed before any test: whatever it did on the base commit, it judges nothing."""
+    step = next((step for step in profile.steps if step.id == result.id), None)
+    return step is not None and is_pytest(step.run) and result.exit_code != 1
 
 
 def _counted(step: Ran, mask: Mask, known: Collection[str], tolerated: Collection[str]) -> Ran:

@@ -48,6 +48,10 @@ def takes(step: Step) -> bool:
     return step.affected and (PLACE in step.run or _pytest(step.run) is not None)
 
 
+def is_pytest(argv: Sequence[str]) -> bool:
+    return _pytest(argv) is not None
+
+
 def _pytest(argv: Sequence[str]) -> int | None:
     """Where in the command pytest's own arguments begin."""
     names = ("pytest", "py.test")

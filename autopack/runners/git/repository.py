@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from autopack.runners.git import tree as trees
@@ -55,6 +56,9 @@ class Merged(NamedTuple):
 
 class Conflict(NamedTuple):
     paths: tuple[str, ...]
+
+
+TELLING_BYTES = 60  # an empty or a tiny file says nothing about where it comes from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,6 +215,33 @@ class Repository:
         """Whether a commit of the run is in the history of `new` and not in that of `old`."""
         wanted = "--format=%(trailers:key=Autopack-Run,valueonly=true)"
         return run_id in self.user.run("log", wanted, _id(new), "--not", _id(old)).text.split()
+
+    def brings(self, old: str, new: str) -> frozenset[str]:
+        """Blobs that are in `new` and not in `old`, without those so small that they may be equal by chance."""
+        before = {entry.blob for entry in self.list_files(old)}
+        return frozenset(e.blob for e in self.list_files(new) if (e.size or 0) >= TELLING_BYTES) - before
+
+    def forged(self, ref: str, old: str, new: str) -> bool:
+        """Whether `ref` was moved as no commit, merge, pull or push of a person moves it.
+
+        With a reflog that doesn't know of the move; or under a checkout whose index still is what `old` holds.
+        """
+        try:
+            last = Path(self.common_dir, "logs", ref).read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+        except OSError:
+            last = b""
+        if last and last.split(b" ")[1:2] != [new.encode()]:
+            return True
+        if self.tree(old) == self.tree(new):
+            return False
+        for worktree in self.user.run("worktree", "list", "--porcelain", "-z").out.split(b"\0\0"):
+            facts = dict(line.partition(b" ")[::2] for line in worktree.split(b"\0"))
+            where = trees.decoded(facts.get(b"worktree", b""))
+            if facts.get(b"branch") == trees.encoded(ref) and b"prunable" not in facts and os.path.isdir(where):
+                folder = self.user.seeing(where, GIT_DIR=_git_dir(where))
+                if not folder.run("diff-index", "--cached", "--quiet", _id(old), "--", accept=(0, 1)).status:
+                    return True
+        return False
 
     def object_folders(self) -> tuple[str, ...]:
         """Every folder that objects come from, in the spelling of `objects/info/alternates`."""
@@ -445,3 +476,12 @@ def _message(text: str) -> bytes:
 
 def _clean(text: str) -> str:
     return " ".join(re.sub(r"[<>\x00]", " ", text).split())
+
+
+def _git_dir(worktree: str) -> str:
+    """The `.git` of a checkout: a folder, or, in a linked one, a file that names it."""
+    place = os.path.join(worktree, ".git")
+    if os.path.isfile(place):
+        told = Path(place).read_text(encoding="utf-8", errors="surrogateescape").strip()
+        return os.path.join(worktree, told.removeprefix("gitdir:").strip())
+    return place

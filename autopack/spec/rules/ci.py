@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from autopack.spec.at import Steps
 from autopack.spec.rules.exceptions import expired
@@ -24,7 +25,11 @@ def chains(written: Written, _names: Names) -> Found:
         elif chain.count(last) > 1:
             if last == name and name == min(chain, key=list(profiles).index):  # once a circle, at its first profile
                 message = f"these profiles extend each other in a circle: {' -> '.join(chain)}"
-                yield written.at((*place, "extends"), "AP3009", message, "let one of them extend nothing")
+                labels = [
+                    written.label(("profiles", each, "extends"), f"{each} extends {after}")
+                    for each, after in pairwise(chain[1:])
+                ]
+                yield written.at((*place, "extends"), "AP3009", message, "let one of them extend nothing", *labels)
         elif all(_runs_nothing(profiles[each]) for each in chain):
             yield written.at_key(place, "AP3024", f'the profile "{name}" runs nothing', "give it steps")
 

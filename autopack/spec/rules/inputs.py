@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autopack.problem import Label
+from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules.written import Found, Names, Row, Source, Written
 
 _INPUT_TYPES: Mapping[str, tuple[type, ...]] = {
@@ -22,7 +23,15 @@ def inputs(written: Written, _names: Names) -> Found:
             misfits.append(((*steps, "default"), misfit(declared, declared["default"])))
         for place, reason in misfits:
             if reason:
-                yield written.at(place, "AP3018", f'the input "{steps[-1]}" {reason}')
+                advice = _fitting(declared, written.get(*place))
+                yield written.at(place, "AP3018", f'the input "{steps[-1]}" {reason}', advice)
+
+
+def _fitting(declared: Row, value: object) -> str:
+    allowed = [each for each in declared.get("enum") or () if isinstance(each, str)]
+    if isinstance(value, str) and (advice := did_you_mean(value, allowed)):
+        return advice
+    return f"write one of: {', '.join(allowed)}" if allowed else "write a value of that type, or declare another type"
 
 
 def misfit(declared: Row, value: object) -> str | None:

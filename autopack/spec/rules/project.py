@@ -11,6 +11,7 @@ from autopack.spec.rules.written import Found, Names, Written
 
 # Not compiled here: most files have no branches, and compiling takes longer than judging them.
 _NO_BRANCH = r"(?:^|/)\.|\.\.|//|@\{|[\x00-\x20\x7f~^:?*\[\\]|\.lock(?:/|$)|^/|[/.]$|^@$|^-"
+_NO_BRANCH_CHARS = r"(?:\.\.|@\{|[\x00-\x20\x7f~^:?*\[\\])+"
 _WORD_IN_BRACES = r"\{(?!run_id\})[^}]*\}?"
 _FOR_INSTANCE = "such as autonomous/{run_id}"
 
@@ -19,10 +20,20 @@ def branches(written: Written, _names: Names) -> Found:
     for key in ("base_branch", "integration_branch"):
         name = written.get(key) or "main"
         if re.search(_NO_BRANCH, name):
-            yield written.at((key,), "AP3016", f'git takes no branch called "{name}"', _FOR_INSTANCE)
+            yield written.at((key,), "AP3016", f'git takes no branch called "{name}"', _taken(name, key))
         elif key == "integration_branch" and (word := re.search(_WORD_IN_BRACES, name)):
             message = f'"{word[0]}" stands for nothing in the name of a branch'
-            yield written.at((key,), "AP3016", message, "the one word it takes is {run_id}")
+            written_right = re.sub(_WORD_IN_BRACES, "{run_id}", name)
+            advice = f"write `{written_right}`: it takes no other word"
+            yield written.at((key,), "AP3016", message, advice)
+
+
+def _taken(name: str, key: str) -> str:
+    """A name git takes that is as near to this one as it gets."""
+    parts = (re.sub(_NO_BRANCH_CHARS, "-", part).strip("-.").removesuffix(".lock") for part in name.split("/"))
+    near = "/".join(filter(None, parts))
+    usual = "main" if key == "base_branch" else "autonomous/{run_id}"
+    return f"write `{usual if not near or re.search(_NO_BRANCH, near) else near}`"
 
 
 def protected_integration(written: Written, _names: Names) -> Found:

@@ -23,7 +23,7 @@ from pygls import uris
 from autopack.problem import Fix, Problem, Span
 from autopack.problem.explained import page_of
 from autopack.spec.document import read
-from autopack.spec.files import PROJECT
+from autopack.spec.header import PROJECT
 from autopack.spec.marks import comments
 from autopack.spec.waivers import waivable
 from autopack.views.lsp.places import Text

@@ -19,7 +19,8 @@ from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import Document, read
-from autopack.spec.files import PROJECT, cached
+from autopack.spec.files import cached
+from autopack.spec.header import PROJECT
 from autopack.spec.load import Government, check, government, load
 from autopack.spec.lock import LOCK, Unreadable, pins
 from autopack.spec.source import BYTES_MAX, readable

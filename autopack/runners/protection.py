@@ -1,0 +1,75 @@
+"""Protected branches: recorded before foreign code runs, judged after it.
+
+Inside a sandbox no step can reach them, so what moves meanwhile was somebody else. Without one a step can do whatever
+its user can, and nothing that a step can write tells it from that user. What is judged is therefore what a person's own
+git commands leave behind and a forged ref does not: a record in the reflog, an index that followed the checked-out
+branch, a move that only goes forward, and content that is not this run's own. Whoever forges all of that as well is
+told as a major issue, which bars promotion, and is not caught.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autopack.plan.model import Plan, Profile
+from autopack.run import events as ev
+from autopack.runners import git
+
+
+@dataclass(frozen=True)
+class Protection:
+    plan: Plan
+    run_id: str
+    repository: git.Repository
+
+    def heads(self) -> dict[str, str]:
+        return self.repository.refs(f"refs/heads/{pattern}" for pattern in self.plan.protected_branches)
+
+    def judged(
+        self, before: Mapping[str, str], phase_id: str, candidate: str, profile: Profile
+    ) -> tuple[str, tuple[ev.ReportedIssue, ...]]:
+        """What the run itself did, in words (empty: nothing), and what somebody did, who may have been a person."""
+        now = self.heads()
+        moved = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+        if profile.sandbox != "none":
+            moved = [name for name in moved if self._holds_own(before.get(name), now.get(name), candidate)]
+        guilty = [
+            f"{name} {why}" for name in moved if (why := self._proof(name, before.get(name), now.get(name), candidate))
+        ]
+        if guilty:
+            return f"while CI of {phase_id} ran, " + "; ".join(guilty), ()
+        return "", tuple(_issue(name, before.get(name), now.get(name), phase_id) for name in moved)
+
+    def _proof(self, name: str, old: str | None, new: str | None, candidate: str) -> str:
+        """Why no person's own git command did this; empty where one may have."""
+        if new is None:
+            return f"was deleted (it was at {old})"
+        if old is None:
+            return f"was made, at {new}, a commit of this run" if self._holds_own(old, new, candidate) else ""
+        where = f"was moved from {old} to {new}"
+        if not self.repository.only_foreign_commits(old, new, self.run_id):
+            return f"{where}, which is not forward, or holds a commit of this run"
+        if self._holds_own(old, new, candidate):
+            return f"{where}, which holds what this run wrote"
+        if self.repository.forged(name, old, new):
+            return f"{where} behind its checkout's back: no git command of a person leaves it so"
+        return ""
+
+    def _holds_own(self, old: str | None, new: str | None, candidate: str) -> bool:
+        """Whether files that the candidate brings are what the move brings, too."""
+        if new is None:
+            return False
+        if self.repository.holds_commit_of(self.run_id, new, old or self.plan.base_commit or ""):
+            return True
+        base = old or self.plan.base_commit
+        return base is not None and bool(self.repository.brings(base, new) & self.repository.brings(base, candidate))
+
+
+def _issue(name: str, old: str | None, new: str | None, phase_id: str) -> ev.ReportedIssue:
+    return ev.ReportedIssue(
+        issue_key=f"policy__{name}__moved_during_ci",
+        severity="major",
+        category="policy",
+        source="ci",
+        description=f"{name} moved from {old} to {new} while CI of {phase_id} ran",
+        evidence_refs=(name,),
+    )

@@ -1,0 +1,101 @@
+"""Two phases side by side, from the same head: the second to arrive is carried onto what the first one landed."""
+
+import json
+from pathlib import Path
+
+from tests.end_to_end.answers import reply, search_replace, whole_file
+from tests.end_to_end.scratch import Ended, Project, cassette, hello, quick_ci, record
+
+PAIR = """\
+autopack: playbook/v1
+name: pair
+tiers:
+  - id: T1
+    phases:
+      - {id: one, category: feature_scaffolding, goal: "Add one.", scope: {write: [%s]}, deliverables: [%s]}
+      - {id: two, category: feature_scaffolding, goal: "Add two.", scope: {write: [%s]}, deliverables: [%s]}
+"""
+SHARED = "src/hello/shared.py"
+BEFORE = "".join(f"def part_{number}():\n    return {number}\n\n\n" for number in range(12))
+
+
+def _project(folder: Path, paths: tuple[str, str], answers: list[tuple[str, int, str]]) -> Project:
+    files = {
+        "ci.yaml": quick_ci(),
+        "playbooks/pair.yaml": PAIR % (paths[0], paths[0], paths[1], paths[1]),
+        "playbooks/pair.cassette.jsonl": cassette(
+            [record(name, "builder", call, text) for name, call, text in answers]
+        ),
+        SHARED: BEFORE,
+    }
+    return hello(folder, files)
+
+
+def _run(project: Project) -> Ended:
+    return project.autopack("run", "playbooks/pair.yaml", "--run-id", "r1", "--jobs", "2", "--json")
+
+
+def _events(project: Project, kind: str) -> list[dict[str, object]]:
+    lines = (project.artifacts("r1") / "events.jsonl").read_text().splitlines()
+    return [event["body"] for event in map(json.loads, lines) if event.get("type") == kind]
+
+
+def _added(number: int, words: str) -> str:
+    """A block that puts something before one of the parts."""
+    old = f"def part_{number}():\n    return {number}\n"
+    return reply("an addition", search_replace(SHARED, BEFORE, BEFORE.replace(old, f"{words}\n\n\n{old}")))
+
+
+def test_what_lies_apart_lands_without_running_ci_again(tmp_path: Path):
+    paths = ("src/hello/one.py", "src/hello/two.py")
+    answers = [
+        (name, 1, reply("a constant", whole_file(path, f"{name.upper()} = 1\n")))
+        for name, path in zip(("one", "two"), paths, strict=True)
+    ]
+    project = _project(tmp_path, paths, answers)
+    ended = _run(project)
+    assert ended.code == 0, ended.err
+    assert [event["overlaps"] for event in _events(project, "Rebased")] == [False]
+    assert len(_events(project, "CiFinished")) == 2
+    assert len(project.commits("r1")) == 2
+
+
+def test_what_shares_a_file_passes_ci_again_on_both_changes(tmp_path: Path):
+    answers = [("one", 1, _added(1, "ONE = 1")), ("two", 1, _added(11, "TWO = 2"))]
+    project = _project(tmp_path, (SHARED, SHARED), answers)
+    ended = _run(project)
+    assert ended.code == 0, ended.err
+    assert [event["overlaps"] for event in _events(project, "Rebased")] == [True]
+    assert len(_events(project, "CiFinished")) == 3
+    landed = project.git("show", f"autonomous/r1:{SHARED}")
+    assert ("ONE = 1" in landed, "TWO = 2" in landed) == (True, True)
+
+
+def test_what_merges_but_does_not_go_together_goes_back_to_its_builder(tmp_path: Path):
+    """Both add a function of the same name: git sees no conflict, the gate does."""
+    answers = [
+        ("one", 1, _added(1, "def helper():\n    return 1")),
+        ("two", 1, _added(11, "def helper():\n    return 2")),
+        ("one", 2, _added(1, "def another_helper():\n    return 1")),
+        ("two", 2, _added(11, "def another_helper():\n    return 2")),
+    ]
+    project = _project(tmp_path, (SHARED, SHARED), answers)
+    ended = _run(project)
+    assert ended.code == 0, ended.err
+    assert [event["kind"] for event in _events(project, "PatchRefused")] == ["duplicate_definition"]
+    landed = project.git("show", f"autonomous/r1:{SHARED}")
+    assert (landed.count("def helper()"), landed.count("def another_helper()")) == (1, 1)
+
+
+def test_who_changes_the_same_lines_does_it_again_on_what_landed(tmp_path: Path):
+    answers = [
+        ("one", 1, _added(5, "ONE = 1")),
+        ("two", 1, _added(5, "TWO = 2")),
+        ("one", 2, _added(6, "ONE = 1")),
+        ("two", 2, _added(6, "TWO = 2")),
+    ]
+    project = _project(tmp_path, (SHARED, SHARED), answers)
+    ended = _run(project)
+    assert ended.code == 0, ended.err
+    assert [event["paths"] for event in _events(project, "Conflicted")] == [[SHARED]]
+    assert sorted(phase["attempts"] for phase in ended.json["phases"]) == [1, 2]
