@@ -34,6 +34,7 @@ from autopack.run.effects import CallModel, CloseRun, Effect, Preflight
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 from autopack.run.trace import Trace
+from autopack.runners.rates import Rates
 from autopack.runners.ticket import Ticket
 
 
@@ -80,7 +81,9 @@ class Driver:
     _answers: asyncio.Queue[ev.Event | BaseException] = field(default_factory=asyncio.Queue)
     _trace: Trace = field(default_factory=Trace)
     _interrupted: bool = False
+    _rated_s: float = 0.0
     _born: float = 0.0
+    _rates: Rates = field(init=False)
 
     async def drive(self, intents: Mapping[str, IntentRow], calls: Mapping[str, Mapping[str, Any] | None]) -> RunState:
         """To a terminal state. `intents` and `calls` (key -> reply or None) are what an earlier driver left.
@@ -88,6 +91,7 @@ class Driver:
         Raises Interrupted when told to stop, IllegalEvent and journal errors as they are.
         """
         self._intents = intents
+        self._rates = Rates(self.plan.quotas, self.now)
         self._born = self.now() - self.state.elapsed_s
         loop = asyncio.get_running_loop()
         types = (cls.__name__ for cls in EFFECTS.values())
@@ -153,6 +157,7 @@ class Driver:
 
     def _launchable(self, state: RunState) -> list[tuple[str, Effect]]:
         """Pending effects that have a place in their pools now, oldest first."""
+        self._rated_s = 0.0
         if self._interrupted:
             return []
         taken = Counter(name for effect in self._running.values() for name in pools.names(self.plan, effect))
@@ -161,10 +166,22 @@ class Driver:
             names = pools.names(self.plan, effect)
             if effect_key in self._running or not self._due(effect_key, effect):
                 continue
-            if all(taken[name] < pools.places(self.plan, name) for name in names):
+            if all(taken[name] < pools.places(self.plan, name) for name in names) and self._in_time(effect):
                 found.append((effect_key, effect))
                 taken.update(names)
         return found
+
+    def _in_time(self, effect: Effect) -> bool:
+        """Whether the provider may be asked again by now; else `_rated_s` says when to look again."""
+        if not isinstance(effect, CallModel):
+            return True
+        provider, tokens = self.plan.models[effect.model].provider, effect.input_tokens_max + effect.output_tokens_max
+        wait_s = self._rates.wait_s(provider, tokens)
+        if wait_s > 0:
+            self._rated_s = min(self._rated_s or wait_s, wait_s)
+            return False
+        self._rates.take(provider, tokens)
+        return True
 
     def _due(self, effect_key: str, effect: Effect) -> bool:
         """Not while a call has to wait, which takes no place; the last look at the refs comes after everything."""
@@ -211,7 +228,7 @@ class Driver:
         if deadline_s is not None:
             waits.append(deadline_s - self.elapsed_s())
         due = (self._not_before[k] - self.now() for k in self.state.pending if k in self._not_before)
-        waits += [wait for wait in due if wait > 0]
+        waits += [wait for wait in (*due, self._rated_s) if wait > 0]
         return max(0.0, min(waits))
 
     def _timers(self) -> list[ev.Event]:

@@ -44,25 +44,16 @@ LAYERS = {
 }
 
 NOT_YET: Mapping[str, Mapping[str, str]] = {
-    "project": {
-        "stage": "Part of the plan; every stage behaves like `stewardship`.",
-    },
+    "project": {},
     "ruleset": {
-        "budget_warnings": "No warning is recorded.",
-        "tier.not_clean": "`safety_critical` fails the run, `normal` marks the tier, whatever stands here.",
         "aging": "Every run counts its issues anew.",
-        "audit": "Fixed: a major issue, or the same failure twice in a row, calls the Auditor.",
-        "category_defaults.auditor_attempts": "The Auditor suggests no patches.",
-        "category_defaults.audits": "One audit each.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
         "category_defaults.advice": "No advice is given.",
     },
     "models": {
-        "routing.complexity.low.builder": "Only the first is asked.",
-        "routing.complexity.low.auditor": "Only the first is asked.",
         **{
-            f"providers.*.{name}": "Only `concurrency` is held."
-            for name in ("requests_per_minute", "tokens_per_minute", "weekly_tokens", "soft_limit")
+            f"providers.*.{name}": "Only `concurrency` and what holds by the minute is held."
+            for name in ("weekly_tokens", "soft_limit")
         },
     },
 }

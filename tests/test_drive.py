@@ -14,7 +14,7 @@ import pytest
 from autopack.drive import Driver, Interrupted, fold
 from autopack.journal.store import Store, open_store
 from autopack.plan import canonical
-from autopack.plan.model import Caps, Plan, digest, load
+from autopack.plan.model import Caps, Plan, Quota, digest, load
 from autopack.run import events as ev
 from autopack.run.effects import AssembleContext, CallModel, CloseRun, Effect, Land, RunCi, key
 from autopack.run.ledger import RUN, ZERO
@@ -220,6 +220,23 @@ def test_a_call_that_has_to_wait_takes_no_place_in_its_pool(bench: Made):
     run = place.drive(hands)
     assert run.state == "DONE_SUCCESS"
     assert [(e.phase_id, e.retry) for e in hands.sent()] == [("a", 0), ("b", 0), ("a", 1)]
+
+
+def test_a_providers_rate_is_held_on_the_drivers_clock_and_is_no_part_of_the_journal(bench: Made):
+    told = plan(phase("a"), phase("b"), quotas={"replay": Quota(1, None)})
+    place = bench(told)
+    hands, sent_at = ScriptedHands(place), []
+
+    def watch(effect: Effect, _ticket: Ticket) -> None:
+        if isinstance(effect, CallModel):
+            sent_at.append(place.now.at)
+        elif isinstance(effect, Land):
+            place.now.at += 61.0
+
+    hands.before = watch
+    assert place.drive(hands).state == "DONE_SUCCESS"
+    assert sent_at == [100.0, 161.0]
+    assert place.folded().state == "DONE_SUCCESS"
 
 
 def test_all_of_one_round_is_dated_alike_in_journal_intent_and_ticket(bench: Made):

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -61,11 +63,15 @@ class ConstraintBroken(Exception):
 
 
 class Address(NamedTuple):
-    """`path` is the SQLite file, None for a server; `place` names the store in messages, without a password."""
+    """`path` is the SQLite file, None for a server; `place` names the store in messages, without a password.
+
+    `scratch` is the folder of a copy that is read instead, and goes with it.
+    """
 
     url: sa.URL
     path: Path | None
     place: str
+    scratch: "tempfile.TemporaryDirectory[str] | None" = None
 
 
 def address(url_or_path: str | os.PathLike[str]) -> Address:
@@ -84,10 +90,35 @@ def address(url_or_path: str | os.PathLike[str]) -> Address:
     raise _refused(url.render_as_string(hide_password=True), "a run can't be kept there")
 
 
+def for_reading(at: Address) -> Address:
+    """The same store, where it may not be written: on a medium that is read-only, or another user's.
+
+    SQLite wants to make files beside a database even to read it. Where it can't, a store without a journal of recent
+    writes is opened as one that nobody changes, and one with such a journal that no driver has open is read as a copy.
+    """
+    path = at.path
+    if path is None or not path.is_file() or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return at
+    if not os.access(path, os.R_OK):
+        raise StoreUnusable(at.place, "you may not read it", "Ask its owner to let you.", reason="refused")
+    recent, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if not recent.is_file() or not recent.stat().st_size:
+        return at._replace(url=_url(path, mode="ro", immutable="1"))
+    if shared.is_file() and os.access(shared, os.R_OK):
+        return at._replace(url=_url(path, mode="ro"))
+    scratch = tempfile.TemporaryDirectory(prefix="autopack-store-")
+    for each in (path, recent):
+        shutil.copyfile(each, os.path.join(scratch.name, each.name))
+    return at._replace(url=_url(Path(scratch.name, path.name), mode="rw"), scratch=scratch)
+
+
+def _url(path: Path, **query: str) -> sa.URL:
+    return sa.URL.create("sqlite", database="file:" + quote(str(path.absolute())), query={**query, "uri": "true"})
+
+
 def _file(path: Path) -> Address:
     # mode=rw: schema.locate alone makes the file, with its own permissions; a store that was removed stays away
-    url = sa.URL.create("sqlite", database="file:" + quote(str(path.absolute())), query={"mode": "rw", "uri": "true"})
-    return Address(url, path.absolute(), str(path))
+    return Address(_url(path, mode="rw"), path.absolute(), str(path))
 
 
 def _refused(place: str, fact: str) -> StoreUnusable:
@@ -101,6 +132,7 @@ class Database:
     def __init__(self, at: Address, synchronous: Synchronous) -> None:
         self.place = at.place
         self.path = at.path
+        self._scratch = at.scratch
         self.engine = _server(at) if at.path is None else _sqlite(at.url, synchronous)
         self.statements = Statements(self.engine.dialect)
         self._driver: Any = self.engine.dialect.loaded_dbapi
@@ -156,6 +188,8 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _still_there(self) -> None:
         """SQLite would go on writing into a removed file. Raises StoreUnusable."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from autopack.journal import blobs, chain, schema, tables
-from autopack.journal.database import ConstraintBroken, Database, Synchronous, address
+from autopack.journal.database import ConstraintBroken, Database, Synchronous, address, for_reading
 from autopack.journal.errors import JournalDamaged, RunExists, UnknownRun
 from autopack.journal.rows import CallRow, EventRow, IntentRow, RunRow
 from autopack.journal.writer import Writer
@@ -32,7 +32,7 @@ def open_store(url_or_path: str | PathLike[str], *, create: bool, synchronous: S
     """
     at = address(url_or_path)
     schema.locate(at, create=create)
-    database = Database(at, synchronous)
+    database = Database(at if create else for_reading(at), synchronous)
     try:
         schema.prepare(database, create=create)
     except BaseException:  # why: nobody else could close it any more; raised again

@@ -63,7 +63,7 @@ def _decides(phase: DraftPhase) -> tuple[Any, ...]:
     """What the sums of a phase follow from; its ladder is the very object that other phases of its kind have."""
     own = phase.spec.budget
     caps = (None, None) if own is None else (own.cost_usd, own.minutes)
-    asks = (id(phase.attempts), id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks))
+    asks = (id(phase.attempts), id(phase.patches), id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks))
     return (*asks, phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
 
 

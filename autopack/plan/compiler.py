@@ -17,6 +17,7 @@ from autopack.plan.overlap import keep_apart
 from autopack.plan.policy import obey
 from autopack.plan.routing import route
 from autopack.plan.split import split
+from autopack.plan.stage import stage
 from autopack.problem import Problem
 from autopack.spec.model import Spec
 
@@ -30,7 +31,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, obey, route, split, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word

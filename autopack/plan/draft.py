@@ -40,6 +40,7 @@ class DraftPhase:
     audit: Ask | None = None  # route
     audit_fallbacks: tuple[Ask, ...] = ()  # route
     second_audit: Ask | None = None  # route
+    patches: tuple[Attempt, ...] = ()  # route
     why: str = ""  # route
     worst: Worst = NOTHING  # prove_budget
     aged: tuple[str, ...] = ()  # age: the keys of aged issues that it has to do with
@@ -56,7 +57,7 @@ class DraftPhase:
     @property
     def asks(self) -> tuple[Ask, ...]:
         """Everybody who may be asked, in whatever role."""
-        builders = (ask for attempt in self.attempts for ask in (attempt.ask, *attempt.fallbacks))
+        builders = (ask for attempt in (*self.attempts, *self.patches) for ask in (attempt.ask, *attempt.fallbacks))
         return (*builders, *self.auditors, *self.audit_fallbacks)
 
 

@@ -17,9 +17,9 @@ DERIVED = frozenset({"phase_id", "index", "name", "tags", "why", "worst"})
 """Of a phase: what it is called, and what follows from the rest."""
 
 OF_PHASE: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("builder_prompt", "auditor_prompt"),
+    "prompt": ("builder_prompt", "auditor_prompt", "patch_prompt"),
     "inputs": ("goal", "acceptance", "deliverables", "read", "needs"),
-    "model": ("attempts", "audit", "audit_fallbacks", "second_audit"),
+    "model": ("attempts", "audit", "audit_fallbacks", "second_audit", "patches"),
     "policy": (
         *("tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk", "severity"),
         *("write", "allow", "allowed_protected", "auto_apply", "auditor_profile", "auditor_attempts"),
@@ -35,7 +35,8 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs", "aged"),
-        *("severity_upgrades", "commit_issues", "promotion"),
+        *("audit_policy", "not_clean", "promotion", "budget_warnings", "quotas"),
+        *("severity_upgrades", "commit_issues"),
     ),
     "ci": ("profiles",),
     "base": ("base_branch", "base_commit", "backlog_sha256", "carried", "continues"),
@@ -43,7 +44,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
 """The same of a plan, but for its phases and models, which are taken apart themselves."""
 
 BASE = ("base_branch", "base_commit")
-GOVERNS = ("protected_branches", "protected_paths", "safety_profile", "stage", "fail_fast")
+GOVERNS = ("protected_branches", "protected_paths", "safety_profile", "stage", "fail_fast", "audit_policy", "not_clean")
 """What every phase is bound to, of the plan's policy. Caps are not: a larger budget makes no phase another one."""
 
 

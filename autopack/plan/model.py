@@ -18,6 +18,9 @@ FORMAT_VERSION = 1
 AUDITOR_ASKS = 2
 """How often one review is asked for: a reply that can't be read gets one re-ask that carries the error."""
 
+AUDITOR_PATCH = "auditor_patch"
+"""The step of a rung at which the Auditor is asked for a minimal patch."""
+
 PROBE_STEP_TIMEOUT_S = 600
 """How long one probe of a phase may run."""
 
@@ -66,6 +69,11 @@ class Attempt:
     edit_format: EditFormat
     fallbacks: tuple[Ask, ...] = ()
 
+    @property
+    def role(self) -> Literal["builder", "auditor"]:
+        """Whose words make the patch: the last rungs of a ladder may be the Auditor's own."""
+        return "auditor" if self.step == AUDITOR_PATCH else "builder"
+
 
 @record
 class Limits:
@@ -99,9 +107,10 @@ class Worst:
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
 
-    `attempts` is the builder's whole ladder, one entry an attempt, so that it ends by construction. `audit` is who
-    reviews, `audit_fallbacks` who does where that model can't be used, `second_audit` who reviews beside it. `aged` are
-    the keys of issues of earlier runs that made the compiler handle this phase with more care.
+    `attempts` are the Builder's, one entry each, so that the ladder ends by construction; when they are used up,
+    `patches` are the Auditor's own. `audit` is who reviews, `audit_fallbacks` who does where that model can't be used,
+    `second_audit` who reviews beside it. `aged` are the keys of issues of earlier runs that made the compiler handle
+    this phase with more care.
     """
 
     phase_id: str
@@ -142,6 +151,13 @@ class PlanPhase:
     audit_fallbacks: tuple[Ask, ...] = ()
     second_audit: Ask | None = None
     aged: tuple[str, ...] = ()
+    patches: tuple[Attempt, ...] = ()
+    patch_prompt: str = ""
+
+    @property
+    def ladder(self) -> tuple[Attempt, ...]:
+        """Every attempt there can be, in order."""
+        return (*self.attempts, *self.patches)
 
     @property
     def audited(self) -> bool:
@@ -151,7 +167,7 @@ class PlanPhase:
     @property
     def asks(self) -> tuple[Ask, ...]:
         """Everybody who may be asked, in whatever role."""
-        builders = (ask for attempt in self.attempts for ask in (attempt.ask, *attempt.fallbacks))
+        builders = (ask for attempt in self.ladder for ask in (attempt.ask, *attempt.fallbacks))
         second = () if self.second_audit is None else (self.second_audit,)
         return (*builders, self.audit, *self.audit_fallbacks, *second)
 
@@ -247,6 +263,24 @@ class Retry:
 
 
 @record
+class AuditPolicy:
+    """What calls the Auditor into a phase beside a category that always needs it; `same_failure` counts repeats."""
+
+    major_issue: bool = True
+    same_failure: int = 2
+    attempts_used_up: bool = True
+    test_changes: bool = True
+
+
+@record
+class Quota:
+    """How fast a provider may be asked; None: as fast as there are places."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+
+@record
 class Carried:
     """A phase that an earlier run has landed: its commit is below `base_commit`, so it is COMPLETE from the start."""
 
@@ -327,9 +361,13 @@ class Plan:
     backlog_sha256: str | None = None
     runs: tuple[PlanRun, ...] = ()
     aged: tuple[str, ...] = ()
+    audit_policy: AuditPolicy = AuditPolicy()
+    not_clean: Literal["mark", "fail_run"] = "mark"
+    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
+    budget_warnings: tuple[float, ...] = ()
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
-    promotion: Literal["clean_tiers", "no_issues"] = "clean_tiers"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import Ask, Attempt, EditFormat
+from autopack.plan.model import AUDITOR_PATCH, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 from autopack.spec.record import record, replace
@@ -18,7 +18,7 @@ OTHER: dict[str, EditFormat] = {
 }
 DECIDES = (
     *("category", "task_category", "complexity", "high_risk", "auto_apply"),
-    *("builder_attempts", "audits", "token_cap"),
+    *("builder_attempts", "auditor_attempts", "audits", "token_cap"),
 )
 """The values of a phase that its route follows from: phases with the same ones are routed once."""
 
@@ -29,6 +29,7 @@ class Chosen:
 
     route: Route
     attempts: tuple[Attempt, ...]
+    patches: tuple[Attempt, ...]
     audits: tuple[Ask, ...]
     audit_fallbacks: tuple[Ask, ...]
     why: str
@@ -49,6 +50,7 @@ def route(draft: Draft) -> Draft:
             replace(
                 phase,
                 attempts=chosen.attempts,
+                patches=chosen.patches,
                 audit=first,
                 audit_fallbacks=chosen.audit_fallbacks,
                 second_audit=second[0] if second else None,
@@ -56,6 +58,7 @@ def route(draft: Draft) -> Draft:
             )
         )
         problems += [*_too_small(draft.spec, phase, chosen.share), *_too_low(draft.spec, phase, chosen)]
+        problems += _too_few(draft.spec, phase, chosen)
     return replace(draft, phases=tuple(phases)).found(*problems)
 
 
@@ -69,6 +72,9 @@ def _route(spec: Spec, phase: DraftPhase) -> Chosen:
     return Chosen(
         chosen,
         tuple(_attempt(spec, phase, step, names, form, share) for step, names, form in rungs),
+        tuple(
+            _attempt(spec, phase, step, names, form, share) for step, names, form in _patches(spec, phase, reviewers)
+        ),
         tuple(_ask(models[name], share) for name in audits),
         tuple(_ask(model, share) for model in _others(spec, phase, reviewers) if model.name not in audits),
         f"{reason} -> {builder.tier}",
@@ -123,6 +129,16 @@ def _ladder(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Run
             yield "same_model", names, form
 
 
+def _patches(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Rung]:
+    """The last rungs: when the Builder's attempts are used up, the Auditor is asked for a patch of its own.
+
+    No share of the phase's tokens is kept for them: they are rare, and get what the attempts have left.
+    """
+    if AUDITOR_PATCH in spec.ruleset.escalation and spec.ruleset.audit.attempts_used_up:
+        for _ in range(phase["auditor_attempts"]):
+            yield AUDITOR_PATCH, names, _format(spec.models.models[names[0]])
+
+
 def _attempt(spec: Spec, phase: DraftPhase, step: str, names: Sequence[str], form: EditFormat, share: int) -> Attempt:
     rest = tuple(_ask(model, share) for model in _others(spec, phase, names))
     return Attempt(step, _ask(spec.models.models[names[0]], share), form, rest)
@@ -137,14 +153,16 @@ def _others(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Mod
 
 
 def _auditors(spec: Spec, names: Sequence[str], count: int) -> tuple[str, ...]:
-    """The first of the route; for two audits the next one, else another auditor of the same tier, else the same."""
+    """The first of the route; for two audits the next one, else an auditor of the same tier, else the best there is."""
     first = names[0]
     if count < 2:
         return (first,)
     tier = spec.models.models[first].tier
     others = [name for route in _routes(spec.models.routing) for name in route.auditor]
     same_tier = [name for name in others if spec.models.models[name].tier == tier]
-    return first, next((name for name in (*names, *same_tier) if name != first), first)
+    best = sorted(spec.models.models.values(), key=lambda model: -TIERS.index(model.tier))
+    anybody = (*names, *same_tier, *(model.name for model in best))
+    return first, next((name for name in anybody if name != first), first)
 
 
 def _routes(routing: Routing) -> Iterator[Route]:
@@ -200,6 +218,19 @@ def _too_small(spec: Spec, phase: DraftPhase, share: int) -> Iterator[Problem]:
 
 MIN_CALL_TOKENS = 2_000
 """Below this a request holds little more than its own instructions."""
+
+
+def _too_few(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:
+    """Two audits by one and the same model are no more than one."""
+    first, *second = (ask.model for ask in chosen.audits)
+    if first in second:
+        at = phase.values["audits"].at
+        yield problem(
+            "AP5021",
+            f'phase "{phase.spec.id}" needs two audits by different models, and the catalogue has only {first}',
+            spec.key_span(phase.spec.at, "id") if at is None else spec.span(at),
+            help="add another model to the catalogue, or set audits: 1",
+        )
 
 
 def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ Apart from the other passes because it needs instructions and prices of everythi
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 from autopack.plan import prompt
@@ -14,6 +15,7 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import run_caps
 from autopack.plan.model import (
     FORMAT_VERSION,
+    AuditPolicy,
     Caps,
     Limits,
     Plan,
@@ -23,6 +25,7 @@ from autopack.plan.model import (
     PlanTier,
     Preflight,
     Profile,
+    Quota,
     Retry,
     SeverityUpgrade,
     Step,
@@ -37,7 +40,7 @@ def seal(draft: Draft) -> Plan:
     spec, caps = draft.spec, draft.caps
     if caps is None:
         raise ValueError("the inherit pass has not run")
-    used, worsts = _models_used(draft), of_runs(draft)
+    used, worsts, audit = _models_used(draft), of_runs(draft), spec.ruleset.audit
     return Plan(
         format_version=FORMAT_VERSION,
         project=spec.project.name,
@@ -65,12 +68,16 @@ def seal(draft: Draft) -> Plan:
         backlog_sha256=digest(draft.backlog),
         runs=_runs(draft, worsts) if len(draft.runs) > 1 else (),
         aged=draft.aged,
+        audit_policy=AuditPolicy(audit.major_issue, audit.same_failure, audit.attempts_used_up, audit.test_changes),
+        not_clean=spec.ruleset.tier.not_clean[draft.safety_profile],  # type: ignore[arg-type]
+        promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
+        budget_warnings=tuple(sorted(spec.ruleset.budget_warnings)),
+        quotas=_quotas(spec, used),
         severity_upgrades=tuple(
             SeverityUpgrade(rule.to, rule.category, rule.source, rule.complexity)
             for rule in spec.ruleset.severity_upgrades
         ),
         commit_issues=spec.project.artifacts.commit_issues,
-        promotion=spec.ruleset.promotion,  # type: ignore[arg-type]
     )
 
 
@@ -128,6 +135,8 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         audit_fallbacks=phase.audit_fallbacks,
         second_audit=phase.second_audit,
         aged=phase.aged,
+        patches=phase.patches,
+        patch_prompt=prompt.patcher(phase) if phase.patches else "",
     )
 
 
@@ -172,7 +181,7 @@ def _tier(draft: Draft, index: int, tier: Tier, phases: Sequence[DraftPhase], ca
     rule, profile = draft.spec.ruleset.tier, draft.safety_profile
     tokens = int(rule.incident_token_factor * sum(phase["token_cap"] for phase in phases))
     minors = rule.minor_issues_per_phase[profile] * sum(phase["minor_factor"] for phase in phases)
-    return PlanTier(
+    sealed = PlanTier(
         tier_id=tier.id,
         index=index,
         name=tier.name or tier.id,
@@ -182,6 +191,14 @@ def _tier(draft: Draft, index: int, tier: Tier, phases: Sequence[DraftPhase], ca
         minor_issues=int(minors),
         major_issues=rule.major_issues,
     )
+    return sealed if draft.spec.project.stage != "baseline" else _measured(draft, sealed, phases, caps)
+
+
+def _measured(draft: Draft, tier: PlanTier, phases: Sequence[DraftPhase], caps: Caps) -> PlanTier:
+    """A tier of the first stage has no caps of its own: only what it could not pass anyway."""
+    rungs = sum(len(phase.attempts) + len(phase.patches) for phase in phases)
+    ci_runs = rungs * (1 + len(draft.phases))
+    return replace(tier, token_cap=caps.tokens, ci_runs=ci_runs, minor_issues=caps.minor_issues)
 
 
 def _model(model: Model) -> PlanModel:
@@ -249,6 +266,16 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
         quota = spec.models.providers.get(provider)
         pools[f"provider:{provider}"] = (quota.concurrency if quota else None) or jobs
     return pools
+
+
+def _quotas(spec: Spec, used: list[str]) -> Mapping[str, Quota]:
+    providers = {spec.models.models[name].provider for name in used}
+    rows = {name: spec.models.providers[name] for name in sorted(providers) if name in spec.models.providers}
+    return {
+        name: Quota(row.requests_per_minute, row.tokens_per_minute)
+        for name, row in rows.items()
+        if row.requests_per_minute is not None or row.tokens_per_minute is not None
+    }
 
 
 def _models_used(draft: Draft) -> list[str]:

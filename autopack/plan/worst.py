@@ -14,8 +14,6 @@ from autopack.plan.price import Price, upper_bound
 from autopack.spec import model as spec_model
 from autopack.spec.model import Spec
 
-AUDITOR_PATCH = "auditor_patch"
-
 CI_RUNS_EACH = 2
 """CI runs that a candidate may cost in minutes: its own, and one more when the head has moved before it landed."""
 
@@ -56,8 +54,8 @@ def of_plan(phases: Sequence[PlanPhase], pools: Mapping[str, int]) -> Worst:
 def of_phase(spec: Spec, phase: DraftPhase) -> Worst:
     """Everything goes wrong that may: every attempt, every patch of the Auditor's, every review asked for twice."""
     builders = [(attempt.ask, *attempt.fallbacks) for attempt in phase.attempts]
-    reviews = [(phase.auditors[0], *phase.audit_fallbacks), *((ask,) for ask in phase.auditors[1:])]
-    patches = [reviews[0]] * (phase["auditor_attempts"] if AUDITOR_PATCH in spec.ruleset.escalation else 0)
+    reviews = [(ask, *phase.audit_fallbacks) for ask in phase.auditors]
+    patches = [(rung.ask, *rung.fallbacks) for rung in phase.patches]
     candidates = len(builders) + len(patches)
     calls = [*builders, *patches, *reviews * candidates * AUDITOR_ASKS]
     tokens, cost = dearest(spec, calls, phase["token_cap"])

@@ -425,6 +425,11 @@ CODES: dict[str, Code] = {
         "info",
         "An issue that came back run after run is debt that nobody pays: from now on it counts as major.",
     ),
+    "AP5021": Code(
+        "second audit without a second model",
+        "error",
+        "Two audits are worth more than one only when two different models judge; the same one would only agree again.",
+    ),
     "AP5901": Code(
         "waiver that cannot hold",
         "error",

@@ -59,7 +59,8 @@ class Preflight:
 class AssembleContext:
     """Render the request for one attempt from the files at `base`, in at most `input_tokens_max` tokens.
 
-    `patch` is what the Auditor is to judge at `commit`, or the Builder's own last patch that did not land.
+    `wants` says what has to come back: edits from whoever is at this rung of the ladder, or the Auditor's review.
+    `patch` is what the Auditor is to judge at `commit`, or the last patch that did not land.
 
     For the Auditor `ci` says in words how CI went and `logs` names its output blobs. `evidence` holds what went wrong
     before, oldest first.
@@ -67,6 +68,7 @@ class AssembleContext:
 
     phase_id: str
     role: Role
+    wants: Literal["edits", "review"]
     attempt: int
     ask: int
     model: str
@@ -116,6 +118,7 @@ class ReadReview:
     phase_id: str
     attempt: int
     ask: int
+    model: str
     reply: str
     finish_reason: str
 

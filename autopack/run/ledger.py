@@ -39,10 +39,13 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`used` by scope (`run`, `tier:<id>`, `phase:<id>`, `model:<name>`), `held` by the key of the call in flight."""
+    """`used` by scope (`run`, `tier:<id>`, `phase:<id>`, `model:<name>`), `held` by the key of the call in flight;
+    `calls` were settled.
+    """
 
     used: Mapping[str, Amount]
     held: Mapping[str, Reservation]
+    calls: int = 0
 
     def spent(self, scope: str) -> Amount:
         return self.used.get(scope, ZERO)
@@ -86,7 +89,7 @@ def settle(ledger: Ledger, key: str, billed: Amount | None) -> Ledger:
     used = dict(ledger.used)
     for scope in _scopes(reservation):
         used[scope] = used.get(scope, ZERO) + amount
-    return Ledger(used, held)
+    return Ledger(used, held, ledger.calls + 1)
 
 
 def overrun(plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Amount) -> Overrun | None:
@@ -102,14 +105,14 @@ def overrun(plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Am
 
 
 def _caps(plan: Plan, phase: PlanPhase, model: str) -> Iterator[tuple[Level, str, int | None, Decimal | None]]:
-    """A tier's cap refuses only under safety_critical; otherwise passing it makes the tier not_clean.
+    """A tier's cap refuses only where a tier that is not clean fails the run; otherwise it makes it not_clean.
 
     What was proved of a phase holds also where calls had to be sent again and nobody knows what those cost.
     A model's cap is what bounds one that nobody meters; it holds for the whole run.
     """
     yield "phase", f"phase:{phase.phase_id}", phase.token_cap, phase.cost_usd_max
     yield "proof", f"phase:{phase.phase_id}", phase.worst.tokens, phase.worst.cost_usd
-    if plan.safety_profile == "safety_critical":
+    if plan.not_clean == "fail_run":
         yield "tier", f"tier:{phase.tier_id}", plan.tier(phase.tier_id).token_cap, None
     yield "model", f"model:{model}", plan.models[model].token_cap, None
     yield "run", RUN, plan.caps.tokens, plan.caps.cost_usd

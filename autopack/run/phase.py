@@ -5,9 +5,11 @@ from autopack.run import events as ev
 from autopack.run import issues
 from autopack.run.effects import ApplyReply, CallModel, Evidence, ReadReview, Rebase
 from autopack.run.frozen import replace
-from autopack.run.state import Candidate, Reason
+from autopack.run.state import Candidate, Reason, Review
 from autopack.run.turn import (
     Turn,
+    ask_for_edits,
+    at_rung,
     audit,
     base_of,
     book,
@@ -18,6 +20,7 @@ from autopack.run.turn import (
     landed,
     major,
     next_attempt,
+    no_reply,
     over,
     overrun_failure,
     refuse,
@@ -26,6 +29,7 @@ from autopack.run.turn import (
     resend,
     run_profile,
     send,
+    signature,
     signed,
     stop,
 )
@@ -68,6 +72,12 @@ def answered_by_auditor(turn: Turn) -> bool:
     return answered(turn) and by_auditor(turn)
 
 
+def can_fall_back(turn: Turn) -> bool:
+    """The model can't be used, and another one that the plan names for this call can."""
+    gone = {*turn.run.unusable, turn.effect.model}
+    return (unusable_key(turn) or passing_trouble(turn)) and any(ask.model not in gone for ask in at_rung(turn))
+
+
 def unusable_key(turn: Turn) -> bool:
     return turn.event.outcome in ("auth", "not_found")
 
@@ -93,7 +103,9 @@ def auditor_unclear(turn: Turn) -> bool:
 
 
 def attempts_left(turn: Turn) -> bool:
-    return turn.attempts_left
+    """A patch of the Auditor's own that fails like its last one is the end: another one would tell nothing new."""
+    stuck = turn.attempt.role == "auditor" and signature(turn) in turn.phase.signatures
+    return turn.attempts_left and not stuck
 
 
 def red(turn: Turn) -> bool:
@@ -101,18 +113,29 @@ def red(turn: Turn) -> bool:
 
 
 def red_with_attempts(turn: Turn) -> bool:
-    return red(turn) and turn.attempts_left
+    return red(turn) and attempts_left(turn)
 
 
 def audit_needed(turn: Turn) -> bool:
     """An approval outlasts a rebase: it was given to the change, and on the moved head CI judges that again."""
-    due = turn.spec.audited or turn.phase.audit_due or major(turn, turn.event.issues)
+    told = turn.plan.audit_policy.major_issue and major(turn, turn.event.issues)
+    due = turn.spec.audited or turn.phase.audit_due or told
     return due and not turn.phase.approved
 
 
 def approves(turn: Turn) -> bool:
-    """Computed: the word `approve` and no major finding; neither alone is enough."""
-    return turn.event.recommendation == "approve" and not major(turn, turn.event.issues)
+    """Computed: the word `approve` and no major finding, of everybody who was asked; neither alone is enough."""
+    return _content(turn) and all(review.approves for review in turn.phase.reviews)
+
+
+def _content(turn: Turn) -> bool:
+    found = major(turn, turn.event.issues) or any(issue.severity == "major" for issue in turn.event.issues)
+    return turn.event.recommendation == "approve" and not found
+
+
+def second_audit_due(turn: Turn) -> bool:
+    """Both are heard, whatever the first one says, so that the Builder learns all at once; `escalate` is the end."""
+    return turn.spec.second_audit is not None and not turn.phase.reviews and turn.event.recommendation != "escalate"
 
 
 def head_is_foreign(turn: Turn) -> bool:
@@ -126,7 +149,7 @@ def may_race_again(turn: Turn) -> bool:
 
 
 def may_revise(turn: Turn) -> bool:
-    return turn.event.recommendation != "escalate" and turn.attempts_left
+    return turn.event.recommendation != "escalate" and attempts_left(turn)
 
 
 # --- actions ----------------------------------------------------------------------------------------------------
@@ -162,9 +185,9 @@ def fail_over_cap(turn: Turn) -> Turn:
 
 
 def apply_reply(turn: Turn) -> Turn:
-    turn = book(turn)
     request = turn.phase.request
     assert request is not None
+    turn = book(turn).with_phase(model=request.ask.model)
     return turn.wish(
         ApplyReply(
             phase_id=turn.phase.phase_id,
@@ -184,6 +207,7 @@ def read_review(turn: Turn) -> Turn:
             phase_id=turn.phase.phase_id,
             attempt=turn.phase.attempt,
             ask=turn.phase.ask,
+            model=turn.effect.model,
             reply=turn.event.reply,
             finish_reason=turn.event.finish_reason,
         )
@@ -204,6 +228,14 @@ def send_again_after_loss(turn: Turn) -> Turn:
     return resend(turn, 0.0)
 
 
+def fall_back(turn: Turn) -> Turn:
+    """Ask the next model that the plan names; for this run the one that gave out is not asked again."""
+    event: ev.ModelAnswered = turn.event
+    why = f"{event.outcome}: {event.message}"
+    turn = book(turn).with_run(unusable={**turn.run.unusable, turn.effect.model: why})
+    return ask_for_edits(turn) if turn.phase.state == "EXECUTING" else audit(turn, turn.phase.ask)
+
+
 def lost_for_good(turn: Turn) -> Turn:
     """Whatever kills the driver each time this call is in flight, another try would most likely be killed as well."""
     text = f"the driver died while a call was in flight, {turn.phase.retry + 1} times in a row with no answer on disk"
@@ -221,29 +253,25 @@ def provider_refuses(turn: Turn) -> Turn:
 
 def ask_builder_again(turn: Turn) -> Turn:
     """After a reply that is no reply: empty, truncated, refused by the provider, too long."""
-    turn, kind = book(turn), _no_reply(turn.event)
-    return next_attempt(signed(turn, kind), Evidence(kind, turn.event.message, turn.event.reply))
+    evidence = Evidence(no_reply(turn.event), turn.event.message, turn.event.reply)
+    return next_attempt(signed(book(turn)), evidence)
 
 
 def builder_gave_nothing(turn: Turn) -> Turn:
     turn = book(turn)
-    text = f"the Builder's last reply was {_no_reply(turn.event)}: {turn.event.message}"
+    who = "Builder" if turn.role == "builder" else "Auditor"
+    text = f"the {who}'s last reply was {no_reply(turn.event)}: {turn.event.message}"
     return turn.with_phase(failure=failure_of(turn, "edit_failed", text))
 
 
 def ask_auditor_again(turn: Turn) -> Turn:
-    return audit(book(turn), turn.phase.ask + 1, Evidence(_no_reply(turn.event), turn.event.message, None))
+    return audit(book(turn), turn.phase.ask + 1, Evidence(no_reply(turn.event), turn.event.message, None))
 
 
 def auditor_gave_nothing(turn: Turn) -> Turn:
     turn = book(turn)
-    text = f"the Auditor gave no usable review ({_no_reply(turn.event)}: {turn.event.message})"
+    text = f"the Auditor gave no usable review ({no_reply(turn.event)}: {turn.event.message})"
     return turn.with_phase(failure=failure_of(turn, "audit_rejected", text))
-
-
-def _no_reply(event: ev.ModelAnswered) -> str:
-    """What a reply without use is called; `ok` without a text is an empty one."""
-    return "empty_output" if event.outcome == "ok" else event.outcome
 
 
 def run_ci(turn: Turn) -> Turn:
@@ -263,7 +291,7 @@ def run_ci(turn: Turn) -> Turn:
 
 def retry_patch(turn: Turn) -> Turn:
     event: ev.PatchRefused = turn.event
-    turn = signed(_kept_out(turn), event.kind)
+    turn = signed(_kept_out(turn))
     return next_attempt(turn, Evidence(event.kind, event.message, event.evidence))
 
 
@@ -300,7 +328,7 @@ _REFUSED: dict[str, Reason] = {
 
 
 def retry_after_red(turn: Turn) -> Turn:
-    turn = signed(ci_done(turn), "ci:" + ",".join(turn.event.failing))
+    turn = signed(ci_done(turn))
     return next_attempt(turn, Evidence("ci_red", _red_words(turn.event), turn.event.evidence))
 
 
@@ -317,20 +345,36 @@ def start_landing(turn: Turn) -> Turn:
     return land(ci_done(turn))
 
 
+def ask_second_auditor(turn: Turn) -> Turn:
+    return audit(reviewed(report(turn, turn.event.issues)), 1)
+
+
 def land_approved(turn: Turn) -> Turn:
     settled = issues.resolve(turn.run.issues, turn.phase.phase_id, ("auditor", "static_check"))
-    turn = report(turn.with_run(issues=settled), turn.event.issues).with_phase(approved=True)
+    turn = reviewed(report(turn.with_run(issues=settled), turn.event.issues)).with_phase(approved=True)
     return land(turn)
 
 
 def revise(turn: Turn) -> Turn:
-    turn = signed(report(turn, turn.event.issues), "audit")
-    return next_attempt(turn, Evidence("audit_rejected", _review_words(turn.event), turn.event.evidence))
+    """What everybody who was asked has found goes back together."""
+    turn = reviewed(signed(report(turn, turn.event.issues)))
+    found = (Evidence("audit_rejected", review.words, review.evidence) for review in turn.phase.reviews)
+    return next_attempt(turn, *found)
+
+
+def reviewed(turn: Turn) -> Turn:
+    """Keep this review of the patch under way."""
+    event: ev.ReviewRead = turn.event
+    request = turn.phase.request
+    assert request is not None
+    review = Review(request.ask.model, event.recommendation, _content(turn), _review_words(event), event.evidence)
+    return turn.with_phase(reviews=(*turn.phase.reviews, review))
 
 
 def give_up_audit(turn: Turn) -> Turn:
-    turn = report(turn, turn.event.issues)
-    return turn.with_phase(failure=failure_of(turn, "audit_rejected", _review_words(turn.event)))
+    turn = reviewed(report(turn, turn.event.issues))
+    against = [review.words for review in turn.phase.reviews if not review.approves]
+    return turn.with_phase(failure=failure_of(turn, "audit_rejected", "; ".join(against)))
 
 
 def reask_review(turn: Turn) -> Turn:
@@ -404,9 +448,7 @@ def first_conflict(turn: Turn) -> bool:
 
 
 def retry_conflict(turn: Turn) -> Turn:
-    return next_attempt(
-        signed(turn, "conflict"), Evidence("conflict", _conflict_words(turn.event), turn.event.evidence)
-    )
+    return next_attempt(signed(turn), Evidence("conflict", _conflict_words(turn.event), turn.event.evidence))
 
 
 def give_up_conflict(turn: Turn) -> Turn:

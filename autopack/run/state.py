@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from autopack.plan.model import PlanTier
+from autopack.plan.model import Ask, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role
+from autopack.run.frozen import replace
 from autopack.run.issues import Issues
 from autopack.run.ledger import Ledger
 
@@ -131,11 +132,23 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An assembled request that waits for money or for its answer."""
+    """An assembled request that waits for money or for its answer; `ask` is whom it was made for."""
 
     role: Role
+    ask: Ask
     blob: str
     input_tokens_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One Auditor's judgement of the patch under way; `evidence` is the blob of its findings."""
+
+    model: str
+    recommendation: str
+    approves: bool
+    words: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +156,8 @@ class PhaseState:
     """One phase. `attempt` counts builder attempts from 1, `path` is every state it has been in.
 
     `delay_s` is what its request still has to wait for beside the money, `races` counts the landings that came too
-    late, `signatures` names each way an attempt has failed.
+    late, `signatures` names each way an attempt has failed, once for each time. `last_patch` is the one that the
+    attempt before this one made; `reviews` are those of the patch under way.
     """
 
     phase_id: str
@@ -160,6 +174,9 @@ class PhaseState:
     candidate: Candidate | None = None
     ci: CiSummary | None = None
     ci_runs: int = 0
+    last_patch: str | None = None
+    model: str | None = None
+    reviews: tuple[Review, ...] = ()
     audit_due: bool = False
     approved: bool = False
     races: int = 0
@@ -172,10 +189,25 @@ class PhaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """A budget that has reached a share of its cap: `level` is run, tier or phase, `name` which one."""
+
+    level: Literal["run", "tier", "phase"]
+    name: str
+    dimension: str
+    share: float
+    used: str
+    cap: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunState:
     """The whole run. `pending` maps the key of every unanswered effect to the effect, oldest first.
 
     `ready` holds phases whose needs are met and that wait for a place among the active ones, in plan order.
+    `active` names the phases under way, in the order they began, and `left` counts those that have not ended: both
+    follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
+    `unusable` says of each model that was given up why; others are asked in its place.
     `standing` names, by CI profile, the blob of what is red on the base commit.
     """
 
@@ -192,6 +224,10 @@ class RunState:
     pending: Mapping[str, Effect]
     failure: Failure | None = None
     stopping: bool = False
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    active: tuple[str, ...] = ()
+    left: int = 0
+    warnings: tuple[Warned, ...] = ()
     standing: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -202,6 +238,22 @@ class RunState:
     def closing(self) -> bool:
         """Whether only the last look at the protected refs is left: too late to cancel, or to run out of time."""
         return any(isinstance(effect, CloseRun) for effect in self.pending.values())
+
+
+def with_phases(run: RunState, *changed: PhaseState) -> RunState:
+    """The run with these phases in place of what they were."""
+    active, left = run.active, run.left
+    for phase in changed:
+        was, now = run.phases[phase.phase_id].state, phase.state
+        if was == now:
+            continue
+        left -= now in ENDED
+        if was == "QUEUED" and now not in ENDED:
+            active = (*active, phase.phase_id)
+        elif now in ENDED:
+            active = tuple(name for name in active if name != phase.phase_id)
+    phases = {**run.phases, **{phase.phase_id: phase for phase in changed}}
+    return replace(run, phases=phases, active=active, left=left)
 
 
 def tier_state(run: RunState, tier: PlanTier) -> TierStateName:

@@ -11,7 +11,7 @@ from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, L
 from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
-from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState
+from autopack.run.state import Call, Candidate, CiSummary, Failure, PhaseState, Reason, Request, RunState, with_phases
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Turn:
 
     @property
     def attempt(self) -> Attempt:
-        return self.spec.attempts[self.phase.attempt - 1]
+        return self.spec.ladder[self.phase.attempt - 1]
 
     @property
     def candidate(self) -> Candidate:
@@ -39,7 +39,7 @@ class Turn:
 
     @property
     def attempts_left(self) -> bool:
-        return self.phase.attempt < len(self.spec.attempts)
+        return self.phase.attempt < len(self.spec.ladder)
 
     @property
     def role(self) -> Role:
@@ -48,8 +48,7 @@ class Turn:
 
     def with_phase(self, **changes: Any) -> "Turn":
         phase = replace(self.phase, **changes)
-        run = replace(self.run, phases={**self.run.phases, phase.phase_id: phase})
-        return replace(self, run=run, phase=phase)
+        return replace(self, run=with_phases(self.run, phase), phase=phase)
 
     def with_run(self, **changes: Any) -> "Turn":
         return replace(self, run=replace(self.run, **changes))
@@ -68,9 +67,9 @@ def stopped(run: RunState, failure: Failure) -> RunState:
     return run if run.stopping else replace(run, stopping=True, failure=failure)
 
 
-def next_attempt(turn: Turn, evidence: Evidence) -> Turn:
-    """One more builder attempt, with what went wrong; it starts from the integration head."""
-    return begin_attempt(turn.with_phase(evidence=(*turn.phase.evidence, evidence)))
+def next_attempt(turn: Turn, *evidence: Evidence) -> Turn:
+    """One more attempt, with what went wrong; it starts from the integration head."""
+    return begin_attempt(turn.with_phase(evidence=(*turn.phase.evidence, *evidence)))
 
 
 def begin_attempt(turn: Turn) -> Turn:
@@ -81,26 +80,68 @@ def begin_attempt(turn: Turn) -> Turn:
         ask=1,
         request=None,
         candidate=None,
+        last_patch=previous.patch if previous else None,
         ci=None,
+        reviews=(),
         approved=False,
     )
+    return ask_for_edits(turn)
+
+
+def ask_for_edits(turn: Turn) -> Turn:
+    """Whoever stands at this rung of the ladder is asked for a change."""
+    role, ask = turn.attempt.role, choice(turn.run, makers(turn))
     return turn.wish(
         AssembleContext(
             phase_id=turn.phase.phase_id,
-            role="builder",
+            role=role,
+            wants="edits",
             attempt=turn.phase.attempt,
             ask=1,
-            model=turn.attempt.ask.model,
-            input_tokens_max=turn.attempt.ask.input_tokens_max,
+            model=ask.model,
+            input_tokens_max=ask.input_tokens_max,
             edit_format=turn.attempt.edit_format,
             base=base_of(turn),
-            patch=previous.patch if previous else None,
+            patch=turn.phase.last_patch,
             commit=None,
             ci="",
             logs={},
-            evidence=turn.phase.evidence,
+            evidence=turn.phase.evidence if role == "builder" else _for_auditor(turn.phase.evidence),
         )
     )
+
+
+_NEUTRAL = ("ci_red", "probe", "audit_rejected", "conflict")
+"""Evidence in words of tests, git and the Auditor itself; all other kinds may quote what the Builder wrote."""
+
+
+def _for_auditor(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return tuple(
+        e if e.kind in _NEUTRAL else Evidence(e.kind, "an attempt was refused for this", None) for e in evidence
+    )
+
+
+def at_rung(turn: Turn) -> tuple[Ask, ...]:
+    """Who may be asked now, in order of preference: for a change while EXECUTING, for a review in the GATE.
+
+    The second of two reviews is never by the model that gave the first.
+    """
+    return reviewers(turn) if turn.phase.state == "GATE" else makers(turn)
+
+
+def makers(turn: Turn) -> tuple[Ask, ...]:
+    return (turn.attempt.ask, *turn.attempt.fallbacks)
+
+
+def reviewers(turn: Turn) -> tuple[Ask, ...]:
+    spec, judged = turn.spec, {review.model for review in turn.phase.reviews}
+    first = spec.second_audit if judged and spec.second_audit is not None else spec.audit
+    return (first, *(ask for ask in spec.audit_fallbacks if ask.model not in judged))
+
+
+def choice(run: RunState, asks: tuple[Ask, ...]) -> Ask:
+    """The first who can be asked; where nobody can, the first of all, so that its answer says why."""
+    return next((ask for ask in asks if ask.model not in run.unusable), asks[0])
 
 
 def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
@@ -108,16 +149,17 @@ def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
 
     What the Builder was told stays with the Builder: evidence may quote its own words.
     """
-    candidate = turn.candidate
+    candidate, asked = turn.candidate, choice(turn.run, reviewers(turn))
     turn = turn.with_phase(ask=ask, request=None)
     return turn.wish(
         AssembleContext(
             phase_id=turn.phase.phase_id,
             role="auditor",
+            wants="review",
             attempt=turn.phase.attempt,
             ask=ask,
-            model=turn.spec.audit.model,
-            input_tokens_max=turn.spec.audit.input_tokens_max,
+            model=asked.model,
+            input_tokens_max=asked.input_tokens_max,
             edit_format=turn.attempt.edit_format,
             base=base_of(turn),
             patch=candidate.patch,
@@ -193,26 +235,33 @@ def _trailers(turn: Turn, candidate: Candidate) -> dict[str, str]:
         "Autopack-Phase": turn.phase.phase_id,
         "Autopack-Attempt": str(turn.phase.attempt),
         "Autopack-Plan": turn.run.plan_sha256,
-        "Autopack-Model": turn.attempt.ask.model,
+        "Autopack-Model": turn.phase.model or turn.attempt.ask.model,
         "Autopack-Cost": f"{spent.cost_usd:f}",
         "Autopack-Edit": f"rung={candidate.rung} fuzz={candidate.fuzz}",
         "Autopack-CI": turn.phase.ci.digest,
-        "Autopack-Audit": f"approved by {turn.spec.audit.model}" if turn.phase.approved else "none",
+        "Autopack-Audit": _approval(turn),
     }
 
 
+def _approval(turn: Turn) -> str:
+    names = ", ".join(review.model for review in turn.phase.reviews)
+    return f"approved by {names}" if turn.phase.approved else "none"
+
+
 def request_of(turn: Turn) -> Request:
-    return Request(turn.role, turn.event.request, turn.event.input_tokens_max)
+    """What was assembled, for the model that it was assembled for."""
+    ask = next(ask for ask in at_rung(turn) if ask.model == turn.effect.model)
+    return Request(turn.role, ask, turn.event.request, turn.event.input_tokens_max)
 
 
-REPEATED = ("transient", "rate_limited", "lost")
-"""Outcomes after which the same request is sent again: it stays the same call, another retry."""
+REPEATED = ("transient", "rate_limited", "lost", "auth", "not_found")
+"""Outcomes after which the call is made again, or by another model: it stays the same call."""
 
 
 def send(turn: Turn, delay_s: float) -> Turn:
     """Reserve and wish the call for the phase's assembled request."""
     request = _waiting_request(turn)
-    ask, amount = ask_of(turn, request.role), _bound(turn, request)
+    ask, amount = request.ask, _bound(turn, request)
     effect = CallModel(
         phase_id=turn.phase.phase_id,
         role=request.role,
@@ -240,12 +289,7 @@ def resend(turn: Turn, delay_s: float) -> Turn:
 def over(turn: Turn) -> Overrun | None:
     """The cap that the phase's next call could pass, if any."""
     request = _waiting_request(turn)
-    model = ask_of(turn, request.role).model
-    return ledger.overrun(turn.plan, turn.run.ledger, turn.spec, model, _bound(turn, request))
-
-
-def ask_of(turn: Turn, role: Role) -> Ask:
-    return turn.attempt.ask if role == "builder" else turn.spec.audit
+    return ledger.overrun(turn.plan, turn.run.ledger, turn.spec, request.ask.model, _bound(turn, request))
 
 
 def _waiting_request(turn: Turn) -> Request:
@@ -258,7 +302,7 @@ def _waiting_request(turn: Turn) -> Request:
 
 
 def _bound(turn: Turn, request: Request) -> Amount:
-    ask = ask_of(turn, request.role)
+    ask = request.ask
     price = turn.plan.models[ask.model].price
     tokens = request.input_tokens_max + ask.output_tokens_max
     return Amount(tokens, upper_bound(request.input_tokens_max, ask.output_tokens_max, price))
@@ -307,10 +351,10 @@ def _lost_call(turn: Turn, reserved: Amount) -> Call:
 
 
 def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
-    """Record the issues; a major one calls the Auditor in."""
+    """Record the issues; a major one calls the Auditor in where the ruleset wants it."""
     if not reports:
         return turn
-    due = major(turn, reports)
+    due = turn.plan.audit_policy.major_issue and major(turn, reports)
     turn = turn.with_run(issues=_recorded(turn, turn.run.issues, reports))
     return turn.with_phase(audit_due=True) if due else turn
 
@@ -326,7 +370,11 @@ def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
 def _recorded(
     turn: Turn, known: issues.Issues, found: tuple[ev.ReportedIssue, ...], *, refused: bool = False
 ) -> issues.Issues:
+    """While a project only measures (stage baseline), every issue is a minor one and stays one."""
     plan = turn.plan
+    if plan.stage == "baseline":
+        minor = tuple(replace(issue, severity="minor") for issue in found)
+        return issues.record(known, minor, _sighting(turn), refused=refused)
     return issues.record(known, found, _sighting(turn), plan.severity_upgrades, aged=plan.aged, refused=refused)
 
 
@@ -341,12 +389,28 @@ def major(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> bool:
     return any(issue.effective_severity == "major" for issue in alone.values())
 
 
-def signed(turn: Turn, signature: str) -> Turn:
-    """The same failure for the second time calls the Auditor in."""
-    known = turn.phase.signatures
-    if signature in known:
-        return turn.with_phase(audit_due=True)
-    return turn.with_phase(signatures=(*known, signature))
+def signed(turn: Turn) -> Turn:
+    """Note how the attempt failed; the same failure so many times calls the Auditor in."""
+    known = (*turn.phase.signatures, signature(turn))
+    again = known.count(known[-1]) >= turn.plan.audit_policy.same_failure
+    return turn.with_phase(signatures=known, audit_due=turn.phase.audit_due or again)
+
+
+def signature(turn: Turn) -> str:
+    """What two failures have in common that are the same one; the Auditor's patches are told apart."""
+    event, who = turn.event, "auditor:" if turn.attempt.role == "auditor" else ""
+    if isinstance(event, ev.PatchRefused):
+        return f"{who}{event.kind}"
+    if isinstance(event, ev.CiFinished):
+        return f"{who}ci:{','.join(event.failing)}"
+    if isinstance(event, ev.ModelAnswered):
+        return f"{who}{no_reply(event)}"
+    return who + ("conflict" if isinstance(event, ev.Conflicted) else "audit")
+
+
+def no_reply(event: ev.ModelAnswered) -> str:
+    """What a reply without use is called; `ok` without a text is an empty one."""
+    return "empty_output" if event.outcome == "ok" else event.outcome
 
 
 def environment(turn: Turn, reason: Reason, message: str) -> Turn:

@@ -291,7 +291,7 @@ class Hands:
             and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, phase.read))
             and not is_secret_like(entry.path)
         ]
-        if effect.role == "auditor":
+        if effect.wants == "review":
             changed = set(self.repository.diff_stat(effect.base, commit).paths)
             wanted = [path for path in wanted if path in changed]
         return self.repository.read_files(commit, wanted)
@@ -300,7 +300,7 @@ class Hands:
         self, phase: PlanPhase, effect: ef.AssembleContext, pack: str, details: Mapping[str, str]
     ) -> request.Messages:
         patch = self._text(effect.patch) if effect.patch else None
-        if effect.role == "builder":
+        if effect.wants == "edits":
             return request.builder_messages(self.plan, phase, effect, pack, details, patch)
         output = self._text(effect.logs[OUTPUT]) if OUTPUT in effect.logs else ""
         ci_words = context.trim(f"{effect.ci}\n{output}", ci.EVIDENCE_BYTES)

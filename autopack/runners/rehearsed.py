@@ -100,6 +100,7 @@ class Rehearsed:
     _landed: int = 0
     _patch: dict[str, str] = field(default_factory=dict)  # by phase, the word about the reply that was just given
     _review: dict[str, str] = field(default_factory=dict)
+    _wants: dict[str, str] = field(default_factory=dict)  # by phase, what the request under way asks for
 
     def takes_s(self, effect: ef.Effect) -> float:
         match effect:
@@ -138,17 +139,19 @@ class Rehearsed:
 
     def _assembled(self, key: str, effect: ef.AssembleContext, at_s: float) -> ev.Event:
         tokens = min(self.lines(effect.phase_id).manner.input_tokens, effect.input_tokens_max)
-        if effect.role == BUILDER and self.peek(effect.phase_id, BUILDER) == "too_big":
+        self._wants[effect.phase_id] = effect.wants
+        if effect.wants == "edits" and self.peek(effect.phase_id, BUILDER) == "too_big":
             self.take(effect.phase_id, BUILDER)
             tokens = effect.input_tokens_max + 1
         return ev.ContextAssembled(key, at_s, BLOB, tokens, (), ())
 
     def _called(self, key: str, effect: ef.CallModel, at_s: float) -> ev.Event:
-        word = self.take(effect.phase_id, effect.role)
+        edits = self._wants.get(effect.phase_id) != "review"  # also of the Auditor: its patches go on in the same list
+        word = self.take(effect.phase_id, BUILDER if edits else AUDITOR)
         if word == "lost":
             return ev.EffectLost(key, at_s)
         if word not in CALL_WORDS:
-            said = self._patch if effect.role == BUILDER else self._review
+            said = self._patch if edits else self._review
             said[effect.phase_id] = word
         return self.answered(key, effect, at_s, word if word in CALL_WORDS else "ok")
 

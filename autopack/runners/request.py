@@ -35,13 +35,18 @@ class Assembled:
 def builder_messages(
     plan: Plan, phase: PlanPhase, effect: AssembleContext, pack: str, details: Mapping[str, str], previous: str | None
 ) -> Messages:
-    """`details` holds the text of every blob the evidence refers to, `previous` the last patch that was refused."""
-    system = f"{phase.builder_prompt}\n\n{plan.format_prompts[effect.edit_format]}"
+    """For the Builder, or for the Auditor's own patch: a request for edits.
+
+    `details` holds the text of every blob the evidence refers to, `previous` the last patch that was refused.
+    """
+    own = effect.role == "builder"
+    system = f"{phase.builder_prompt if own else phase.patch_prompt}\n\n{plan.format_prompts[effect.edit_format]}"
     parts = [pack]
     if effect.evidence:
         parts.append(_evidence(effect.evidence, details))
     if previous:
-        parts.append("Your last patch, which was not applied. The files above are as they were before it.\n")
+        whose = "Your last patch" if own else "The Builder's last patch"
+        parts.append(f"{whose}, which was not applied. The files above are as they were before it.\n")
         parts.append(fenced(previous, "diff"))
     return (("system", system), ("user", "\n".join(parts)))
 

@@ -41,12 +41,12 @@ def asked_for(judge: Judge, paths: Sequence[str] | None, stdin: bytes | None) ->
 
 def _ask_for_project(judge: Judge, asked: Asked) -> None:
     """The project file and all that it names, but what ships with autopack."""
-    place = os.path.join(judge.library.root, PROJECT)
-    if not (judge.library.there(place) or os.path.lexists(place)):
+    place = _nearest_project(judge.library)
+    if place is None:
         advice = "name files or folders, or write a project with `autopack init`"
-        asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder", None, (), advice))
+        asked.problems.append(problem("AP3007", f"no {PROJECT} in this folder or above it", None, (), advice))
         return
-    _ask_for_file(judge.library, place, PROJECT, asked)
+    _ask_for_file(judge.library, place, os.path.relpath(place, judge.library.root), asked)
     for file in list(asked.files):
         government = judge.government(file)
         playbooks = government.playbooks()
@@ -56,6 +56,16 @@ def _ask_for_project(judge: Judge, asked: Asked) -> None:
     scenarios = os.path.join(judge.library.root, SCENARIOS)
     if os.path.isdir(scenarios):
         _ask_for_folder(judge.library, scenarios, asked)
+
+
+def _nearest_project(library: Library) -> str | None:
+    """Here or in the nearest folder above, as far up as the repository goes."""
+    folder, top = library.root, library.top(library.root)
+    while not (library.there(place := os.path.join(folder, PROJECT)) or os.path.lexists(place)):
+        if folder == top:
+            return None
+        folder = os.path.dirname(folder)
+    return place
 
 
 def _ask_for_file(library: Library, place: str, named: str, asked: Asked) -> None:
@@ -71,6 +81,9 @@ def _ask_for_file(library: Library, place: str, named: str, asked: Asked) -> Non
 def _ask_for_folder(library: Library, folder: str, asked: Asked) -> None:
     """Every YAML file below with our header; others are somebody else's."""
     for place in _yaml_files(library, folder):
+        if not library.inside(place, library.root):
+            asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which leads out of the repository")
+            continue
         try:
             source = library.content(place)
         except Unusable as error:

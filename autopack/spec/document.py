@@ -6,6 +6,7 @@ the header, limits. Not known: which keys a kind of file has.
 """
 
 import gc
+from collections.abc import Mapping
 
 from autopack.problem import Problem, Span, order
 from autopack.spec.at import Step
@@ -25,7 +26,7 @@ class Document:
     that does not exist is a KeyError.
     """
 
-    __slots__ = ("_places", "kind", "path", "text", "value", "version")
+    __slots__ = ("_places", "kind", "path", "repeated", "text", "value", "version")
 
     def __init__(
         self, text: str, value: Value, places: Places, kind: str | None = None, version: int | None = None
@@ -35,6 +36,7 @@ class Document:
         self.value = value
         self.kind = kind
         self.version = version
+        self.repeated: Mapping[int, set[str]] = {}  # keys written twice, by the `id` of their mapping
         self._places = places
 
     def span(self, steps: tuple[Step, ...]) -> Span:
@@ -99,4 +101,6 @@ def read(path: str, source: bytes) -> tuple[Document | None, list[Problem]]:
     if found is None:
         return None, problems
     value, kind = found
-    return Document(text, value, reader.places, kind, VERSION if kind else None), problems
+    document = Document(text, value, reader.places, kind, VERSION if kind else None)
+    document.repeated = reader.repeated
+    return document, problems

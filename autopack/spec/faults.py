@@ -102,6 +102,7 @@ class _Words(NamedTuple):
     at_context: bool = False  # where the construct starts says more than where the parser gave up
 
 
+NO_TAGS = "remove it, or put text that starts with `!` in quotes; nothing is included"
 CLOSE = "close them on this line"
 BEHIND_QUOTES = "text behind the closing quote"
 INDENTATION = "compare the indentation of this line with the lines above"
@@ -166,7 +167,7 @@ def _in_plain_words(error: MarkedYAMLError, text: str) -> _Fault:
     if text.startswith("\t", start) and ("tab character" in said or "start any token" in said):
         return _Fault("AP1009", start, "a tab where the indentation decides", "indent with spaces")
     if "undefined tag handle" in said:
-        return _Fault("AP1006", start, "custom tag", "remove it: values are plain YAML, and nothing is included")
+        return _Fault("AP1006", start, "custom tag", NO_TAGS)
     line = text[text.rfind("\n", 0, start) + 1 : start]
     char = text[start : start + 1]
     if "expected key" in said or "block end" in said or "'-' indicator" in said:
@@ -174,9 +175,31 @@ def _in_plain_words(error: MarkedYAMLError, text: str) -> _Fault:
     words = next((words for words in PLAIN_WORDS if words.fragment in said), None)
     if words is None:
         return _Fault("AP1015", start, f"not valid YAML: {error.problem}", INDENTATION)
+    if start >= len(text.rstrip()) and (opened := _left_open(text)) is not None:
+        bracket = text[opened]
+        return _Fault("AP1015", opened, f"`{bracket}` is never closed", f"close it with `{_PAIRS[bracket]}`")
     if context is not None and (words.at_context or start >= len(text.rstrip())):
         start = context
     return _Fault("AP1015", start, words.message.format(char=char or "the end"), words.help)
+
+
+_PAIRS = {"[": "]", "{": "}"}
+_BRACKETS_AND_TEXTS = re.compile(
+    r"""[\[\]{}]|(?<![^\s\[{,:])(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^']*(?:''[^']*)*')"""  # outside of texts in quotes,
+    r"""|(?<!\S)#[^\n]*"""  # and of comments
+)
+
+
+def _left_open(text: str) -> int | None:
+    """The first bracket of the last lines that nothing closes, as far as brackets alone tell."""
+    open_: list[int] = []
+    first = max(text.rfind("\n", 0, max(len(text) - QUOTED_MAX, 0)), 0)
+    for found in _BRACKETS_AND_TEXTS.finditer(text, first):
+        if found[0] in _PAIRS:
+            open_.append(found.start())
+        elif found[0] in "]}" and open_:
+            open_.pop()
+    return open_[0] if open_ else None
 
 
 def _misplaced(start: int, char: str, line: str, what: str) -> _Fault:

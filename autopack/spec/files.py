@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from autopack.problem import Problem, problem
+from autopack.problem import Label, Problem, problem
 from autopack.spec import schema, shipped
 from autopack.spec.document import Document, read
 from autopack.spec.header import PROJECT, VERSION, is_project
@@ -31,9 +31,10 @@ FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `
 class Unusable(Exception):
     """Why a file can't be read, in words that follow its name, and what to do about it."""
 
-    def __init__(self, reason: str, advice: str = "write the file, or correct the path") -> None:
+    def __init__(self, reason: str, advice: str = "write the file, or correct the path", code: str = "AP3007") -> None:
         super().__init__(reason)
         self.advice = advice
+        self.code = code
 
 
 class OutOfReach(Exception):
@@ -85,6 +86,8 @@ class Library:
         self.files: dict[str, File] = {}
         self.seen = Seen()
         self.instead = instead or {}
+        self._limits: dict[str, str] = {}
+        self._tops: dict[str, str] = {}
 
     def open(self, place: str, path: str | None = None) -> File:
         """Raises Unusable."""
@@ -93,6 +96,30 @@ class Library:
         if path not in self.files:
             self.add(path, place, self.content(place))
         return self.files[path]
+
+    def follow(self, place: str, home: str) -> File:
+        """What a file refers to; `home` is the folder of its project, or its own. Raises Unusable.
+
+        Whoever checks a stranger's repository shows lines of what it refers to, so nothing beyond it is followed, also
+        not through links. A file that is named on the command line is opened wherever it is.
+        """
+        if not self.inside(place, home):
+            advice = "copy it into the repository"
+            raise Unusable("leads out of the repository, so it is not followed", advice, "AP3011")
+        return self.open(place)
+
+    def top(self, folder: str) -> str:
+        """How far up to look for the project of what is in a folder."""
+        if folder not in self._tops:
+            self._tops[folder] = repository(folder) or self.root
+        return self._tops[folder]
+
+    def inside(self, place: str, home: str) -> bool:
+        """Whether a file is in the repository around a folder, wherever links lead; without git, in the folder."""
+        if home not in self._limits:
+            around = home if within(home, self.root) is None else self.root
+            self._limits[home] = os.path.realpath(repository(home) or around)
+        return "\0" in place or within(os.path.realpath(place), self._limits[home]) is not None
 
     def content(self, place: str) -> bytes:
         """Raises Unusable."""
@@ -124,7 +151,7 @@ class Library:
             problems = [*problems, _no_project(document)]
         elif document is not None:
             value, more = schema.check(document)
-            problems = problems + _without_consequences(problems, more)
+            problems = _with_what_was_swallowed(problems, _without_consequences(problems, more))
         self.files[path] = File(path, place, document, value, problems)
         return self.files[path]
 
@@ -165,6 +192,19 @@ def _no_project(document: Document) -> Problem:
     return problem("AP3008", message, document.span(("autopack",)), (), advice)
 
 
+def _with_what_was_swallowed(found: list[Problem], more: list[Problem]) -> list[Problem]:
+    """A key that is missing because the text above swallowed it is one fault: told as missing, with the line."""
+    for each in [each for each in found if each.code == "AP1021" and each.span]:
+        name = each.message.rpartition(" ")[2]
+        missing = [index for index, other in enumerate(more) if other.message.startswith(f"{name} is missing in ")]
+        before = [index for index in missing if (more[index].span or (0,))[1:3] <= each.span[1:3]] if each.span else []
+        if before and each.span:
+            label = Label(each.span, each.message)
+            more[before[-1]] = more[before[-1]]._replace(labels=(label,), help=each.help)
+            found = [other for other in found if other is not each]
+    return found + more
+
+
 _DOUBTFUL = frozenset({"AP1006", "AP1018", "AP1022", "AP1023"})  # after them nobody knows what was to be there
 
 
@@ -172,6 +212,32 @@ def _without_consequences(found: list[Problem], more: list[Problem]) -> list[Pro
     """What the schema says about a token in which the text itself is at fault is said already."""
     told = {each.span[:3] for each in found if each.code in _DOUBTFUL and each.span}
     return [each for each in more if each.span is None or each.span[:3] not in told] if told else more
+
+
+def shipped_place(path: str) -> str | None:
+    """Where the file is that findings call `builtin:NAME`; None for any other path."""
+    name = path.removeprefix(BUILTIN)
+    if name == path or "/" in name:
+        return None
+    places = (os.path.join(shipped.folder("rulesets"), folder, f"{name}.yaml") for folder in FOLDERS.values())
+    return next(filter(os.path.isfile, places), None)
+
+
+def within(place: str, folder: str) -> str | None:
+    """The way from a folder to something in it; None where it isn't."""
+    if folder in (place, os.sep):
+        return place[len(folder) :]
+    return place[len(folder) + 1 :] if place.startswith(folder + os.sep) else None
+
+
+def repository(folder: str) -> str | None:
+    """The nearest folder upwards that git calls a repository."""
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return folder
 
 
 def content_of(place: str) -> bytes:

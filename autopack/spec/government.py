@@ -107,8 +107,8 @@ class Governing:
     def _find_playbooks(self) -> Iterator[File]:
         for index, pattern in enumerate(self.settings.get("playbooks") or ()):
             steps: Steps = ("playbooks", index)
-            if pattern is None:
-                continue
+            if pattern is None or os.path.isabs(pattern) or ".." in pattern.split("/"):
+                continue  # which is told as a path that leads out
             if not WILD & set(pattern):
                 file = self._follow(self.project, steps, "playbook", pattern)
                 yield from [file] if file else []
@@ -119,10 +119,10 @@ class Governing:
                 self._report(self.project, steps, "AP3023", f'no file matches "{pattern}"', advice)
             for place in found:
                 try:
-                    yield self._library.open(place)
+                    yield self._library.follow(place, folder_of(self._library, self.project))
                 except Unusable as error:
                     named = os.path.relpath(place, self._library.root).replace(os.sep, "/")
-                    self._report(self.project, steps, "AP3007", f"{named} {error}", error.advice)
+                    self._report(self.project, steps, error.code, f"{named} {error}", error.advice)
 
     def _chain(self, ruleset: File) -> Chain:
         if ruleset.path not in self._chains:
@@ -160,7 +160,7 @@ class Governing:
         try:
             file = self._open(holder, kind, named)
         except Unusable as error:
-            self._report(holder, steps, "AP3007", f'"{named}" {error}', error.advice)
+            self._report(holder, steps, error.code, f'"{named}" {error}', error.advice)
             return None
         if file.kind not in (None, kind):
             message = f'"{named}" is a file of kind {file.kind}, not {kind}'
@@ -171,7 +171,8 @@ class Governing:
     def _open(self, holder: File | None, kind: str, named: str) -> File:
         if named.startswith(BUILTIN):
             return self._library.builtin(kind, named.removeprefix(BUILTIN))
-        return self._library.open(os.path.join(folder_of(self._library, holder), named))
+        home = folder_of(self._library, self.project)
+        return self._library.follow(os.path.join(folder_of(self._library, holder), named), home)
 
     def _report(
         self, holder: File | None, steps: Steps, code: str, message: str, advice: str, labels: tuple[Label, ...] = ()

@@ -153,7 +153,7 @@ class Judge:
             file = self._open(holder, named)
         except Unusable as error:
             self._problems.setdefault(holder.path, []).append(
-                problem("AP3007", f'"{named}" {error}', span, (), error.advice)
+                problem(error.code, f'"{named}" {error}', span, (), error.advice)
             )
             return None
         except OutOfReach as error:
@@ -175,7 +175,8 @@ class Judge:
         project = self.government(holder).project
         near = os.path.join(folder_of(self.library, holder), named)
         far = os.path.join(folder_of(self.library, project), named)
-        return self.library.open(near if self.library.there(near) or not self.library.there(far) else far)
+        home = folder_of(self.library, project or holder)
+        return self.library.follow(near if self.library.there(near) or not self.library.there(far) else far, home)
 
     def _remote(self, holder: File, named: str) -> File:
         from autopack.spec.lock import Unreadable, remote  # noqa: PLC0415 - as said above
@@ -210,14 +211,15 @@ class Judge:
     # --- projects ---
 
     def _project_above(self, file: File) -> File | None:
-        """The project in the nearest folder above, not looking above the root for what is inside it."""
+        """The project in the nearest folder above, as far up as the repository goes; without git, up to the root."""
         folder = folder_of(self.library, file)
+        top = self.library.top(folder)
         while True:
             place = os.path.join(folder, PROJECT)
             if self.library.there(place):
                 return self._project_at(place)
             above = os.path.dirname(folder)
-            if folder in (self.library.root, above):
+            if folder in (top, above):
                 return None
             folder = above
 
@@ -255,4 +257,7 @@ def of_templates(document: Document, value: Any, inputs: Collection[str] | None)
         return []
     from autopack.spec import template  # noqa: PLC0415 - most files hold no template
 
+    declared = document.value.get("inputs")
+    if isinstance(declared, dict) and id(declared) in document.repeated:
+        inputs = None  # one of the two was meant to be another
     return template.check(document, value, inputs)

@@ -54,6 +54,7 @@ class Reader:
         "last",
         "names",
         "places",
+        "repeated",
         "sought",
         "source",
         "text",
@@ -67,6 +68,7 @@ class Reader:
         self.cells = self.places.cells
         self.found = Findings(self.places)
         self.certain = True
+        self.repeated: dict[int, set[str]] = {}  # keys written twice, by the `id` of their mapping
         self.names: dict[str, str] = {}  # plain keys met before: one object each, and known to be strings
         self.known: dict[str, Value] = dict(WORDS)  # conversions of plain scalars in which nothing is wrong
         self.anchors: dict[str, Anchor] = {}
@@ -297,6 +299,7 @@ class Reader:
             name = self._odd_key(event, depth)
             if name is not None and first.setdefault(name, key) != key:
                 self._repeated(name, key, first[name])
+                self.repeated.setdefault(id(node), set()).add(name)
             value_cell = len(self.cells)
             event = self.get()
             if name is not None and getattr(event, "style", None) in BLOCK_STYLES:
@@ -405,7 +408,7 @@ class Reader:
 
         found = TAG.search(self.text, after_anchor(self.text, start, end))
         start, end = found.span() if found else (start, end)
-        help_ = "remove it: values are plain YAML, and nothing is included"
+        help_ = "remove it, or put text that starts with `!` in quotes; nothing is included"
         self.found.report("AP1006", f"custom tag {self.text[start:end]}", start, end, help=help_)
 
     def _collection_tag(self, event: Any) -> None:
@@ -453,9 +456,8 @@ class Reader:
         if anchor.chars < 0:
             self.certain = False
             message = f"*{anchor.name} stands inside the value it repeats"
-            self.found.report(
-                "AP1007", message, start, end, labels=(self.found.label(*label, "the value begins here"),)
-            )
+            begins = self.found.label(*label, "the value begins here")
+            self.found.report("AP1007", message, start, end, (begins,), "write the value out")
             return None
         self.places.aliases[cell] = anchor.cell
         self.expanded += anchor.chars

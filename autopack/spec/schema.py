@@ -54,10 +54,10 @@ def check(document: Document) -> tuple[Any, list[Problem]]:
     if document.kind is None:
         return None, []
     if passes(document.kind)(document.value):
-        return document.value, []
+        return _without(document.value, set(), {}, document.repeated), []
     wording = _Wording(document)
     problems = wording.problems()
-    return _without(document.value, wording.refused, wording.unknown), problems
+    return _without(document.value, wording.refused, wording.unknown, document.repeated), problems
 
 
 def filled(kind: str, value: Any) -> Any:
@@ -84,14 +84,23 @@ def node(kind: str, steps: Steps) -> Node:
     return resolved(root, found)
 
 
-def _without(value: Any, refused: set[Steps], unknown: Mapping[Steps, set[str]], steps: Steps = ()) -> Any:
+def _without(
+    value: Any,
+    refused: set[Steps],
+    unknown: Mapping[Steps, set[str]],
+    repeated: Mapping[int, set[str]],
+    steps: Steps = (),
+) -> Any:
+    if not (refused or unknown or repeated):
+        return value
     if steps in refused:
         return None
     if isinstance(value, dict):
-        kept = {key: _without(item, refused, unknown, (*steps, key)) for key, item in value.items()}
-        return kept | dict.fromkeys(unknown.get(steps, ()))
+        kept = {key: _without(item, refused, unknown, repeated, (*steps, key)) for key, item in value.items()}
+        twice = repeated.get(id(value), ())  # nobody knows which of the two was meant
+        return kept | dict.fromkeys((*unknown.get(steps, ()), *twice))
     if isinstance(value, list):
-        return [_without(item, refused, unknown, (*steps, index)) for index, item in enumerate(value)]
+        return [_without(item, refused, unknown, repeated, (*steps, index)) for index, item in enumerate(value)]
     return value
 
 
@@ -271,7 +280,8 @@ class _Wording:
             message = f"{_name(steps)} is one piece of text where a list belongs"
             yield problem("AP2004", message, self.span(steps), (), f"write `{_as_list(value)}`")
             return
-        message = f"{_name(steps)} is {_what(value)} where {_wanted(wanted)} belongs"
+        what = self.written(steps) if isinstance(value, float) else _what(value)  # 3.10 is no 3.1 to who wrote it
+        message = f"{_name(steps)} is {what} where {_wanted(wanted)} belongs"
         advice = None
         if "string" in wanted and isinstance(value, bool | int | float):
             advice = f'write `"{self.written(steps)}"` if text is meant'
@@ -282,7 +292,7 @@ class _Wording:
             unquoted = (Fix(span, value),) if self.written(steps)[1:-1] == value else ()
             yield problem("AP2003", message, span, (), bare, unquoted)
             return
-        advice = advice or _example(node(self.kind, steps))
+        advice = advice or _shape(wanted, node(self.kind, steps))
         certain = "string" in wanted and isinstance(value, bool | int | float)
         fixes = (Fix(span, f'"{self.written(steps)}"'),) if certain else ()
         yield problem("AP2003", message, span, (), advice, fixes)
@@ -432,6 +442,16 @@ def _within(error: Any) -> str:
     limit = error.validator_value
     words = {"minimum": f"{limit} or more", "maximum": f"{limit} or less"}
     return words.get(error.validator) or f"a number {_RANGES[error.validator]} {limit}"
+
+
+def _shape(wanted: list[str], node: Node) -> str | None:
+    """What belongs there, as one would write it."""
+    if "array" in wanted:
+        return "write a list: one line for each item, which starts with `- `"
+    if wanted == ["object"]:
+        keys = ", ".join(f"{key}: ..." for key in [*node.get("required", node.get("properties", ()))][:2])
+        return f"write `{{{keys or 'name: ...'}}}`"
+    return _example(node)
 
 
 def _example(node: Node) -> str | None:

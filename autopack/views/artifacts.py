@@ -12,9 +12,9 @@ from autopack.plan.model import Plan
 from autopack.run import records
 from autopack.run.state import RunState
 from autopack.runners.record import read_backlog
-from autopack.runners.redact import redact
-from autopack.views import text
-from autopack.views.projection import RunView, summary, view
+from autopack.views import promotion_text, text
+from autopack.views.incident import pack, safe
+from autopack.views.projection import summary, view
 
 
 def prepare(folder: Path) -> None:
@@ -33,6 +33,7 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
     export(store, run.run_id, folder / "events.jsonl")
     write(folder / "run_summary.json", _pretty(summary(found, None)))
     write(folder / "run_summary.md", text.run_markdown(found).encode())
+    write(folder / "promotion.md", promotion_text.markdown(plan, run).encode())
     for tier in plan.tiers:
         name = f"tier_{tier.index:02d}_{tier.tier_id}.md"
         write(folder / "tiers" / name, text.tier_markdown(found, tier.tier_id).encode())
@@ -44,7 +45,7 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
         _blobs(folder, store, run, phase.phase_id, name)
     write(folder / "issues" / "run_issue_index.json", records.pretty(records.index(run.run_id, run.issues.values())))
     if run.state != "DONE_SUCCESS":
-        _incident(folder / "incident", store, plan, run, found)
+        pack(folder / "incident", store, plan, run, found)
 
 
 def _blobs(folder: Path, store: Store, run: RunState, phase_id: str, name: str) -> None:
@@ -53,27 +54,8 @@ def _blobs(folder: Path, store: Store, run: RunState, phase_id: str, name: str) 
     if phase.candidate is not None:
         write(folder / "patches" / f"{name}.diff", store.blob(phase.candidate.patch))
     for log, blob in (phase.ci.logs if phase.ci else {}).items():
-        write(folder / "ci" / name / _safe(log), store.blob(blob))
-
-
-def _incident(folder: Path, store: Store, plan: Plan, run: RunState, found: RunView) -> None:
-    """What somebody needs who was not there: the facts, every failed phase's evidence, and how to go on."""
-    write(folder / "README.md", redact(text.incident_markdown(run, found)).encode())
-    write(folder / "summary.json", _pretty(summary(found, None)))
-    write(folder / "plan.json", canonical.text(plan).encode())
-    export(store, run.run_id, folder / "events.jsonl")
-    for phase in run.phases.values():
-        if phase.state != "FAILED":
-            continue
-        for number, item in enumerate(phase.evidence, 1):
-            body = store.blob(item.blob).decode("utf-8", "replace") if item.blob else ""
-            words = f"{item.kind}: {item.text}\n\n{body}"
-            write(folder / "evidence" / f"{phase.phase_id}_{number:02d}_{item.kind}.txt", redact(words).encode())
+        write(folder / "ci" / name / safe(log), store.blob(blob))
 
 
 def _pretty(value: object) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-
-
-def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)

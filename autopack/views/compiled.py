@@ -12,6 +12,7 @@ from autopack.plan.model import Plan
 from autopack.plan.model import load as load_plan
 from autopack.problem import Problem, order
 from autopack.problem.report import render
+from autopack.spec.files import shipped_place
 from autopack.spec.load import load
 from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
@@ -103,7 +104,7 @@ def _show(spec: Spec | None, root: Path, problems: list[Problem]) -> None:
     for problem in problems:
         for span in (problem.span, *(label.span for label in problem.labels)):
             if span is not None and span.path not in sources:
-                sources[span.path] = _text(root / span.path)
+                sources[span.path] = _text(Path(shipped_place(span.path) or root / span.path))
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     print(render(order(problems), sources, "full", colour, len(sources)), file=sys.stderr)
 

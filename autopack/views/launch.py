@@ -202,7 +202,7 @@ def _driven(
             observe=lambda then, event: observe(plan, then, event),
             cancel_wanted=lambda: _cancelled_by(place, run_id),
             summary=lambda then: row(plan, then),
-            place=home.parent.name,
+            place=home.name,
         )
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
         with _signals(driver):

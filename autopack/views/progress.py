@@ -31,6 +31,7 @@ class Progress:
         self._live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._lines = 0
         self._drawn = 0.0
+        self._warned = 0
         self._states: dict[str, tuple[str, int]] = {}
 
     def __enter__(self) -> Self:
@@ -57,6 +58,9 @@ class Progress:
             self._states[phase.phase_id] = now
             why = self._why(event) if now[0] in ("EXECUTING", "FAILED") else ""
             self._say(f"{text.duration(run.elapsed_s):>6} {phase.phase_id}: {_words(*now)}{why}")
+        for warning in run.warnings[self._warned :]:
+            self._say(f"{text.duration(run.elapsed_s):>6} near a cap: {text.near(warning)}")
+        self._warned = len(run.warnings)
         if run.done:
             self._say(text.run_line(view(plan, run)))
 

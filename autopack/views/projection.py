@@ -10,7 +10,7 @@ from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
 from autopack.run.ledger import RUN
 from autopack.run.promotion import debt_status, eligible
-from autopack.run.state import ENDED, PhaseState, RunState, blemishes, tier_state
+from autopack.run.state import ENDED, PhaseState, RunState, Warned, blemishes, tier_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,9 @@ class RunView:
     promotion_eligible_to_main: bool
     plan_sha256: str
     continues: Earlier | None
+    debt_status: str
+    warnings: tuple[Warned, ...]
+    unusable: Mapping[str, str]
 
     @property
     def done(self) -> bool:
@@ -107,6 +110,9 @@ def view(plan: Plan, run: RunState) -> RunView:
         promotion_eligible_to_main=eligible(plan, run),
         plan_sha256=run.plan_sha256,
         continues=plan.continues,
+        debt_status=debt_status(plan, run),
+        warnings=run.warnings,
+        unusable=run.unusable,
     )
 
 
@@ -130,6 +136,9 @@ def summary(found: RunView, artifacts: str | None) -> dict[str, Any]:
         "promotion_eligible_to_main": found.promotion_eligible_to_main,
         "plan_sha256": found.plan_sha256,
         "continues": _earlier(found.continues),
+        "debt_status": found.debt_status,
+        "budget_warnings": [canonical.plain(warning) for warning in found.warnings],
+        "models_given_up": dict(found.unusable),
         "artifacts": artifacts,
     }
 
@@ -143,22 +152,22 @@ def _earlier(before: Earlier | None) -> dict[str, Any] | None:
 
 def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
     """What the store keeps beside the events so that lists need no fold; `state` becomes the run's."""
-    found = view(plan, run)
+    spent = run.ledger.spent(RUN)
     return {
-        "state": found.state,
-        "failure_reason": found.failure_reason,
-        "playbook": found.playbook,
-        "tokens_used": found.tokens_used,
-        "cost_usd": f"{found.cost_usd:f}",
-        "model_calls": found.model_calls,
-        "phases_done": sum(phase.state in ENDED for phase in found.phases),
-        "phases": len(found.phases),
-        "elapsed_s": round(found.elapsed_s, 3),
-        "ci_runs": sum(phase.ci_runs for phase in found.phases),
+        "state": run.state,
+        "failure_reason": run.failure.reason if run.failure else None,
+        "playbook": plan.playbook,
+        "tokens_used": spent.tokens,
+        "cost_usd": f"{spent.cost_usd:f}",
+        "model_calls": run.ledger.calls,
+        "phases_done": len(plan.phases) - run.left,
+        "phases": len(plan.phases),
+        "elapsed_s": round(run.elapsed_s, 3),
+        "ci_runs": sum(phase.ci_runs for phase in run.phases.values()),
         "debt_status": debt_status(plan, run),
         "safety_profile": plan.safety_profile,
         "run_scope": plan.run_scope,
-        "promotion_eligible_to_main": found.promotion_eligible_to_main,
+        "promotion_eligible_to_main": run.done and eligible(plan, run),
     }
 
 
@@ -185,7 +194,7 @@ def _tier(run: RunState, tier: PlanTier) -> TierView:
 
 def _phase(plan: Plan, run: RunState, phase: PhaseState) -> PhaseView:
     spec, spent = plan.phase(phase.phase_id), run.ledger.spent(f"phase:{phase.phase_id}")
-    rung = spec.attempts[max(phase.attempt, 1) - 1]
+    rung = spec.ladder[max(phase.attempt, 1) - 1]
     ended_s = run.elapsed_s if phase.ended_s is None else phase.ended_s
     return PhaseView(
         phase_id=phase.phase_id,
@@ -199,7 +208,7 @@ def _phase(plan: Plan, run: RunState, phase: PhaseState) -> PhaseView:
         tokens_used=spent.tokens,
         token_cap=spec.token_cap,
         cost_usd=spent.cost_usd,
-        model=rung.ask.model,
+        model=phase.model or rung.ask.model,
         commit=phase.commit,
         failure_reason=phase.failure.reason if phase.failure else None,
         failure=phase.failure.message if phase.failure else None,

@@ -4,6 +4,7 @@ A record is a store, a run's folder or incident pack (plan.json beside events.js
 given to the same machine; what the run was afterwards is compared with what was journalled with the event.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -122,9 +123,18 @@ def of_place(path: Path) -> Record:
     redacted = frozenset(facts.get("redacted", ()))
     chained = not redacted & {PLAN, EVENTS}
     digest = canonical.digest(plan) if PLAN not in redacted else facts.get("plan_sha256", "")
+    _whole(folder, facts.get("files", {}), but=EVENTS)
     return Record(
         str(facts.get("run_id") or folder.name), plan, digest, _lines(events, digest, chained=chained), chained
     )
+
+
+def _whole(folder: Path, files: Mapping[str, Any], but: str) -> None:
+    """Every file of a pack is what its manifest says; the events prove themselves. Raises RecordDamaged."""
+    for name, facts in files.items():
+        data = (folder / name).read_bytes() if (folder / name).is_file() else b""
+        if name != but and hashlib.sha256(data).hexdigest() != facts["sha256"]:
+            raise RecordDamaged(folder / name, 1, "this file is not the one that was packed")
 
 
 def _facts(folder: Path) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from autopack.plan.estimate import expected
 from autopack.plan.graph import waves
 from autopack.plan.model import Earlier, Plan, PlanPhase
-from autopack.run.state import ENDED, RunState
+from autopack.run.state import ENDED, RunState, Warned
 from autopack.views.projection import PhaseView, RunView, TierView
 
 
@@ -129,6 +129,8 @@ def run_screen(run: RunView) -> str:
     parts += ["", run_line(run)]
     if run.failure:
         parts.append(f"why: {run.failure}")
+    parts += [f"near a cap: {near(warning)}" for warning in run.warnings]
+    parts += [f"model {name} was given up: {why}" for name, why in run.unusable.items()]
     if run.continues:
         parts.append(_earlier(run.continues))
     if run.maybe_paid_calls:
@@ -138,6 +140,13 @@ def run_screen(run: RunView) -> str:
     if run.done and run.head != run.base_commit:
         parts.append(f"what landed: git log {run.base_commit[:12]}..{run.integration_branch}")
     return "\n".join(parts)
+
+
+def near(warning: Warned) -> str:
+    """A budget that came near its cap, in words."""
+    whose = "the run" if warning.level == "run" else f"{warning.level} {warning.name}"
+    amount = f"{Decimal(warning.used):,f} of {Decimal(warning.cap):,f} {warning.dimension.replace('_', ' ')}"
+    return f"{whose} has used {amount} ({warning.share:.0%})"
 
 
 def _earlier(before: Earlier) -> str:
@@ -196,6 +205,7 @@ def run_markdown(run: RunView) -> str:
 | cost | {money(run.cost_usd)}{f" of {money(run.cost_usd_max)}" if run.cost_usd_max is not None else ""} |
 | model calls | {run.model_calls}{f", {run.maybe_paid_calls} maybe paid" if run.maybe_paid_calls else ""} |
 | time | {duration(run.elapsed_s)} |
+| debt | {run.debt_status} |
 | eligible for promotion | {"yes" if run.promotion_eligible_to_main else "no"} |
 | plan | `{run.plan_sha256}` |
 

@@ -42,8 +42,8 @@ _SHAPES = {
 _BLOBS = ("request", "reply", "patch", "evidence", "blob", "logs")
 """Fields of events and effects that name blobs."""
 
-OWN = ("options.json", "cancel", "promotion.md")
-"""Files in a run's folder that are no part of its record, or are made anew by `promote`."""
+OWN = ("options.json", "cancel")
+"""Files in a run's folder that are no part of its record."""
 
 
 @dataclass(frozen=True, slots=True)

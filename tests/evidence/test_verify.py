@@ -190,7 +190,8 @@ def test_whatever_is_changed_is_found_and_named(project: Project, what: str):
 def test_the_verb_says_what_changed_and_exits_with_1(project: Project):
     told = project.autopack("verify", RUN)
     assert (told.code, told.err) == (0, "")
-    assert "none changed" in told.out
+    assert "run hello-1: nothing changed" in told.out
+    assert max(map(len, told.out.splitlines())) <= 80
     path = project.artifacts(RUN) / "issues" / "run_issue_index.json"
     path.write_text("{}")
     told = project.autopack("verify", "autonomous/hello-1", "--json")

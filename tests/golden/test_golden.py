@@ -56,3 +56,15 @@ def test_the_findings_of_a_code_read_as_they_were_approved(tmp_path: Path, code:
 def test_no_pair_is_left_over() -> None:
     kept = {file.stem for file in HERE.iterdir() if file.suffix in {".yaml", ".out"}}
     assert kept == set(CODES)
+
+
+WITHOUT_HELP = {
+    "AP1024",  # it only says that the list ends here
+}
+
+
+def test_every_finding_ends_with_what_to_do_next() -> None:
+    for code in set(CODES) - WITHOUT_HELP:
+        blocks = (HERE / f"{code}.out").read_text(encoding="utf-8").split("\n\n")
+        silent = [block for block in blocks if "[AP" in block.splitlines()[0] and " help: " not in block]
+        assert silent == [], code

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from autopack.plan import canonical
 from autopack.plan.model import (
+    AUDITOR_PATCH,
     Ask,
     Attempt,
     Caps,
@@ -89,6 +90,16 @@ def phase(name: str, **changes: object) -> PlanPhase:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def model(name: str) -> PlanModel:
+    return PlanModel(name, f"replay/{name}", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {})
+
+
+def with_patches(each: PlanPhase, count: int = 2) -> PlanPhase:
+    """The phase with so many rungs of the Auditor's own."""
+    rung = Attempt(AUDITOR_PATCH, each.audit, "search_replace")
+    return replace(each, patches=(rung,) * count, patch_prompt="patch")
+
+
 def plan(*phases: PlanPhase, **changes: object) -> Plan:
     """One tier unless the phases say otherwise; 5,000,000 tokens, two phases at once."""
     numbered = tuple(replace(each, index=number) for number, each in enumerate(phases, 1))
@@ -116,22 +127,19 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
             for n, t in enumerate(tier_ids)
         ),
         phases=numbered,
-        models={
-            "small": PlanModel(
-                "small", "replay/small", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {}
-            )
-        },
+        models={name: model(name) for name in ("small", "big", "other")},
         profiles={"normal": Profile("normal", (), (Step("unit", ("true",), 60, None, False),), 0, (), {})},
         format_prompts={"search_replace": "sr", "whole_file": "wf"},
         worst=Worst(0, 0, Decimal(0)),
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    strict = changes.get("safety_profile") == "safety_critical"
+    return replace(plain, **{"not_clean": "fail_run" if strict else "mark", **changes})  # type: ignore[arg-type]
 
 
 class Story:
     """Scripted answers by phase (`"*"`: any): each list is taken in order, its last word repeats.
 
-    builder: ok, major, minor, or the kind of a refusal (edit_failed, scope, secret, no_op ...);
+    builder, patch (the Auditor's own): ok, major, minor, or the kind of a refusal (edit_failed, scope, no_op ...);
     builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
     builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
     auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign;
@@ -229,7 +237,8 @@ class Story:
         return ev.ModelAnswered(key, at, outcome, "a" * 64, "stop", usage, "m", 1.0, None, f"said {word}")  # type: ignore[arg-type]
 
     def _ApplyReply(self, key: str, effect: ApplyReply, at: float) -> ev.Event:
-        word = self.word(effect.phase_id, "builder", "ok")
+        rung = self.plan.phase(effect.phase_id).ladder[effect.attempt - 1]
+        word = self.word(effect.phase_id, "builder" if rung.role == "builder" else "patch", "ok")
         found: tuple[ev.ReportedIssue, ...] = ()
         if word in ("major", "minor"):
             found = (issue(f"c__{effect.phase_id}__{effect.attempt}", word, "cursor_self_doubt"),)

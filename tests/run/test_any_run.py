@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.plan import canonical
-from autopack.plan.model import Attempt, Caps, Plan, PlanPhase, Retry
+from autopack.plan.model import AUDITOR_PATCH, Ask, Attempt, AuditPolicy, Caps, Plan, PlanPhase, Retry
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import events as ev
 from autopack.run.effects import (
@@ -37,8 +37,13 @@ from tests.run.story import BASE, issue, phase, plan
 from tests.run.test_machine import LEGAL
 
 PHASES_MAX, ATTEMPTS_MAX, RETRIES = 8, 3, 2
-CALLS_MAX = ATTEMPTS_MAX * 3 * (RETRIES + 1)  # a phase's: per attempt one Builder and two Auditor requests, each resent
+CALLS_MAX = (ATTEMPTS_MAX + 2) * (5 * (RETRIES + 1) + 3)
+"""A phase's: per attempt one request for edits and two each of two Auditors, each resent; and three models give out."""
 EVENTS_MAX = 5 + 60 * PHASES_MAX * CALLS_MAX
+
+
+OTHER, BIG = Ask("other", 8_000, 1_000), Ask("big", 9_000, 500)
+FALLBACKS = st.sampled_from(((), (), (BIG,), (BIG, OTHER)))
 
 
 @st.composite
@@ -55,7 +60,13 @@ def plans(draw: st.DrawFn) -> Plan:
                 tier_id=f"T{tier}",
                 needs=tuple(name for name in before if draw(st.integers(0, 3)) == 0),
                 auto_apply=draw(st.booleans()),
-                attempts=tuple(Attempt(each.step, each.ask, each.edit_format) for each in attempts),
+                attempts=tuple(replace(each, fallbacks=draw(FALLBACKS)) for each in attempts),
+                patches=tuple(
+                    Attempt(AUDITOR_PATCH, each.ask, each.edit_format, draw(FALLBACKS))
+                    for each in attempts[: draw(st.integers(0, 2))]
+                ),
+                second_audit=draw(st.sampled_from((None, None, OTHER))),
+                audit_fallbacks=draw(FALLBACKS),
                 token_cap=draw(st.sampled_from((1_000_000, 1_000_000, 25_000, 9_000))),
                 cost_usd_max=draw(st.sampled_from((None, None, None, Decimal("0.02")))),
                 minutes_max=draw(st.sampled_from((None, None, None, 1))),
@@ -69,9 +80,10 @@ def plans(draw: st.DrawFn) -> Plan:
         retry=Retry(RETRIES, 1.0, 60.0),
         fail_fast=draw(st.booleans()),
         safety_profile=draw(st.sampled_from(("normal", "normal", "safety_critical"))),
+        audit_policy=AuditPolicy(draw(st.booleans()), draw(st.integers(2, 3))),
     )
     cap = draw(st.sampled_from((None, None, None, 40_000)))
-    return replace(told, models={"small": replace(told.models["small"], token_cap=cap)})
+    return replace(told, models={**told.models, "small": replace(told.models["small"], token_cap=cap)})
 
 
 @dataclass
@@ -106,6 +118,7 @@ class World:
         self.moves_are_legal(before)
         self.caps_hold()
         self.who_waits_will_be_asked()
+        self.what_is_kept_follows_from_the_phases()
 
     def next_event(self) -> ev.Event:
         self.clock += self.pick(0.0, 0.0, 0.5, 1.0, 3.0)
@@ -214,12 +227,19 @@ class World:
         assert whole.tokens <= caps.tokens
         assert caps.cost_usd is None or whole.cost_usd <= caps.cost_usd
         model = self.plan.models["small"].token_cap
-        assert model is None or whole.tokens <= model
+        small = ledger.spent("model:small") + ledger.reserved("model:small")
+        assert model is None or small.tokens <= model
         if self.plan.safety_profile == "safety_critical":
             for tier in self.plan.tiers:
                 scope = f"tier:{tier.tier_id}"
                 assert (ledger.spent(scope) + ledger.reserved(scope)).tokens <= tier.token_cap
         assert set(ledger.held) == {k for k, e in self.run.pending.items() if isinstance(e, CallModel)}
+
+    def what_is_kept_follows_from_the_phases(self) -> None:
+        states = {name: each.state for name, each in self.run.phases.items()}
+        assert set(self.run.active) == {n for n, state in states.items() if state not in ENDED and state != "QUEUED"}
+        assert self.run.left == sum(state not in ENDED for state in states.values())
+        assert self.run.ledger.calls == sum(len(each.calls) for each in self.run.phases.values())
 
     def who_waits_will_be_asked(self) -> None:
         """A phase under way has exactly one wish, or waits for money that somebody else holds."""
@@ -258,6 +278,8 @@ def nothing_lands_without_its_approval(world: World) -> None:
         now = world.run.phases[spec.phase_id]
         if now.state == "COMPLETE" and (spec.audited or now.audit_due):
             assert now.approved
+            judges = [review.model for review in now.reviews]
+            assert len(set(judges)) == len(judges) == (1 if spec.second_audit is None else 2)
         if now.state == "COMPLETE":
             assert now.ci is not None
             assert now.ci.verdict == "green"

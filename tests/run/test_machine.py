@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from autopack.plan.model import Caps, Plan, PlanModel
+from autopack.plan.model import Ask, AuditPolicy, Caps, Plan, PlanModel, PlanPhase, PlanTier, Retry
 from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
@@ -24,10 +24,10 @@ from autopack.run.effects import (
 )
 from autopack.run.ledger import RUN, ZERO, Amount
 from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, unwanted
-from autopack.run.promotion import eligible
+from autopack.run.promotion import debt_status, eligible
 from autopack.run.state import blemishes, tier_state
 from autopack.run.turn import Turn
-from tests.run.story import BASE, Story, phase, plan, refold
+from tests.run.story import BASE, Story, phase, plan, refold, with_patches
 
 STRAIGHT = "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
 CALL = Amount(4_500, Decimal("0.005"))
@@ -594,7 +594,7 @@ def test_a_tiers_cap_refuses_only_under_safety_critical():
     assert ended(normal) == ("DONE_SUCCESS", None)
     assert blemishes(normal.run, tiers[0]) == ("9,000 tokens used of 8,000",)
     assert not eligible(normal.plan, normal.run)
-    strict = Story(replace(told, tiers=tiers, safety_profile="safety_critical"))
+    strict = Story(replace(told, tiers=tiers, safety_profile="safety_critical", not_clean="fail_run"))
     assert ended(strict) == ("DONE_FAILED_BUDGET_EXHAUSTED", "tier_caps")
     assert strict.run.ledger.spent(RUN).tokens == 4_500
 
@@ -650,7 +650,7 @@ def test_more_ci_runs_than_the_tier_has_make_it_not_clean():
 def test_under_safety_critical_a_tier_that_is_not_clean_fails_the_run(issue: str, state: str, reason: str):
     told = alone()
     told = replace(told, tiers=(replace(told.tiers[0], minor_issues=0),))
-    strict = Story(replace(told, safety_profile="safety_critical")).says(builder=[issue])
+    strict = Story(replace(told, safety_profile="safety_critical", not_clean="fail_run")).says(builder=[issue])
     assert ended(strict) == (state, reason)
     assert strict.path("a") == STRAIGHT
     normal = Story(told).says(builder=[issue])
@@ -900,6 +900,9 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(plan(phase("a", auto_apply=False), caps=Caps(10_000, 25, 120, 75, None))),
     lambda: _waits({}),
     lambda: _waits({}, cap=20_000),
+    lambda: Story(plan(falls_back())).says(builder_call=["auth", "ok"]),
+    lambda: Story(plan(falls_back())).says(auditor_call=["not_found", "ok"]),
+    lambda: Story(alone(second_audit=OTHER, auto_apply=False)),
 )
 
 
@@ -931,6 +934,160 @@ def test_the_effects_of_a_story_are_the_same_on_every_machine():
     second.tell()
     assert first.log == second.log
     assert first.effects == second.effects
+
+
+# --- the end of the ladder: patches of the Auditor's own --------------------------------------------------------------
+
+
+def helped(count: int = 2, **changes: object) -> Plan:
+    """One phase with a single attempt of the Builder's and then the Auditor's patches."""
+    return plan(with_patches(phase("a", attempts=phase("a").attempts[:1], **changes), count))
+
+
+def test_when_the_builders_attempts_are_used_up_the_auditor_gives_a_patch_that_goes_the_same_way():
+    """REQ-2.3-5, REQ-2.3-6, REQ-9.3-4."""
+    story = Story(helped()).says(ci=["red", "green"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    assert [(e.role, e.wants) for e in story.asked(AssembleContext)] == [("builder", "edits"), ("auditor", "edits")]
+    assert [(e.role, e.call) for e in story.asked(CallModel)] == [("builder", 1), ("auditor", 1)]
+
+
+def test_the_patching_auditor_sees_the_last_patch_and_what_tests_say_but_not_what_may_quote_the_builder():
+    """REQ-2.3-4: diff, logs and context; the Builder's words stay out."""
+    two = with_patches(phase("a", attempts=phase("a").attempts[:2]))
+    story = Story(plan(two)).says(builder=["edit_failed", "ok"], ci=["red", "green"])
+    story.tell()
+    asked = story.asked(AssembleContext)[-1]
+    assert (asked.role, asked.patch) == ("auditor", "p" * 64)
+    assert [(item.kind, item.blob) for item in asked.evidence] == [("edit_failed", None), ("ci_red", "e" * 64)]
+    assert "refused" in asked.evidence[0].text
+    assert "edit_failed" not in asked.evidence[0].text
+
+
+def test_a_patch_of_the_auditors_is_audited_where_one_is_due():
+    story = Story(helped(auto_apply=False)).says(auditor=["major", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [(e.role, e.wants) for e in story.asked(AssembleContext)] == [
+        ("builder", "edits"),
+        ("auditor", "review"),
+        ("auditor", "edits"),
+        ("auditor", "review"),
+    ]
+
+
+def test_the_auditors_patches_are_counted_and_then_the_phase_fails():
+    """REQ-9.3-2."""
+    story = Story(helped()).says(ci=["red:x", "red:y", "red:z", "green"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
+    assert story.run.phases["a"].attempt == 3
+
+
+def test_a_patch_of_the_auditors_that_fails_like_its_last_one_is_the_end():
+    """REQ-9.3-5: repeated low-signal attempts fail, though one is left."""
+    story = Story(helped(count=3)).says(ci=["red:x"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
+    assert story.run.phases["a"].attempt == 3
+
+
+def test_escalate_is_the_end_also_with_patches_left():
+    story = Story(helped(auto_apply=False)).says(auditor=["escalate"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected")
+    assert story.run.phases["a"].attempt == 1
+
+
+# --- who calls the Auditor, and how many ------------------------------------------------------------------------------
+
+OTHER = Ask("other", 10_000, 1_000)
+
+
+def judged(**words: list[str]) -> Story:
+    return Story(alone(second_audit=OTHER, auto_apply=False)).says(**words)
+
+
+def test_two_audits_are_by_two_models_and_both_are_named_on_the_commit():
+    story = judged()
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [e.model for e in story.asked(AssembleContext) if e.wants == "review"] == ["small", "other"]
+    assert story.asked(Land)[0].trailers["Autopack-Audit"] == "approved by small, other"
+
+
+@pytest.mark.parametrize("said", [["major", "approve"], ["approve", "major"], ["revise", "approve"]])
+def test_of_two_audits_the_graver_one_counts_and_the_findings_of_both_go_back(said: list[str]):
+    story = judged(auditor=[*said, "approve", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    again = story.asked(AssembleContext)[3]
+    assert (again.role, [item.kind for item in again.evidence]) == ("builder", ["audit_rejected", "audit_rejected"])
+    assert story.run.phases["a"].attempt == 2
+
+
+def test_a_first_audit_that_escalates_ends_it_without_a_second():
+    story = judged(auditor=["escalate"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "audit_rejected")
+    assert len([e for e in story.asked(CallModel) if e.role == "auditor"]) == 1
+
+
+def test_both_audits_may_be_asked_for_once_more():
+    story = judged(auditor=["unreadable", "approve", "unreadable", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [e.call for e in story.asked(CallModel) if e.role == "auditor"] == [1, 2, 3, 4]
+
+
+def test_a_ruleset_may_leave_the_auditor_out_of_major_issues():
+    quiet = replace(alone(), audit_policy=AuditPolicy(major_issue=False))
+    story = Story(quiet).says(builder=["major"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert {e.role for e in story.asked(CallModel)} == {"builder"}
+
+
+def test_a_ruleset_says_how_often_the_same_failure_may_come_before_the_auditor_does():
+    """REQ-2.3-2."""
+    patient = replace(alone(), audit_policy=AuditPolicy(same_failure=3))
+    story = Story(patient).says(builder=["edit_failed", "edit_failed", "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert {e.role for e in story.asked(CallModel)} == {"builder"}
+
+
+# --- models that can't be used ----------------------------------------------------------------------------------------
+
+
+def falls_back(**changes: object) -> PlanPhase:
+    rung = replace(phase("a").attempts[0], fallbacks=(Ask("big", 8_000, 800), OTHER))
+    told: dict[str, object] = {"attempts": (rung,), "auto_apply": False, "audit_fallbacks": (OTHER,)}
+    return phase("a", **{**told, **changes})
+
+
+@pytest.mark.parametrize("outcome", ["auth", "not_found", "transient", "rate_limited"])
+def test_a_model_that_gives_out_is_replaced_by_the_next_one_that_the_plan_names(outcome: str):
+    story = Story(plan(falls_back(auto_apply=True), retry=Retry(1, 1.0, 60.0)))
+    story.says(builder_call=[outcome, "ok"] if outcome in ("auth", "not_found") else [outcome, outcome, "ok"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [(e.model, e.input_tokens_max) for e in story.asked(AssembleContext)] == [("small", 10_000), ("big", 8_000)]
+    assert story.run.phases["a"].attempt == 1
+    assert story.run.unusable == {"small": f"{outcome}: said {outcome}"}
+    assert story.asked(Land)[0].trailers["Autopack-Model"] == "big"
+
+
+def test_what_was_given_up_is_asked_by_no_other_phase_of_the_run():
+    other = replace(falls_back(auto_apply=True), phase_id="b", needs=("a",))
+    story = Story(plan(falls_back(auto_apply=True), other)).says("a", builder_call=["auth", "ok"])
+    story.tell()
+    assert [e.model for e in story.asked(CallModel)] == ["small", "big", "big"]
+
+
+def test_when_nobody_is_left_the_run_ends_with_the_last_ones_reason():
+    story = Story(plan(falls_back())).says(builder_call=["auth"])
+    assert ended(story) == ("DONE_FAILED_ENVIRONMENT", "auth")
+    assert [e.model for e in story.asked(CallModel)] == ["small", "big", "other"]
+
+
+def test_an_auditor_that_gives_out_is_replaced_but_never_by_the_one_who_has_judged_already():
+    two = falls_back(second_audit=Ask("big", 10_000, 1_000), audit_fallbacks=(OTHER,))
+    story = Story(plan(two)).says(auditor_call=["auth", "ok", "not_found", "ok"])
+    story.tell()
+    assert [e.model for e in story.asked(CallModel) if e.role == "auditor"] == ["small", "other", "big"]
+    assert story.run.failure is not None
+    assert story.run.failure.reason == "model_not_found"
 
 
 # --- going on from an earlier run -------------------------------------------------------------------------------------
@@ -977,3 +1134,96 @@ def test_a_plan_whose_phases_are_all_carried_only_opens_and_closes():
     second = Story(continued(first.plan, first.run, {}))
     assert ended(second) == ("DONE_SUCCESS", None)
     assert [type(effect) for effect in second.effects[1:]] == [OpenRun, CloseRun]
+
+
+# --- warnings, stages, and tiers that are not clean -------------------------------------------------------------------
+
+
+def test_a_budget_that_comes_near_its_cap_is_warned_of_once_a_share():
+    """GOVERNANCE: warnings at 75 % and 90 %."""
+    told = plan(*(phase(name) for name in "abcd"), caps=Caps(20_000, 25, 120, 75, None), budget_warnings=(0.75, 0.9))
+    story = Story(replace(told, pools={"phase": 1}))
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [(w.level, w.name, w.dimension, w.share, w.used, w.cap) for w in story.run.warnings] == [
+        ("run", "run-1", "tokens", 0.75, "18000", "20000"),
+        ("run", "run-1", "tokens", 0.9, "18000", "20000"),
+    ]
+    assert refold(story).warnings == story.run.warnings
+
+
+def test_every_level_and_dimension_is_warned_of():
+    tiers = (PlanTier("T1", 1, "T1", ("a",), 5_000, 1, 50, 0),)
+    told = alone(token_cap=6_000, cost_usd_max=Decimal("0.0075"))
+    told = replace(told, tiers=tiers, caps=Caps(7_000, 25, 1, 1, Decimal("0.0075")), budget_warnings=(0.6,))
+    story = Story(told).says(builder=["minor"])
+    story.until(Land)
+    story.give(ev.TimePassed(59.0))
+    assert {(w.level, w.dimension) for w in story.run.warnings} == {
+        ("run", "tokens"),
+        ("run", "cost_usd"),
+        ("run", "minor_issues"),
+        ("tier", "tokens"),
+        ("tier", "ci_runs"),
+        ("phase", "tokens"),
+        ("phase", "cost_usd"),
+    }
+
+
+def test_more_phases_than_a_run_may_have_are_never_begun():
+    """REQ-9.1-2: the fourth of the run's caps, for a plan that was frozen by somebody else."""
+    story = Story(plan(phase("a"), phase("b"), caps=Caps(5_000_000, 1, 120, 75, None)))
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "phase_limit")
+    assert story.asked(CallModel) == []
+
+
+def test_carried_phases_do_not_count_against_the_phases_of_a_run():
+    first = Story(plan(phase("a"), phase("b"), caps=Caps(6_000, 2, 120, 75, None), pools={"phase": 1}))
+    first.tell()
+    second = continued(first.plan, first.run, {})
+    assert ended(Story(replace(second, caps=replace(second.caps, phases=1)))) == ("DONE_SUCCESS", None)
+
+
+def test_a_tier_that_is_not_clean_stops_the_run_before_the_next_one_begins():
+    """REQ-7.2-2, REQ-7.2-4, REQ-9.2-5."""
+    told = plan(phase("a"), phase("b", tier_id="T2", needs=("a",)), safety_profile="safety_critical")
+    story = Story(told).says("a", builder=["major"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "major_issues")
+    assert story.path("a").endswith("COMPLETE")
+    assert story.path("b") == "QUEUED SKIPPED"
+
+
+def test_a_ruleset_may_let_a_tier_that_is_not_clean_fail_a_normal_run():
+    story = Story(plan(phase("a"), not_clean="fail_run")).says(builder=["major"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "major_issues")
+
+
+def test_in_the_first_stage_every_issue_is_a_minor_one_and_calls_nobody_in():
+    """REQ-11.1-1."""
+    story = Story(plan(phase("a"), stage="baseline", not_clean="fail_run")).says(builder=["major"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [issue.effective_severity for issue in story.run.issues.values()] == ["minor"]
+    assert {e.role for e in story.asked(CallModel)} == {"builder"}
+
+
+def test_in_the_first_stage_an_auditors_major_finding_still_blocks():
+    story = Story(plan(phase("a", auto_apply=False), stage="baseline")).says(auditor=["major", "approve"])
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert story.run.phases["a"].attempt == 2
+
+
+@pytest.mark.parametrize(
+    ("builder", "minors", "promotion", "debt", "eligible_"),
+    [
+        ("ok", 50, "clean_tiers", "clean", True),
+        ("ok", 50, "no_issues", "clean", True),
+        ("minor", 50, "clean_tiers", "has_minor_issues", True),
+        ("minor", 50, "no_issues", "has_minor_issues", False),
+        ("minor", 0, "clean_tiers", "excess_minor_issues", False),
+    ],
+)
+def test_debt_decides_about_promotion(builder: str, minors: int, promotion: str, debt: str, eligible_: bool):
+    """REQ-7.2-3, REQ-CH-6."""
+    tiers = (PlanTier("T1", 1, "T1", ("a",), 3_000_000, 50, minors, 0),)
+    story = Story(replace(alone(), tiers=tiers, promotion=promotion)).says(builder=[builder])  # type: ignore[arg-type]
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert (debt_status(story.plan, story.run), eligible(story.plan, story.run)) == (debt, eligible_)

@@ -63,7 +63,7 @@ def test_findings_of_all_files_are_told_in_one_go_in_the_order_of_their_paths(ca
 
 def test_a_folder_without_a_project_is_told_what_to_do(case: Case) -> None:
     (found,) = case.check().problems
-    assert (found.code, found.span, found.message) == ("AP3007", None, "no autopack.yaml in this folder")
+    assert (found.code, found.span, found.message) == ("AP3007", None, "no autopack.yaml in this folder or above it")
 
 
 def test_what_a_project_declares_is_known_to_its_playbooks(case: Case) -> None:

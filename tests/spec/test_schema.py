@@ -60,7 +60,7 @@ def test_a_missing_key_of_an_empty_mapping_is_told_at_the_braces(expect: Expect)
 
 def test_a_number_is_not_made_text(expect: Expect) -> None:
     said = expect("AP2003", playbook(phase("a", "name: ⟦3.10⟧")))
-    assert said == '"name" is 3.1 where text belongs | write `"3.10"` if text is meant'
+    assert said == '"name" is 3.10 where text belongs | write `"3.10"` if text is meant'
 
 
 def test_text_is_not_made_a_number(expect: Expect) -> None:

@@ -181,6 +181,26 @@ class Repository:
             found[name] = Tag(head, "", "", 0) if answer.status else trees.tag(answer.out)
         return found
 
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        return not self.user.run("merge-base", "--is-ancestor", _id(older), _id(newer), accept=(0, 1)).status
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Where two histories parted; None where they never met."""
+        found = self.user.run("merge-base", _id(one), _id(other), accept=(0, 1))
+        return found.text.split("\n")[0] or None
+
+    def count_between(self, old: str, new: str) -> int:
+        return int(self.user.run("rev-list", "--count", _id(new), "--not", _id(old)).text)
+
+    def person(self) -> Identity:
+        """Who git says is at work here; autopack where nobody was configured."""
+        found = self.user.run("var", "GIT_COMMITTER_IDENT", accept=(0, 1, 128))
+        name, _, rest = found.text.partition(" <")
+        email = rest.partition(">")[0]
+        return (
+            Identity(name, email) if not found.status and name and email else Identity("autopack", "autopack@localhost")
+        )
+
     def line_of(self, run_id: str, head: str) -> tuple[str, ...]:
         """The commits of a run below `head`, by first parents, oldest first."""
         wanted = "--format=%H%x00%(trailers:key=Autopack-Run,valueonly=true)%x00"

@@ -31,7 +31,13 @@ def _rules(kind: str) -> Sequence[Rule]:
         case "project":
             from autopack.spec.rules import project
 
-            return (project.branches, project.protected_integration, project.paths_of_project, project.selectors)
+            return (
+                project.branches,
+                project.protected_integration,
+                project.store,
+                project.paths_of_project,
+                project.selectors,
+            )
         case "scenario":
             from autopack.spec.rules import scenario
 
@@ -48,7 +54,13 @@ def _rules(kind: str) -> Sequence[Rule]:
         case "models":
             from autopack.spec.rules import catalogue
 
-            return (catalogue.references_of_models, catalogue.prices, catalogue.windows, catalogue.providers)
+            return (
+                catalogue.references_of_models,
+                catalogue.prices,
+                catalogue.addresses,
+                catalogue.windows,
+                catalogue.providers,
+            )
     return ()
 
 

@@ -25,6 +25,16 @@ def prices(written: Written, _names: Names) -> Found:
             yield written.at((*steps, "price"), "AP3017", message, "add `token_cap: 2_000_000`")
 
 
+def addresses(written: Written, _names: Names) -> Found:
+    for steps, model in written.items("models"):
+        base = model.get("api_base")
+        if base is not None and not base.startswith(("http://", "https://")):
+            advice = (
+                f"write `http://{base}`" if "://" not in base else "write an address that starts with http or https"
+            )
+            yield written.at((*steps, "api_base"), "AP2006", f'"{base}" is no address of a server', advice)
+
+
 def windows(written: Written, _names: Names) -> Found:
     for steps, model in written.items("models"):
         window, longest = model.get("context_tokens"), model.get("max_output_tokens")
@@ -39,7 +49,7 @@ def providers(written: Written, _names: Names) -> Found:
     known = sorted({provider(name) for name in ids if name is not None})
     for steps, _ in written.items("providers"):
         name = str(steps[-1])
-        if name not in known and None not in ids and written.get("models") is not None:
+        if name not in known and None not in ids and written.get("models") is not None and not written.twice("models"):
             message = f'no model of this catalogue belongs to "{name}"'
             yield written.at_key(steps, "AP3026", message, did_you_mean(name, known) or f"providers: {some(known)}")
 
@@ -54,7 +64,7 @@ def references_of_models(written: Written, names: Names) -> Found:
     catalogue = written.get("models")
     for steps, _ in _routes(written):
         for place, name in (*written.items(*steps, "builder"), *written.items(*steps, "auditor")):
-            if catalogue is not None and name not in catalogue:
+            if catalogue is not None and name not in catalogue and not written.twice("models"):
                 advice = did_you_mean(name, catalogue) or f"models: {some(catalogue)}"
                 yield written.at(place, "AP3006", f'no model "{name}" in this catalogue', advice)
     categories = names.categories()

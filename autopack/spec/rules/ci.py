@@ -19,7 +19,7 @@ def chains(written: Written, _names: Names) -> Found:
         chain = chain_of(profiles, name)
         last, place = chain[-1], ("profiles", name)
         if last not in profiles:
-            if len(chain) == 2:  # told once, where the unknown name stands
+            if len(chain) == 2 and not written.twice("profiles"):  # told once, where the unknown name stands
                 advice = known_profiles(last, profiles)
                 yield written.at((*place, "extends"), "AP3005", f'no CI profile "{last}"', advice)
         elif chain.count(last) > 1:

@@ -51,6 +51,19 @@ def protected_integration(written: Written, _names: Names) -> Found:
         yield written.at(told[0], "AP3015", message, _FOR_INSTANCE, *labels)
 
 
+_STORES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+
+
+def store(written: Written, _names: Names) -> Found:
+    url = written.get("store")
+    if url is None or url == "sqlite" or url.startswith(_STORES):
+        return
+    advice = "write `sqlite`, or a URL that starts with postgresql+psycopg://"
+    yield written.at(
+        ("store",), "AP2006", f'"{url.partition("://")[0]}" is no store that autopack keeps runs in', advice
+    )
+
+
 def paths_of_project(written: Written, _names: Names) -> Found:
     for steps, path in written.items("playbooks"):
         yield from path_at(written, steps, path)

@@ -1,5 +1,6 @@
 """A ruleset: attempts, names of categories, what it refers to."""
 
+import re
 from collections.abc import Iterator
 
 from autopack.spec.at import Steps
@@ -7,6 +8,8 @@ from autopack.spec.rules.exceptions import expired
 from autopack.spec.rules.references import category_at, known_profiles, profile_at
 from autopack.spec.rules.scopes import allowed_paths, path_at
 from autopack.spec.rules.written import Found, Names, Row, Written
+
+_NAME = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"  # what the schema refuses is not called unknown as well
 
 
 def _rows(written: Written) -> Iterator[tuple[Steps, Row]]:
@@ -59,7 +62,7 @@ def references_of_ruleset(written: Written, names: Names) -> Found:
         yield from category_at(written, (*steps, "match", "category"), names.categories())
     for steps, _ in written.items("landing", "recheck"):
         name = str(steps[-1])
-        if names.profiles is not None and name not in names.profiles:
+        if names.profiles is not None and name not in names.profiles and re.fullmatch(_NAME, name):
             yield written.at_key(steps, "AP3005", f'no CI profile "{name}"', known_profiles(name, names.profiles))
 
 

@@ -94,6 +94,11 @@ class Written:
         for place, _ in self.tiers():
             yield from self.items(*place, "phases")
 
+    def twice(self, key: str) -> bool:
+        """Whether a mapping at the top holds a key twice: then one of the two was meant to be another."""
+        found = self.document.value.get(key)
+        return isinstance(found, dict) and id(found) in self.document.repeated
+
     def refused(self, *steps: Step) -> int:
         """How many items of a list the schema refused: of a list that it refused as a whole, any number."""
         found = self.get(*steps[:-1]).get(steps[-1], ())

@@ -38,6 +38,7 @@ VERBS = {
     "backlog": "List the issues that outlived their runs.",
     "report": "Say what runs cost, and what came of it.",
     "verify": "Check the evidence of a run or of its branch again.",
+    "promote": "Say whether a run may be promoted, or merge it.",
     "store": "Look after the store: upgrade, check, export, import.",
     "replay": "Make every decision of a run again from its record, offline, and compare.",
     "explain": "Say what a code means and why it matters.",

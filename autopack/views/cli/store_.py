@@ -33,8 +33,8 @@ def check() -> int:
     with open_store(place_here().store, create=False) as store:
         for row in store.runs():
             found = verifying.of_run(store, row.run_id, None, None)
-            counts = ", ".join(f"{count} {kind}s" for kind, count in found.checked.items())
-            click.echo(f"{row.run_id}: {counts}, {len(found.faults) or 'none'} changed")
+            counts = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in found.checked.items())
+            click.echo(f"{row.run_id}: {len(found.faults) or 'nothing'} changed ({counts})")
             for fault in found.faults:
                 click.echo(f"  {fault}")
             faults += len(found.faults)

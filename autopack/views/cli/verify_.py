@@ -1,6 +1,7 @@
 """autopack verify"""
 
 import json
+import textwrap
 from contextlib import ExitStack
 
 import click
@@ -84,6 +85,7 @@ def _show(found: verifying.Verified, *, as_json: bool) -> None:
     for fault in found.faults:
         click.echo(str(fault))
     counts = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in found.checked.items())
-    click.echo(f"run {found.run_id}: {counts or 'nothing'} checked, {len(found.faults) or 'none'} changed")
+    click.echo(textwrap.fill(f"checked: {counts or 'nothing'}", 80, subsequent_indent="  "))
+    click.echo(f"run {found.run_id}: {len(found.faults) or 'nothing'} changed")
     for words in found.unchecked:
         click.echo(f"not checked: {words}")
