@@ -86,7 +86,7 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
         worst = _of_run(phases, width)
         for cap in _caps_of_run(draft, whose):
             yield from _against(draft, cap, phases, needed, worst)
-        yield from _minutes(draft, whose, phases)
+        yield from _minutes(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
             yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(tier, width))
 
@@ -100,7 +100,7 @@ def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
         yield Cap("cost_usd", caps.cost_usd, whose, cap_at(draft.spec, "cost_usd"), "budget.cost_usd")
 
 
-def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase]) -> Iterator[Problem]:
+def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) -> Iterator[Problem]:
     """What runs have taught about time, along the longest chain, against the minutes a run may take.
 
     The bound (everything at its timeout) is in the plan and no finding: timeouts are set for what hangs, not for what
@@ -112,7 +112,7 @@ def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase]) -> Iterator
 
     likely = {phase.spec.id: minutes(draft.spec, phase, draft.calibration) for phase in phases}
     needs = {phase.spec.id: phase.needs for phase in phases}
-    length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, at_once(draft)).minutes
+    length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, width).minutes
     if length > draft.caps.minutes:
         slowest = sorted(phases, key=lambda phase: likely[phase.spec.id], reverse=True)[:EATERS]
         yield problem(
