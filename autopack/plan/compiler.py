@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
+from autopack.plan.commands import entered
 from autopack.plan.draft import NO_BACKLOG, Draft
 from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
@@ -59,7 +60,7 @@ def drafted(
     calibration: "Calibration | None" = None,
 ) -> Draft:
     """All passes but the seal; after an error the later ones, which would stumble over it, are left out."""
-    draft = Draft(spec, jobs or PHASES_AT_ONCE, backlog, calibration)
+    draft = Draft(entered(spec), jobs or PHASES_AT_ONCE, backlog, calibration)
     for step in PASSES:
         draft = step(draft)
         if draft.failed:

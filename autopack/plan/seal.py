@@ -11,9 +11,11 @@ from typing import Literal, cast
 from autopack.plan import prompt
 from autopack.plan.backlog import FOLDER, digest
 from autopack.plan.budget import of_runs
+from autopack.plan.commands import is_outside, sealed
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import run_caps
 from autopack.plan.model import (
+    COMMAND,
     FORMAT_VERSION,
     AuditPolicy,
     Caps,
@@ -78,6 +80,7 @@ def seal(draft: Draft) -> Plan:
             for rule in spec.ruleset.severity_upgrades
         ),
         commit_issues=spec.project.artifacts.commit_issues,
+        hooks=spec.ruleset.hooks,  # type: ignore[arg-type]
     )
 
 
@@ -128,13 +131,14 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
             growth=rules.limits.growth,
             fuzz=rules.limits.fuzz[phase["complexity"]],
         ),
-        builder_prompt=prompt.builder(phase),
+        builder_prompt=prompt.command(phase) if is_outside(spec) else prompt.builder(phase),
         auditor_prompt=prompt.auditor(phase),
         why=phase.why,
         worst=phase.worst,
         audit_fallbacks=phase.audit_fallbacks,
         second_audit=phase.second_audit,
         aged=phase.aged,
+        builder=sealed(spec),
         patches=phase.patches,
         patch_prompt=prompt.patcher(phase) if phase.patches else "",
     )
@@ -261,6 +265,8 @@ def _protected(spec: Spec) -> tuple[str, ...]:
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
     """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
     pools = {"phase": jobs, "Land": 1, "RunCi": jobs, "ApplyReply": jobs, "AssembleContext": jobs, "CallModel": jobs}
+    if any(spec.models.models[name].provider == COMMAND for name in used):
+        pools["RunBuilder"] = jobs
     for name in used:
         provider = spec.models.models[name].provider
         quota = spec.models.providers.get(provider)

@@ -144,18 +144,6 @@ def test_a_repeated_item_is_told_at_the_second_one(expect: Expect) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        playbook(phase("a", "builder: {kind: ⟦command⟧}")),
-        playbook(phase("a", "builder: {kind: ⟦external⟧}")),
-    ],
-    ids=["command", "external"],
-)
-def test_what_the_language_has_and_this_version_has_not_is_refused(expect: Expect, text: str) -> None:
-    assert "not work in this version of autopack yet" in expect("AP2010", text)
-
-
 def test_many_faults_of_one_file_are_told_in_one_go(case: Case) -> None:
     case.write(
         "it.yaml",
