@@ -29,8 +29,8 @@ from autopack.plan import canonical
 from autopack.plan.model import Plan
 from autopack.run import events as ev
 from autopack.run import pools
+from autopack.run.effects import PAID, CallModel, CloseRun, Effect, Preflight
 from autopack.run.effects import TYPES as EFFECTS
-from autopack.run.effects import CallModel, CloseRun, Effect, Preflight
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 from autopack.run.trace import Trace
@@ -266,7 +266,8 @@ class Driver:
             self.writer.started(effect_key, pid, pid_start)
 
         def cancelled() -> bool:
-            return effect_key not in self.state.pending or self._interrupted
+            state = self.state
+            return effect_key not in state.pending or self._interrupted or effect_key in unwanted(state)
 
         return Ticket(effect_key, self._token(effect_key), at, cancelled, started)
 
@@ -287,10 +288,10 @@ class Driver:
         return [
             self._found_or_lost(effect_key, effect, calls.get(effect_key))
             for effect_key, effect in self.state.pending.items()
-            if isinstance(effect, CallModel) and effect_key in self._intents
+            if isinstance(effect, PAID) and effect_key in self._intents
         ]
 
-    def _found_or_lost(self, effect_key: str, effect: CallModel, reply: Mapping[str, Any] | None) -> ev.Event:
-        if reply is None:
+    def _found_or_lost(self, effect_key: str, effect: Effect, reply: Mapping[str, Any] | None) -> ev.Event:
+        if reply is None or not isinstance(effect, CallModel):
             return ev.EffectLost(effect_key, self.elapsed_s())
         return self.hands.answer_from(effect, reply, self.elapsed_s())

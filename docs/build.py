@@ -10,12 +10,10 @@ import json
 import re
 import sys
 import tempfile
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
-from xml.sax.saxutils import escape
+from typing import Any, NamedTuple, get_args
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -23,12 +21,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 import click  # noqa: E402  the path to the package comes first
 import console  # noqa: E402
 import requirements  # noqa: E402
+import terminal  # noqa: E402
 
+from autopack.plan.compiler import compile as compile_spec  # noqa: E402
 from autopack.problem.codes import CODES  # noqa: E402
 from autopack.run import effects, events, state  # noqa: E402
 from autopack.run.machine import ANSWERS, TABLE  # noqa: E402
 from autopack.spec.document import read  # noqa: E402
+from autopack.spec.load import load  # noqa: E402
 from autopack.views import cli, exits  # noqa: E402
+from autopack.views.cli.graph_ import drawn  # noqa: E402
 
 MADE = "<!-- Made by docs/build.py; a change here is lost. -->"
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
@@ -60,6 +62,17 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
 """What the schemas accept and this version does not act on, by dotted path; a path that no schema has is an error."""
 
 
+class Shot(NamedTuple):
+    """A command that is run in a terminal; the folder is one of docs/pictures."""
+
+    folder: str
+    command: tuple[str, ...]
+    columns: int
+
+
+SHOTS: Mapping[str, Shot] = {"findings.svg": Shot("findings", ("validate",), 108)}
+
+
 # --- what is written --------------------------------------------------------------------------------------------
 
 
@@ -76,13 +89,17 @@ def built() -> dict[Path, str]:
     }
     made = {docs / "reference" / name: text for name, text in reference.items()}
     made[docs / "requirements.md"] = requirements.page(ROOT, MADE)
+    made[docs / "pictures" / "graph.svg"] = _graph()
     architecture = docs / "architecture.md"
     made[architecture] = _with_part(architecture.read_text(encoding="utf-8"), "phase states", _diagram())
     for page in console.pages():
         for block in console.blocks(page) if page.exists() and page.parent.name != "reference" else ():
             if block.note.startswith("picture: "):  # picture: name.svg, columns
                 name, columns = block.note.removeprefix("picture: ").split(", ")
-                made[docs / "pictures" / name] = picture(block.text, int(columns))
+                made[docs / "pictures" / name] = terminal.picture(block.text, int(columns))
+    for name, shot in SHOTS.items():
+        printed = terminal.captured(docs / "pictures" / shot.folder, shot.command, shot.columns)
+        made[docs / "pictures" / name] = terminal.picture(printed, shot.columns)
     return made
 
 
@@ -274,15 +291,13 @@ def _schema_page(kind: str) -> str:
     schema = json.loads((ROOT / "schemas" / f"{kind}.v1.schema.json").read_text(encoding="utf-8"))
     defaults = _shipped_default() if kind == "ruleset" else {}
     late, used = NOT_YET.get(kind, {}), set[str]()
-    rows, refused = [], []
+    rows = []
     for path, node, required in _properties(schema, schema):
         said = node.get("description", "")
         if path in late:
             used.add(path)
             said += f" *Not in force in this version:* {late[path]}"
-        refused += [f"`{path}.{word}`" if isinstance(word, str) else f"`{path}: {word}`" for word in _later(node)]
         rows.append((f"`{path}`{' *' if required else ''}", _type(schema, node), _default(node, path, defaults), said))
-    refused = [f"`{word}`" for word in schema.get("x-later", ())] + refused
     if set(late) - used:
         raise ValueError(f"{kind}: NOT_YET names what the schema has not: {sorted(set(late) - used)}")
     parts = [
@@ -293,8 +308,6 @@ def _schema_page(kind: str) -> str:
     if kind == "ruleset":
         parts.insert(1, "Defaults are those of `builtin:default`, which every ruleset extends in the end.\n")
         parts += ["## How a ruleset joins the one it extends\n", _merges(schema), "## Categories\n", _categories()]
-    if refused:
-        parts.append("Words of the language that this version refuses (AP2010): " + ", ".join(refused) + ".\n")
     return _page(f"{kind} files", *parts)
 
 
@@ -348,10 +361,6 @@ def _followed(schema: Any, node: Any) -> Any:
         return node
     name = node["$ref"].removeprefix("#/$defs/")
     return _followed(schema, schema["$defs"][name]) | {key: value for key, value in node.items() if key != "$ref"}
-
-
-def _later(node: Any) -> list[Any]:
-    return list(node.get("x-later", ()))
 
 
 def _type(schema: Any, node: Any) -> str:
@@ -429,48 +438,15 @@ def _categories() -> str:
     return "Those of `builtin:default`. Either name is accepted everywhere.\n\n" + _table(heading, rows)
 
 
-# --- pictures ---------------------------------------------------------------------------------------------------
-
-CELL, LINE, MARGIN, BAR = 8.0, 18, 16, 28
-INKS: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda line: line.startswith("$ "), "#7ee787"),
-    (lambda line: "error[" in line or "FAILED" in line or "CI red" in line, "#ff7b72"),
-    (lambda line: "warning[" in line, "#e3b341"),
-    (lambda line: line.lstrip().startswith(("help:", "|")) or "DONE_SUCCESS" in line, "#79c0ff"),
-)
-
-
-def picture(text: str, columns: int) -> str:
-    """A terminal with this text in it, as SVG; every line is stretched to its columns, whatever the font."""
-    lines = [(part, _ink(line)) for line in text.rstrip("\n").splitlines() for part in _wrapped(line, columns)]
-    width = columns * CELL + 2 * MARGIN
-    height = len(lines) * LINE + BAR + MARGIN
-    dots = "".join(f'<circle cx="{MARGIN + 4 + 16 * n}" cy="14" r="5" fill="#484f58"/>' for n in range(3))
-    rows = "\n".join(_row(line, ink, BAR + LINE * n) for n, (line, ink) in enumerate(lines, 1) if line.strip())
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" width="{width:g}" height="{height}"'
-        f' role="img">\n<title>{escape(lines[0][0])}</title>\n'
-        f'<rect width="100%" height="100%" rx="8" fill="#0d1117"/>{dots}\n'
-        f'<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="13"'
-        f' xml:space="preserve">\n{rows}\n</g>\n</svg>\n'
-    )
-
-
-def _wrapped(line: str, columns: int) -> list[str]:
-    return textwrap.wrap(line, columns, drop_whitespace=False, break_on_hyphens=False) or [""]
-
-
-def _ink(line: str) -> str:
-    return next((colour for fits, colour in INKS if fits(line)), "#c9d1d9")
-
-
-def _row(line: str, ink: str, y: int) -> str:
-    blanks = len(line) - len(line.lstrip())
-    words, x = line.strip(), MARGIN + blanks * CELL
-    return (
-        f'<text x="{x:g}" y="{y}" fill="{ink}" textLength="{len(words) * CELL:g}" xml:space="preserve">'
-        f"{escape(words)}</text>"
-    )
+def _graph() -> str:
+    """The plan of the example, as `autopack graph` draws it."""
+    spec, _ = load(str(ROOT / "examples" / "hello"), "playbooks/languages.yaml")
+    if spec is None:
+        raise LookupError("the example has findings")
+    plan, _ = compile_spec(spec)
+    if plan is None:
+        raise LookupError("the example has no plan")
+    return drawn(plan, "svg")
 
 
 if __name__ == "__main__":

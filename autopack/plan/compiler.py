@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
+from autopack.plan.commands import entered
 from autopack.plan.draft import NO_BACKLOG, Draft
 from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
 from autopack.plan.ordering import order
+from autopack.plan.overlap import keep_apart
 from autopack.plan.policy import obey
 from autopack.plan.routing import route
 from autopack.plan.split import split
@@ -30,7 +32,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, age, order, inherit, stage, obey, route, split, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word
@@ -58,7 +60,7 @@ def drafted(
     calibration: "Calibration | None" = None,
 ) -> Draft:
     """All passes but the seal; after an error the later ones, which would stumble over it, are left out."""
-    draft = Draft(spec, jobs or PHASES_AT_ONCE, backlog, calibration)
+    draft = Draft(entered(spec), jobs or PHASES_AT_ONCE, backlog, calibration)
     for step in PASSES:
         draft = step(draft)
         if draft.failed:

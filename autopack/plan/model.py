@@ -103,6 +103,30 @@ class Worst:
     unmetered: bool = False
 
 
+COMMAND = "command"
+"""The provider of Builders that are commands: nobody to be probed, called or quoted."""
+
+
+COMMAND_PROMPT_TOKENS = 200_000
+"""How much a command may be told at most, by the same bound as a model's request."""
+
+
+@record
+class PlanBuilder:
+    """Who does the work of a phase. All but the kind is for `command`; `tokens` is what one run of it may use, as the
+    playbook states it, 0 where it states nothing.
+    """
+
+    kind: Literal["model", "command", "external"] = "model"
+    run: Argv = ()
+    timeout_s: int = 0
+    env_pass: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+BY_MODEL = PlanBuilder()
+
+
 @record
 class PlanPhase:
     """One phase with every value effective. `needs` holds all phases that must be COMPLETE first, tiers included.
@@ -151,6 +175,7 @@ class PlanPhase:
     audit_fallbacks: tuple[Ask, ...] = ()
     second_audit: Ask | None = None
     aged: tuple[str, ...] = ()
+    builder: PlanBuilder = BY_MODEL
     patches: tuple[Attempt, ...] = ()
     patch_prompt: str = ""
 
@@ -368,6 +393,7 @@ class Plan:
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     severity_upgrades: tuple[SeverityUpgrade, ...] = ()
     commit_issues: bool = False
+    hooks: Literal["refuse", "run", "skip"] = "refuse"
     assumed: tuple[str, ...] = ()
 
     def phase(self, phase_id: str) -> PlanPhase:

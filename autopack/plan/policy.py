@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from autopack.plan.commands import unmetered
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Label, Problem, problem
 from autopack.spec.model import Spec
@@ -13,8 +14,8 @@ TAKES_OVER = frozenset({"external_code_intake", "external_feature_reuse"})
 
 def obey(draft: Draft) -> Draft:
     """Findings where a phase, with every default filled in, asks for what this project does not have or allow."""
-    found = (each for phase in draft.phases for each in (*_ci(draft.spec, phase), *_external(draft.spec, phase)))
-    return draft.found(*found)
+    rules = (_ci, _external, unmetered)
+    return draft.found(*(each for phase in draft.phases for rule in rules for each in rule(draft.spec, phase)))
 
 
 def _ci(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:

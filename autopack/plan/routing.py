@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from autopack.plan import commands
+from autopack.plan.commands import is_outside
 from autopack.plan.draft import Draft, DraftPhase
-from autopack.plan.model import AUDITOR_PATCH, Ask, Attempt, EditFormat
+from autopack.plan.model import AUDITOR_PATCH, COMMAND, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 from autopack.spec.record import record, replace
@@ -41,7 +43,8 @@ def route(draft: Draft) -> Draft:
     phases, problems = [], []
     known: dict[tuple[Any, ...], Chosen] = {}
     for phase in draft.phases:
-        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled))
+        own = phase.spec.builder if is_outside(phase.spec) else None
+        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled), own)
         if key not in known:
             known[key] = _route(draft.spec, phase)
         chosen = known[key]
@@ -68,18 +71,28 @@ def _route(spec: Spec, phase: DraftPhase) -> Chosen:
     builder = models[chosen.builder[0]]
     reviewers = chosen.auditor or chosen.builder
     audits = _auditors(spec, reviewers, phase["audits"] or 1)
-    rungs = tuple(_ladder(spec, phase, chosen.builder))
+    outside = is_outside(phase.spec)
+    rungs = () if outside else tuple(_ladder(spec, phase, chosen.builder))
+    ladder = tuple(_attempt(spec, phase, step, names, form, share) for step, names, form in rungs)
     return Chosen(
         chosen,
-        tuple(_attempt(spec, phase, step, names, form, share) for step, names, form in rungs),
+        commands.attempts(spec, phase) if outside else ladder,
         tuple(
             _attempt(spec, phase, step, names, form, share) for step, names, form in _patches(spec, phase, reviewers)
         ),
         tuple(_ask(models[name], share) for name in audits),
         tuple(_ask(model, share) for model in _others(spec, phase, reviewers) if model.name not in audits),
-        f"{reason} -> {builder.tier}",
+        _whose(phase) if outside else f"{reason} -> {builder.tier}",
         share,
     )
+
+
+def _whose(phase: DraftPhase) -> str:
+    builder = phase.spec.builder
+    assert builder is not None
+    if builder.kind != COMMAND:
+        return "a client submits the change"
+    return "its own command, " + (f"{builder.tokens:,} tokens a run" if builder.tokens else "unmetered")
 
 
 def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
@@ -237,7 +250,7 @@ def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]
     """High risk deserves the best of both roles; the finding points at the name that was chosen."""
     for role, ask in (("builder", chosen.attempts[0].ask), ("auditor", chosen.audits[0])):
         model = spec.models.models[ask.model]
-        if phase["high_risk"] and model.tier != "premium":
+        if phase["high_risk"] and model.tier != "premium" and model.provider not in commands.PROVIDERS:
             yield problem(
                 "AP5002",
                 f'high-risk phase "{phase.spec.id}" is routed to {model.name} as {role}, '

@@ -207,11 +207,6 @@ CODES: dict[str, Code] = {
         "error",
         "The second one changes nothing, so something else was probably meant.",
     ),
-    "AP2010": Code(
-        "not in this version",
-        "error",
-        "The word belongs to the language, but this version of autopack would ignore it; it refuses instead.",
-    ),
     # --- AP3xxx: references and templates ---
     "AP3001": Code(
         "duplicate id",
@@ -373,11 +368,21 @@ CODES: dict[str, Code] = {
         "error",
         "Whoever uses the selector would run other phases than it was meant for, or learn of it only then.",
     ),
+    "AP3040": Code(
+        "builder that does not fit its kind",
+        "error",
+        "A command needs a program to run; what is said of a program means nothing to a model.",
+    ),
     # --- AP4xxx: graph ---
     "AP4001": Code(
         "needs that form a circle",
         "error",
         "Each phase of a circle waits for another one of it, so none of them could ever start.",
+    ),
+    "AP4002": Code(
+        "overlapping scopes without an order",
+        "warning",
+        "Both phases start from the same commit; whoever lands second is rebased over the first, and may conflict.",
     ),
     # --- AP5xxx: policy ---
     "AP5001": Code(
@@ -465,6 +470,11 @@ CODES: dict[str, Code] = {
         "worst case above the cap",
         "warning",
         "With every retry and audit the run could pass its cap; it would stop there, with what has landed kept.",
+    ),
+    "AP6010": Code(
+        "command whose spending nobody sees",
+        "warning",
+        "An agent's own calls are on its own bill; no cap of this plan can hold for them, and no proof counts them.",
     ),
     "AP6103": Code(
         "call refused by a budget",

@@ -100,6 +100,33 @@ class CallModel:
 
 
 @dataclass(frozen=True, slots=True)
+class RunBuilder:
+    """Run the phase's own command in a worktree at `base`, once; what differs afterwards is its change.
+
+    `run` counts the runs of the phase, `retry` repeats of one that was lost. `tokens` is what is reserved for it.
+    """
+
+    phase_id: str
+    attempt: int
+    run: int
+    retry: int
+    base: str
+    request: str
+    model: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyChange:
+    """Take what a command has left behind through the gate, make the candidate commit."""
+
+    phase_id: str
+    attempt: int
+    base: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyReply:
     """Parse a Builder reply, match its edits on `base`, pass the gate, make the candidate commit."""
 
@@ -180,13 +207,18 @@ Effect = (
     | Preflight
     | AssembleContext
     | CallModel
+    | RunBuilder
     | ApplyReply
+    | ApplyChange
     | ReadReview
     | RunCi
     | Rebase
     | Land
     | CloseRun
 )
+PAID = (CallModel, RunBuilder)
+"""What may cost money once it is under way, so that its answer counts whatever has become of its phase."""
+
 TYPES: Mapping[str, type[Any]] = {cls.__name__: cls for cls in Effect.__args__}
 
 

@@ -3,7 +3,7 @@
 from autopack.plan.model import Plan, PlanTier
 from autopack.run import events as ev
 from autopack.run import issues
-from autopack.run.effects import CallModel, CloseRun, Land, phase_of
+from autopack.run.effects import PAID, CloseRun, Land, phase_of
 from autopack.run.frozen import replace
 from autopack.run.state import DONE, ENDED, Failure, PhaseState, PhaseStateName, RunState, blemishes, with_phases
 from autopack.run.turn import stopped
@@ -19,7 +19,7 @@ def end_all(run: RunState) -> RunState:
             over.append(ended(phase, "SKIPPED", run.elapsed_s))
         elif phase.state not in ENDED and phase.phase_id not in landing:
             over.append(replace(ended(phase, "FAILED", run.elapsed_s), failure=run.failure))
-    kept = {k: e for k, e in run.pending.items() if isinstance(e, (CallModel, Land, CloseRun))}
+    kept = {k: e for k, e in run.pending.items() if isinstance(e, (*PAID, Land, CloseRun))}
     return replace(with_phases(run, *over), pending=kept, ready=())
 
 
@@ -59,7 +59,7 @@ def _out_of_time(plan: Plan, run: RunState, phase: PhaseState, elapsed_s: float)
     minutes = plan.phase(phase.phase_id).minutes_max
     failure = Failure("duration", f'phase "{phase.phase_id}" used up its {minutes} minutes')
     over = replace(ended(phase, "FAILED", elapsed_s), failure=failure)
-    kept = {k: e for k, e in run.pending.items() if phase_of(e) != phase.phase_id or isinstance(e, CallModel)}
+    kept = {k: e for k, e in run.pending.items() if phase_of(e) != phase.phase_id or isinstance(e, PAID)}
     return replace(with_phases(run, over), pending=kept)
 
 

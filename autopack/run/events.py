@@ -101,6 +101,25 @@ class ModelAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class BuilderFinished:
+    """A command has ended. `change` is the blob of what differs in its worktree, None when that is not to be used:
+    the command failed (`failed`), was cut short (`timed_out`, `cancelled`) or could not be started (`not_found`).
+
+    `output` is the blob of its last words, for the next attempt; nothing that it says is believed.
+    """
+
+    key: str
+    elapsed_s: float
+    outcome: Literal["ok", "failed", "timed_out", "cancelled", "not_found"]
+    change: str | None
+    output: str | None
+    exit_code: int | None
+    latency_s: float
+    message: str
+    issues: tuple[ReportedIssue, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PatchAccepted:
     """The candidate commit exists (no ref points at it); `patch` is the blob of its canonical diff."""
 
@@ -258,6 +277,7 @@ Event = (
     | PreflightFinished
     | ContextAssembled
     | ModelAnswered
+    | BuilderFinished
     | PatchAccepted
     | PatchRefused
     | CiFinished

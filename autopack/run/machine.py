@@ -46,6 +46,8 @@ from autopack.run import ledger, preflight
 from autopack.run import phase as do
 from autopack.run.continued import carried_over, open_issues
 from autopack.run.effects import (
+    PAID,
+    ApplyChange,
     ApplyReply,
     AssembleContext,
     CallModel,
@@ -57,6 +59,7 @@ from autopack.run.effects import (
     ProbeProviders,
     ReadReview,
     Rebase,
+    RunBuilder,
     RunCi,
     phase_of,
 )
@@ -102,6 +105,10 @@ TABLE: tuple[Row, ...] = (
     Row("EXECUTING", ev.ModelAnswered, do.passing_trouble, "FAILED", do.provider_down),
     Row("EXECUTING", ev.ModelAnswered, do.attempts_left, "EXECUTING", do.ask_builder_again),
     Row("EXECUTING", ev.ModelAnswered, do.always, "FAILED", do.builder_gave_nothing),
+    Row("EXECUTING", ev.BuilderFinished, do.changed, "GATE", do.apply_change),
+    Row("EXECUTING", ev.BuilderFinished, do.not_there, "FAILED", do.command_not_found),
+    Row("EXECUTING", ev.BuilderFinished, do.attempts_left, "EXECUTING", do.run_builder_again),
+    Row("EXECUTING", ev.BuilderFinished, do.always, "FAILED", do.command_failed),
     Row("EXECUTING", ev.EffectLost, do.may_send_again, "EXECUTING", do.send_again_after_loss),
     Row("EXECUTING", ev.EffectLost, do.always, "FAILED", do.lost_for_good),
     Row("GATE", ev.PatchAccepted, do.always, "CI_RUNNING", do.run_ci),
@@ -198,11 +205,13 @@ def next_deadline_s(plan: Plan, run: RunState) -> float | None:
 
 
 def unwanted(run: RunState) -> tuple[str, ...]:
-    """Keys of the model calls whose phase has ended: a driver that has not sent one answers it with CallDropped."""
+    """Keys of calls and commands whose phase has ended: a driver that has not begun one answers it with CallDropped,
+    and cuts a command short.
+    """
     return tuple(
         key
         for key, effect in run.pending.items()
-        if isinstance(effect, CallModel) and run.phases[effect.phase_id].state in ENDED
+        if isinstance(effect, PAID) and run.phases[effect.phase_id].state in ENDED
     )
 
 
@@ -241,6 +250,8 @@ ANSWERS: dict[type, tuple[type, ...]] = {
     Preflight: (ev.PreflightFinished, ev.EffectFailed),
     AssembleContext: (ev.ContextAssembled, ev.EffectFailed),
     CallModel: (ev.ModelAnswered, ev.EffectLost, ev.EffectFailed, ev.CallDropped),
+    RunBuilder: (ev.BuilderFinished, ev.EffectLost, ev.EffectFailed, ev.CallDropped),
+    ApplyChange: (ev.PatchAccepted, ev.PatchRefused, ev.EffectFailed),
     ApplyReply: (ev.PatchAccepted, ev.PatchRefused, ev.EffectFailed),
     ReadReview: (ev.ReviewRead, ev.ReviewUnreadable, ev.EffectFailed),
     RunCi: (ev.CiFinished, ev.EffectFailed),
@@ -286,6 +297,6 @@ def _late(turn: Turn) -> RunState:
     """An answer for a phase that has ended meanwhile: only its bill counts."""
     if isinstance(turn.event, ev.CallDropped):
         return replace(turn.run, ledger=ledger.release(turn.run.ledger, turn.event.key))
-    if isinstance(turn.effect, CallModel):
+    if isinstance(turn.effect, PAID):
         return book(turn).run
     raise IllegalEvent(f"phase {turn.phase.phase_id} has ended in {turn.phase.state}")

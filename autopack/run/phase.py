@@ -3,7 +3,7 @@
 from autopack.plan.model import AUDITOR_ASKS
 from autopack.run import events as ev
 from autopack.run import issues
-from autopack.run.effects import ApplyReply, CallModel, Evidence, ReadReview, Rebase
+from autopack.run.effects import PAID, ApplyChange, ApplyReply, Evidence, ReadReview, Rebase
 from autopack.run.frozen import replace
 from autopack.run.state import Candidate, Reason, Review
 from autopack.run.turn import (
@@ -198,6 +198,36 @@ def apply_reply(turn: Turn) -> Turn:
             finish_reason=turn.event.finish_reason,
         )
     )
+
+
+def changed(turn: Turn) -> bool:
+    return turn.event.change is not None
+
+
+def not_there(turn: Turn) -> bool:
+    return bool(turn.event.outcome == "not_found")
+
+
+def apply_change(turn: Turn) -> Turn:
+    turn = report(book(turn), turn.event.issues)
+    change = ApplyChange(turn.phase.phase_id, turn.phase.attempt, base_of(turn), turn.event.change)
+    return turn.wish(change)
+
+
+def run_builder_again(turn: Turn) -> Turn:
+    """A command that failed or took too long is told so, with its own last words."""
+    turn, event = report(book(turn), turn.event.issues), turn.event
+    return next_attempt(signed(turn), Evidence(event.outcome, event.message, event.output))
+
+
+def command_failed(turn: Turn) -> Turn:
+    turn = report(book(turn), turn.event.issues)
+    return turn.with_phase(failure=failure_of(turn, "edit_failed", turn.event.message))
+
+
+def command_not_found(turn: Turn) -> Turn:
+    """The same program will be as absent for every other attempt."""
+    return environment(book(turn), "model_not_found", turn.event.message)
 
 
 def read_review(turn: Turn) -> Turn:
@@ -461,7 +491,7 @@ def give_up_conflict(turn: Turn) -> Turn:
 
 def trouble(turn: Turn) -> Turn:
     """The world gave out. A call that was already sent stays charged with its reservation."""
-    if isinstance(turn.effect, CallModel):
+    if isinstance(turn.effect, PAID):
         turn = book(turn)
     return environment(turn, turn.event.trouble, turn.event.message)
 

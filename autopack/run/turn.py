@@ -1,13 +1,14 @@
 """One turn of the machine: what a row looks at, and the small steps its actions share (wish, reserve, book)."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from autopack.plan.model import Ask, Attempt, Plan, PlanPhase
+from autopack.plan.model import COMMAND, COMMAND_PROMPT_TOKENS, Ask, Attempt, Plan, PlanPhase
 from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
-from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunCi, key
+from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunBuilder, RunCi, key
 from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
@@ -99,7 +100,7 @@ def ask_for_edits(turn: Turn) -> Turn:
             attempt=turn.phase.attempt,
             ask=1,
             model=ask.model,
-            input_tokens_max=ask.input_tokens_max,
+            input_tokens_max=_room(turn, ask),
             edit_format=turn.attempt.edit_format,
             base=base_of(turn),
             patch=turn.phase.last_patch,
@@ -109,6 +110,15 @@ def ask_for_edits(turn: Turn) -> Turn:
             evidence=turn.phase.evidence if role == "builder" else _for_auditor(turn.phase.evidence),
         )
     )
+
+
+def _room(turn: Turn, ask: Ask) -> int:
+    """For a request; what a command may use is no measure of what it may be told."""
+    return COMMAND_PROMPT_TOKENS if _is_command(turn, ask) else ask.input_tokens_max
+
+
+def _is_command(turn: Turn, ask: Ask) -> bool:
+    return turn.plan.models[ask.model].provider == COMMAND
 
 
 _NEUTRAL = ("ci_red", "probe", "audit_rejected", "conflict")
@@ -262,21 +272,42 @@ def send(turn: Turn, delay_s: float) -> Turn:
     """Reserve and wish the call for the phase's assembled request."""
     request = _waiting_request(turn)
     ask, amount = request.ask, _bound(turn, request)
-    effect = CallModel(
+    effect: Effect = _run_of(turn, request) if _is_command(turn, ask) else _call_of(turn, request, amount, delay_s)
+    booked = ledger.reserve(turn.run.ledger, key(effect), turn.spec, ask.model, amount)
+    return turn.with_run(ledger=booked).wish(effect)
+
+
+def _call_of(turn: Turn, request: Request, amount: Amount, delay_s: float) -> CallModel:
+    return CallModel(
         phase_id=turn.phase.phase_id,
         role=request.role,
         attempt=turn.phase.attempt,
-        call=1 + sum(call.role == request.role and call.outcome not in REPEATED for call in turn.phase.calls),
+        call=_number(turn, request.role),
         retry=turn.phase.retry,
-        model=ask.model,
+        model=request.ask.model,
         request=request.blob,
         input_tokens_max=request.input_tokens_max,
-        output_tokens_max=ask.output_tokens_max,
+        output_tokens_max=request.ask.output_tokens_max,
         cost_usd_max=amount.cost_usd,
         delay_s=delay_s,
     )
-    booked = ledger.reserve(turn.run.ledger, key(effect), turn.spec, ask.model, amount)
-    return turn.with_run(ledger=booked).wish(effect)
+
+
+def _run_of(turn: Turn, request: Request) -> RunBuilder:
+    return RunBuilder(
+        phase_id=turn.phase.phase_id,
+        attempt=turn.phase.attempt,
+        run=_number(turn, "builder"),
+        retry=turn.phase.retry,
+        base=base_of(turn),
+        request=request.blob,
+        model=request.ask.model,
+        tokens=turn.spec.builder.tokens,
+    )
+
+
+def _number(turn: Turn, role: Role) -> int:
+    return 1 + sum(call.role == role and call.outcome not in REPEATED for call in turn.phase.calls)
 
 
 def resend(turn: Turn, delay_s: float) -> Turn:
@@ -303,6 +334,8 @@ def _waiting_request(turn: Turn) -> Request:
 
 def _bound(turn: Turn, request: Request) -> Amount:
     ask = request.ask
+    if _is_command(turn, ask):
+        return Amount(turn.spec.builder.tokens, Decimal(0))
     price = turn.plan.models[ask.model].price
     tokens = request.input_tokens_max + ask.output_tokens_max
     return Amount(tokens, upper_bound(request.input_tokens_max, ask.output_tokens_max, price))
@@ -311,7 +344,11 @@ def _bound(turn: Turn, request: Request) -> Amount:
 def book(turn: Turn) -> Turn:
     """Settle the call that this event answers, and keep a record of it."""
     reserved = turn.run.ledger.held[turn.event.key].amount
-    call = _answered_call(turn, reserved) if isinstance(turn.event, ev.ModelAnswered) else _lost_call(turn, reserved)
+    if isinstance(turn.effect, RunBuilder):
+        call = _run_call(turn, reserved)
+    else:
+        answered = isinstance(turn.event, ev.ModelAnswered)
+        call = _answered_call(turn, reserved) if answered else _lost_call(turn, reserved)
     booked = ledger.settle(turn.run.ledger, turn.event.key, Amount(call.tokens, call.cost_usd))
     return turn.with_run(ledger=booked).with_phase(calls=(*turn.phase.calls, call))
 
@@ -332,6 +369,23 @@ def _answered_call(turn: Turn, reserved: Amount) -> Call:
         cost_usd=billed.cost_usd,
         latency_s=event.latency_s,
         maybe_paid=False,
+    )
+
+
+def _run_call(turn: Turn, reserved: Amount) -> Call:
+    """A command's bill is not seen: what was stated for it is charged."""
+    effect: RunBuilder = turn.effect
+    ended = turn.event if isinstance(turn.event, ev.BuilderFinished) else None
+    return Call(
+        role="builder",
+        attempt=effect.attempt,
+        model=effect.model,
+        outcome=ended.outcome if ended else "lost",
+        usage=UNKNOWN_USAGE,
+        tokens=reserved.tokens,
+        cost_usd=reserved.cost_usd,
+        latency_s=ended.latency_s if ended else 0.0,
+        maybe_paid=ended is None,
     )
 
 
@@ -405,6 +459,8 @@ def signature(turn: Turn) -> str:
         return f"{who}ci:{','.join(event.failing)}"
     if isinstance(event, ev.ModelAnswered):
         return f"{who}{no_reply(event)}"
+    if isinstance(event, ev.BuilderFinished):
+        return f"command:{event.outcome}"
     return who + ("conflict" if isinstance(event, ev.Conflicted) else "audit")
 
 

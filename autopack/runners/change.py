@@ -53,6 +53,9 @@ def candidate(
         raise Refused(parsed.outcome, parsed.message, parsed.message)
     issues = reported(phase, parsed.facts.issues, "cursor_self_doubt")
     present = {entry.path: entry for entry in repository.list_files(base)}
+    rules = _rules(plan, phase, frozenset(present))
+    named = dict.fromkeys(path for item in parsed.edits for path in item.paths)
+    _pass(gate.admitted(named, rules), issues)
     before = _before(repository, base, parsed.edits, present)
     _seen(before, shown, issues)
     known = {
@@ -62,7 +65,7 @@ def candidate(
     applied = edit.apply(known, parsed.edits, fuzz_cap=phase.limits.fuzz)
     if isinstance(applied, edit.EditFailed):
         raise Refused("edit_failed", _first_line(applied.evidence()), applied.evidence(), issues)
-    found = gate.check(before, applied, parsed, _rules(plan, phase, frozenset(present)))
+    found = gate.check(before, applied, parsed, rules)
     _pass(found, issues)
     changes = {path: git.FileChange(change.content, change.mode) for path, change in applied.changes.items()}
     try:
@@ -72,6 +75,28 @@ def candidate(
     worst = max(applied.placements, key=lambda placement: placement.fuzz, default=None)
     noted = _noted(phase, found)
     return Change(tree, worst.rung if worst else 0, worst.fuzz if worst else 0, parsed.facts.summary, issues + noted)
+
+
+def taken(
+    plan: Plan, phase: PlanPhase, repository: git.Repository, base: str, left: Mapping[str, git.FileChange]
+) -> Change:
+    """The tree that a command has left behind, after the same gate. Raises Refused, git.GitUnusable."""
+    present = {entry.path: entry for entry in repository.list_files(base)}
+    odd = sorted(path for path, each in left.items() if each.mode not in (None, *git.REGULAR))
+    odd += sorted(path for path in left if path in present and not present[path].is_regular)
+    if odd:
+        words = f"{', '.join(odd)}: a symbolic link or submodule can't be made or changed"
+        raise Refused("scope", words, words)
+    files = repository.read_files(base, left.keys())
+    before = {path: files.get(path) for path in sorted(left)}
+    applied = edit.Applied({path: edit.Change(each.content, mode=each.mode) for path, each in left.items()})
+    found = gate.check(before, applied, reply.Reply(()), _rules(plan, phase, frozenset(present)))
+    _pass(found, ())
+    try:
+        tree = repository.write_tree(base, left)
+    except git.TreeRefused as error:
+        raise Refused("scope", str(error), str(error)) from error
+    return Change(tree, 0, 0, "", _noted(phase, found))
 
 
 def carried(plan: Plan, phase: PlanPhase, repository: git.Repository, head: str, commit: str) -> None:

@@ -36,7 +36,7 @@ class Dice:
 
     def takes_s(self, effect: ef.Effect) -> float:
         match effect:
-            case ef.CallModel():
+            case ef.CallModel() | ef.RunBuilder():
                 return self._spread(self.rates[effect.phase_id].model_s)
             case ef.RunCi():
                 return self._spread(self.rates[effect.phase_id].ci_s)
@@ -51,6 +51,9 @@ class Dice:
                 rate = self.rates[effect.phase_id].ci_red
                 self._lines[effect.phase_id] = Lines({"ci": (self._either("red_new", "green", rate),)})
         return self._hands.answer(key, effect, at_s)
+
+    def cut_short(self, key: str, effect: ef.Effect, at_s: float) -> ev.Event:
+        return self._hands.cut_short(key, effect, at_s)
 
     def _draw(self, phase_id: str, role: str) -> int:
         """What comes of the call that this request is for; returns the tokens that it will be billed for."""

@@ -6,7 +6,7 @@ shrink, growth, no_op, syntax, secret, limit, binary, deliverable, test_change.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -51,6 +51,12 @@ class GateRules:
 
     def allows(self, kind: str) -> bool:
         return kind in self.allow or _ALLOWED_BY.get(kind, kind) in self.allow
+
+
+def admitted(paths_named: Iterable[str], rules: GateRules) -> tuple[GateFinding, ...]:
+    """What speaks against the paths alone: asked before anything of the files is looked at."""
+    found = ((path, *_forbidden(path, rules)) for path in paths_named)
+    return tuple(GateFinding(kind, "block", path, 0, reason) for path, kind, reason in found if reason)
 
 
 def check(
@@ -110,7 +116,13 @@ def _scope(patch: _Patch) -> Iterator[GateFinding]:
 
 def _against(path: str, patch: _Patch) -> tuple[str, str | None]:
     """The first thing that speaks against touching this path."""
-    rules = patch.rules
+    kind, reason = _forbidden(path, patch.rules)
+    if reason is None and path not in patch.rules.present:
+        return "scope", _collision(path, patch)
+    return kind, reason
+
+
+def _forbidden(path: str, rules: GateRules) -> tuple[str, str | None]:
     new = path not in rules.present
     fault = paths.fault(path) or (paths.unportable(path) if new else None)
     if fault:
@@ -122,7 +134,7 @@ def _against(path: str, patch: _Patch) -> tuple[str, str | None]:
         return "protected", "this path is protected"
     if paths.is_secret_like(path) and not granted:
         return "protected", "files of this name hold credentials: they are never written"
-    return "scope", _collision(path, patch) if new else None
+    return "scope", None
 
 
 def _collision(path: str, patch: _Patch) -> str | None:

@@ -14,13 +14,13 @@ from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
+from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import ci, context, git, process, record, reply, request
+from autopack.runners import agent, ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
-from autopack.runners.change import Refused, candidate, carried, reported
+from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
@@ -118,6 +118,8 @@ class Hands:
         phase = self.plan.phase(effect.phase_id)
         details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
         base = effect.commit or effect.base
+        if self.plan.models[effect.model].provider == COMMAND:
+            return self._told(phase, effect, details)
         files = self._visible(phase, base, effect)
         empty = self._messages(phase, effect, "", details)
         room = effect.input_tokens_max - input_upper_bound(empty)
@@ -126,6 +128,13 @@ class Hands:
         blob = self.writer.put_blob(request.Assembled(messages, dict(packed.shown)).dump())
         bound = input_upper_bound(messages)
         return ev.ContextAssembled("", 0.0, blob, bound, tuple(sorted(packed.shown)), packed.left_out)
+
+    def _told(self, phase: PlanPhase, effect: ef.AssembleContext, details: Mapping[str, str]) -> ev.Event:
+        """A command reads the files by itself; it is told the task and what went wrong before."""
+        previous = self._text(effect.patch) if effect.patch else None
+        messages = request.command_messages(phase, effect, details, previous)
+        blob = self.writer.put_blob(request.Assembled(messages, {}).dump())
+        return ev.ContextAssembled("", 0.0, blob, input_upper_bound(messages), (), ())
 
     def call_model(self, effect: ef.CallModel, ticket: Ticket) -> ev.Event:
         """The reply is on disk under the effect's key before anybody believes it."""
@@ -152,17 +161,56 @@ class Hands:
         phase = self.plan.phase(effect.phase_id)
         shown = request.Assembled.load(self.store.blob(effect.request)).shown
         text = self._text(effect.reply)
+
+        def make() -> Change:
+            return candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
+
+        return self._candidate(phase, effect.base, make, ticket)
+
+    def run_builder(self, effect: ef.RunBuilder, ticket: Ticket) -> ev.Event:
+        """What the command has left is on disk before anybody believes it."""
+        phase, refs = self.plan.phase(effect.phase_id), self._protection.heads()
+        builder = phase.builder
+        prompt = "\n\n".join(text for _, text in request.Assembled.load(self.store.blob(effect.request)).messages)
+        ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ)
+        bare = replace(self.plan.profiles[phase.ci], sandbox="none")  # no wall stands around a command
+        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, bare)
+        if guilty:
+            return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
+        outcome: Any = ended.outcome
+        return ev.BuilderFinished(
+            key="",
+            elapsed_s=0.0,
+            outcome=outcome,
+            change=None if ended.change is None else self.writer.put_blob(agent.dump(ended.change)),
+            output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
+            exit_code=ended.exit_code,
+            latency_s=ended.latency_s,
+            message=redact(ended.message),
+            issues=issues,
+        )
+
+    def apply_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
+        phase, left = self.plan.phase(effect.phase_id), agent.load(self.store.blob(effect.change))
+
+        def make() -> Change:
+            return taken(self.plan, phase, self.repository, effect.base, left)
+
+        return self._candidate(phase, effect.base, make, ticket)
+
+    def _candidate(self, phase: PlanPhase, base: str, make: Callable[[], Change], ticket: Ticket) -> ev.Event:
+        """The commit of a change that passes the gate and the phase's probes."""
         try:
-            made = candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
+            made = make()
         except Refused as refused:
             return self._refused(refused)
         message = self._candidate_message(phase.name, phase.phase_id)
-        commit = self.repository.commit(made.tree, [effect.base], message, int(ticket.at), AUTHOR)
+        commit = self.repository.commit(made.tree, [base], message, int(ticket.at), AUTHOR)
         failed = self._probes(phase, commit, ticket, made.issues)
         if failed is not None:
             return failed
-        patch = self.writer.put_blob(self.repository.diff(effect.base, commit))
-        stat = self.repository.diff_stat(effect.base, commit)
+        patch = self.writer.put_blob(self.repository.diff(base, commit))
+        stat = self.repository.diff_stat(base, commit)
         return ev.PatchAccepted(
             key="",
             elapsed_s=0.0,
@@ -328,15 +376,18 @@ class Hands:
     def _probes(
         self, phase: PlanPhase, commit: str, ticket: Ticket, issues: tuple[ev.ReportedIssue, ...]
     ) -> ev.Event | None:
-        """The phase's own commands, cheaper than CI and run before it; a failing one goes back to the Builder."""
-        if not phase.probes:
+        """The phase's own commands and the repository's hooks, before CI; what fails goes back to the Builder."""
+        hooks = git.hooks_of(self.repository) if self.plan.hooks == "run" else None
+        commands: list[tuple[str, tuple[str, ...]]] = []
+        if hooks is not None:
+            body = git.trailers({"Autopack-Run": self.run_id, "Autopack-Phase": phase.phase_id})
+            commands += git.hook_commands(hooks, commit, phase.name, body)
+        commands += [(f"probe-{number}", argv) for number, argv in enumerate(phase.probes, 1)]
+        if not commands:
             return None
-        steps = tuple(
-            Step(f"probe-{number}", argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True)
-            for number, argv in enumerate(phase.probes, 1)
-        )
+        steps = tuple(Step(name, argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True) for name, argv in commands)
         refs, profile = self._protection.heads(), self.plan.profiles[phase.ci]
-        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket)
+        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket, hooks=hooks)
         guilty, _ = self._protection.judged(refs, phase.phase_id, commit, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", guilty)
@@ -345,7 +396,8 @@ class Hands:
         if result.verdict == "unusable":
             return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
         evidence = self.writer.put_blob(redact(result.evidence).encode())
-        return ev.PatchRefused("", 0.0, "probe", f"failed: {', '.join(result.failing)}", evidence, issues)
+        kind = "hook" if all(name.startswith("hooks") for name in result.failing) else "probe"
+        return ev.PatchRefused("", 0.0, kind, f"failed: {', '.join(result.failing)}", evidence, issues)
 
     @property
     def _trials(self) -> Trials:
@@ -385,6 +437,8 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.OpenRun: Hands.open_run,
     ef.AssembleContext: Hands.assemble_context,
     ef.CallModel: Hands.call_model,
+    ef.RunBuilder: Hands.run_builder,
+    ef.ApplyChange: Hands.apply_change,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,
     ef.Preflight: Hands.preflight,

@@ -57,7 +57,7 @@ PATCH_WORDS = (
 BUILDER_WORDS = ("ok", "minor_issue", "major_issue", *CALL_WORDS, "lost", "too_big", *PATCH_WORDS)
 CI_WORDS = ("green", "red", "red_new", "flaky", "no_tests", "unusable")
 AUDITOR_WORDS = ("approve", "revise", "escalate", "minor_issue", "major_issue", "unreadable", *CALL_WORDS, "lost")
-REBASE_WORDS = ("clean", "conflict")
+REBASE_WORDS = ("clean", "apart", "refused", "conflict")
 WORDS: Mapping[str, tuple[str, ...]] = {
     BUILDER: BUILDER_WORDS,
     "ci": CI_WORDS,
@@ -107,6 +107,8 @@ class Rehearsed:
             case ef.CallModel():
                 manner = self.lines(effect.phase_id).manner
                 return manner.builder_s if effect.role == BUILDER else manner.auditor_s
+            case ef.RunBuilder():
+                return self.lines(effect.phase_id).manner.builder_s
             case ef.RunCi():
                 return self.lines(effect.phase_id).manner.ci_s
         return 0.0
@@ -175,7 +177,33 @@ class Rehearsed:
             message="" if outcome == "ok" else f"rehearsed: {outcome}",
         )
 
-    def _applied(self, key: str, effect: ef.ApplyReply, at_s: float) -> ev.Event:
+    def _ran(self, key: str, effect: ef.RunBuilder, at_s: float) -> ev.Event:
+        """Of a command: what may come of a call that is no word of the gate is that it fails."""
+        word = self.take(effect.phase_id, BUILDER)
+        if word == "lost":
+            return ev.EffectLost(key, at_s)
+        self._patch[effect.phase_id] = word
+        if word in CALL_WORDS:
+            return self._ended(key, effect, at_s, "not_found" if word == "not_found" else "failed", word)
+        return self._ended(key, effect, at_s, "ok", "")
+
+    def cut_short(self, key: str, effect: ef.Effect, at_s: float) -> ev.Event:
+        return self._ended(key, effect, at_s, "cancelled", "cut short")
+
+    def _ended(self, key: str, effect: Any, at_s: float, outcome: Any, why: str) -> ev.Event:
+        return ev.BuilderFinished(
+            key=key,
+            elapsed_s=at_s,
+            outcome=outcome,
+            change=BLOB if outcome == "ok" else None,
+            output=None,
+            exit_code=0 if outcome == "ok" else 1,
+            latency_s=self.takes_s(effect),
+            message=f"rehearsed: {why}" if why else "",
+            issues=(),
+        )
+
+    def _applied(self, key: str, effect: ef.ApplyReply | ef.ApplyChange, at_s: float) -> ev.Event:
         word = self._patch.get(effect.phase_id, "ok")
         if word in PATCH_WORDS:
             return ev.PatchRefused(key, at_s, word, f"rehearsed: {word}", BLOB, ())
@@ -221,9 +249,12 @@ class Rehearsed:
         )
 
     def _rebased(self, key: str, effect: ef.Rebase, at_s: float) -> ev.Event:
-        if self.take(effect.phase_id, "rebase") == "conflict":
+        word = self.take(effect.phase_id, "rebase")
+        if word == "conflict":
             return ev.Conflicted(key, at_s, ("rehearsed",), BLOB)
-        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB, overlaps=True)
+        if word == "refused":
+            return ev.PatchRefused(key, at_s, "syntax", "rehearsed: refused", BLOB, ())
+        return ev.Rebased(key, at_s, f"{effect.commit}+", BLOB, overlaps=word != "apart")
 
     def _landed_on(self, key: str, effect: ef.Land, at_s: float) -> ev.Event:
         if effect.head != self._head:
@@ -242,6 +273,8 @@ ANSWERS: Mapping[type, Callable[[Rehearsed, str, Any, float], ev.Event]] = {
     ef.Preflight: Rehearsed._preflight,  # noqa: SLF001
     ef.AssembleContext: Rehearsed._assembled,  # noqa: SLF001
     ef.CallModel: Rehearsed._called,  # noqa: SLF001
+    ef.RunBuilder: Rehearsed._ran,  # noqa: SLF001
+    ef.ApplyChange: Rehearsed._applied,  # noqa: SLF001
     ef.ApplyReply: Rehearsed._applied,  # noqa: SLF001
     ef.ReadReview: Rehearsed._reviewed,  # noqa: SLF001
     ef.RunCi: Rehearsed._checked,  # noqa: SLF001

@@ -51,6 +51,19 @@ def builder_messages(
     return (("system", system), ("user", "\n".join(parts)))
 
 
+def command_messages(
+    phase: PlanPhase, effect: AssembleContext, details: Mapping[str, str], previous: str | None
+) -> Messages:
+    """What an agent's program is told; the files it sees for itself, as they were before any attempt."""
+    parts = [phase.builder_prompt]
+    if effect.evidence:
+        parts.append(_evidence(effect.evidence, details))
+    if previous:
+        parts.append("The last patch, which did not land. It is not in your folder.\n")
+        parts.append(fenced(previous, "diff"))
+    return (("user", "\n".join(parts)),)
+
+
 def auditor_messages(
     phase: PlanPhase, effect: AssembleContext, patch: str, ci: str, pack: str, details: Mapping[str, str]
 ) -> Messages:

@@ -37,6 +37,7 @@ class Trials:
         *,
         selection: Selection = EVERYTHING,
         known: Collection[str] = (),
+        hooks: git.Hooks | None = None,
     ) -> tuple[ci.CiResult, dict[str, str]]:
         """The result, and the blobs of its logs and reports by name. Raises CiUnusable, ci.Cancelled, GitError."""
         if profile.sandbox != "none" and (fault := sandbox.fault(self.environ)):
@@ -50,6 +51,8 @@ class Trials:
             return logs[name]
 
         try:
+            if hooks is not None:
+                git.lay_hooks(hooks, worktree.path, self.repository.resolve(f"{commit}^"))
             result = ci.run_profile(
                 profile,
                 os.fspath(worktree.path),

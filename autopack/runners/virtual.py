@@ -14,7 +14,7 @@ from typing import Protocol
 from autopack.plan.model import Plan
 from autopack.run import events as ev
 from autopack.run import pools
-from autopack.run.effects import CallModel, CloseRun, Effect, Preflight
+from autopack.run.effects import CallModel, CloseRun, Effect, Preflight, RunBuilder
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 
@@ -30,6 +30,8 @@ class Hands(Protocol):
     def takes_s(self, effect: Effect) -> float: ...
 
     def answer(self, key: str, effect: Effect, at_s: float) -> ev.Event: ...
+
+    def cut_short(self, key: str, effect: Effect, at_s: float) -> ev.Event: ...
 
 
 def play(plan: Plan, hands: Hands, *, run_id: str = "rehearsal", watch: Watch | None = None) -> RunState:
@@ -93,7 +95,10 @@ class _Stage:
         for key in [key for key in self.under_way if key not in self.run.pending]:
             self._let_go(key)
         for key in unwanted(self.run):
-            if key not in self.under_way:
+            if key in self.under_way and isinstance(self.run.pending[key], RunBuilder):
+                effect = self._let_go(key)
+                self._react(effect, self.hands.cut_short(key, effect, self.now_s))
+            elif key not in self.under_way:
                 self._react(self.run.pending[key], ev.CallDropped(key, self.now_s))
 
     def _let_go(self, key: str) -> Effect:

@@ -139,7 +139,7 @@ def _phase(phase: Whole) -> model.Phase:
         probes=tuple(tuple(probe) for probe in value.get("probes", ())),
         ci=value.get("ci"),
         budget=_budget(at.to("budget"), value.get("budget")),
-        builder=value["builder"]["kind"] if "builder" in value else None,
+        builder=_builder(at.to("builder"), value.get("builder")),
         allow=allow,
         allow_protected=allow_protected,
         external=None if external is None else model.External(at.to("external"), **external),
@@ -147,6 +147,19 @@ def _phase(phase: Whole) -> model.Phase:
         needs_at=phase.needs_at,
         via=phase.via,
         fan_out=phase.fan_out,
+    )
+
+
+def _builder(at: At, value: Value | None) -> model.Builder | None:
+    if value is None:
+        return None
+    return model.Builder(
+        at=at,
+        kind=value["kind"],
+        run=_words(value.get("run")),
+        timeout_s=_count(value.get("timeout_s")),
+        env_pass=_words(value.get("env_pass")),
+        tokens=_count(value.get("tokens")),
     )
 
 
@@ -186,6 +199,7 @@ def ruleset(at: At, merged: Merged) -> model.Ruleset:
         grants=tuple(_grant(where("grants", index), each) for index, each in enumerate(value["grants"])),
         external=_external(where("external"), value["external"]),
         recheck=value["landing"]["recheck"],
+        hooks=value["landing"]["hooks"],
         promotion=value["promotion"]["require"],
         origins=origins,
         outvoted=outvoted,

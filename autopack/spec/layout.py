@@ -1,20 +1,20 @@
 """`autopack fmt`: how a file is written, where that says nothing about what it means.
 
 Keys come in the order of their schema, block collections are indented by two and lists by two below their key, blank
-lines are single. What is written in flow (`{...}`, `[...]`), in quotes or as a block of text stays as it is and only
-moves sideways; comments stay with what they stand above or behind. Nothing here is believed to be right: a result that
-does not read as the same value with the same comments is thrown away.
+lines are single. In brackets (`{...}`, `[...]`) blanks are put right and line breaks stay. What is written in quotes or
+as a block of text stays as it is and only moves sideways; comments stay with what they stand above or behind. Nothing
+here is believed to be right: a result that does not read as the same value with the same comments is thrown away.
 
-A file is taken apart by lines, so only collections that are written as blocks are touched, and a mapping with an
-anchor inside keeps its order, because an alias must not come before its anchor.
+A file is taken apart by lines. A mapping keeps its order where an alias would come to mean another anchor.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
-from autopack.spec import schema
+from autopack.spec import flow, schema
 from autopack.spec.document import Document, read
 from autopack.spec.marks import Mark, comments, marks
 from autopack.spec.scalars import BLOCK_STYLES
@@ -34,8 +34,8 @@ def formatted(document: Document) -> str:
     if "\r" in document.text.replace("\r\n", ""):
         raise Unformattable("it has line breaks of old Macintoshes")
     reason = ""
-    for sort in (True, False):
-        lines = _Layout(document, sort=sort).lines()
+    for sort, respace in product((True, False), repeat=2):
+        lines = _Layout(document, sort=sort, respace=respace).lines()
         text = newline.join(lines) + ("" if not lines or not document.text.endswith("\n") else newline)
         if not document.text.endswith("\n") and _same_as(document, text + newline):
             return text + newline
@@ -75,20 +75,21 @@ def _equal(one: Any, other: Any) -> bool:
 class _Node:
     """A node and what it holds: items, or keys and values in turn."""
 
-    __slots__ = ("anchored", "below", "end", "mark")
+    __slots__ = ("aliases", "anchors", "below", "end", "mark")
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark
         self.end = mark.end
         self.below: list[_Node] = []
-        self.anchored = mark.anchor is not None  # it, or something in it
+        self.anchors = {mark.anchor} if mark.anchor is not None else set()  # of it, or of something in it
+        self.aliases: set[str] = set()
 
     @property
     def block(self) -> bool:
         return self.mark.kind in ("map", "seq") and not self.mark.flow
 
 
-def _tree(found: Iterator[Mark]) -> _Node | None:
+def _tree(text: str, found: Iterator[Mark]) -> _Node | None:
     open_: list[_Node] = []
     for mark in found:
         if mark.kind == "end":
@@ -96,13 +97,16 @@ def _tree(found: Iterator[Mark]) -> _Node | None:
             node.end = mark.end
         else:
             node = _Node(mark)
+            if mark.kind == "alias":
+                node.aliases.add(text[mark.start + 1 : mark.end])
             if node.mark.kind in ("map", "seq"):
                 open_.append(node)
                 continue
         if not open_:
             return node
         open_[-1].below.append(node)
-        open_[-1].anchored |= node.anchored
+        open_[-1].anchors |= node.anchors
+        open_[-1].aliases |= node.aliases
     return None
 
 
@@ -110,6 +114,12 @@ class _Entry(NamedTuple):
     name: str
     above: list[str]  # comments and blank lines
     lines: list[str]
+    anchors: frozenset[str] = frozenset()
+    aliases: frozenset[str] = frozenset()
+
+    def bound(self, later: "_Entry") -> bool:
+        """Whether an entry behind it has to stay there: an alias means the anchor that was set last."""
+        return bool(self.anchors & (later.anchors | later.aliases) or self.aliases & later.anchors)
 
 
 # --- lines ------------------------------------------------------------------------------------------------
@@ -119,13 +129,14 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s|#[^\n]*)*)*")
 
 
 class _Layout:
-    def __init__(self, document: Document, *, sort: bool) -> None:
+    def __init__(self, document: Document, *, sort: bool, respace: bool) -> None:
         self.text = document.text
         self.kind = document.kind
         self.written = BREAK.split(document.text)
         self.starts = [0, *(found.end() for found in BREAK.finditer(document.text))]
         self.sort = sort
-        self.root = _tree(marks(document))
+        self.respace = respace
+        self.root = _tree(document.text, marks(document))
         self.schema: Node = schema.schema(document.kind) if document.kind in schema.KINDS else {}
 
     def lines(self) -> list[str]:
@@ -159,12 +170,14 @@ class _Layout:
             above = self._comments(cursor, head)
             make = self._pair if step == 2 else self._item
             entry, cursor = make(node, index, head, until, column, form)
+            held = node.below[index + step - 1]
+            entry = entry._replace(anchors=frozenset(held.anchors), aliases=frozenset(held.aliases))
             entries.append(entry._replace(above=[*above, *entry.above]))
         tail, cursor = self._tail(cursor, limit, column + (column == outer))
         return [*self._joined(node, entries, form), *tail], cursor
 
     def _joined(self, node: _Node, entries: list[_Entry], form: Node) -> list[str]:
-        if node.mark.kind == "map" and self.sort and not node.anchored:
+        if node.mark.kind == "map" and self.sort:
             entries = _in_order(entries, form)
         lines: list[str] = []
         for entry in entries:
@@ -204,12 +217,29 @@ class _Layout:
     # --- stretches of lines ---
 
     def _moved(self, head: int, last: int, column: int, value: _Node) -> list[str]:
-        """The lines of an entry that stays as it is, moved to the margin."""
+        """The lines of an entry moved to the margin, as they are but for those in brackets."""
+        if self.respace and value.mark.flow and (found := self._in_brackets(head, last, column, value)) is not None:
+            return found
         first = self.written[head][column:]
         rest = [_shifted(line, column) for line in self.written[head + 1 : last + 1]]
         if value.mark.style in BLOCK_STYLES:
             return [first.rstrip(), *rest]
         return [line.rstrip() if number == len(rest) else line for number, line in enumerate([first, *rest])]
+
+    def _in_brackets(self, head: int, last: int, column: int, value: _Node) -> list[str] | None:
+        """None for what is written in an unusual way."""
+        at = self.place(value.mark.start)
+        if at[0] != head:
+            return None
+        before = self.written[head][column : at[1]]
+        try:
+            base = INDENT if before.startswith("-") else ""
+            lines = flow.lines(self.text, value.mark.start, value.end, list(_leaves(value)), base)
+        except flow.Unusual:
+            return None
+        behind = self.written[last][self.place(value.end)[1] :].rstrip()
+        lines[0] = before + lines[0].lstrip()
+        return [*lines[:-1], lines[-1] + behind]
 
     def _comments(self, start: int, end: int) -> list[str]:
         lines = [line.strip() for line in self.written[start:end]]
@@ -278,6 +308,14 @@ class _Layout:
         return _resolved(self.schema, schema.below(form, name))
 
 
+def _leaves(node: _Node) -> Iterator[Mark]:
+    for below in node.below:
+        if below.mark.kind in ("map", "seq"):
+            yield from _leaves(below)
+        else:
+            yield below.mark
+
+
 def _resolved(root: Node, form: Node) -> Node:
     found = schema.resolved(root, form) if isinstance(form, dict) else {}
     if isinstance(found.get("else"), dict) and "properties" not in found:  # a mapping where a word may stand as well
@@ -286,12 +324,17 @@ def _resolved(root: Node, form: Node) -> Node:
 
 
 def _in_order(entries: list[_Entry], form: Node) -> list[_Entry]:
-    """As the schema lists its keys; `x-` keys behind the header, for they hold anchors; others where they were."""
-    known = {name: number for number, name in enumerate(form.get("properties", ()), 1)}
-    if not known or any(entry.name not in known and not entry.name.startswith("x-") for entry in entries):
+    """As the schema lists its keys; `x-` keys behind the header, for they hold anchors; others where they were.
+
+    No entry comes before the anchor that its alias means.
+    """
+    known = {name: number for number, name in enumerate(form.get("properties", ()), 1)} | {"<<": 0}
+    if len(known) == 1 or any(entry.name not in known and not entry.name.startswith("x-") for entry in entries):
         return entries
-    ranks = {entry.name: known.get(entry.name, 1.5) for entry in entries}
-    return sorted(entries, key=lambda entry: ranks[entry.name])
+    order = sorted(entries, key=lambda entry: known.get(entry.name, 1.5))
+    places = {id(entry): number for number, entry in enumerate(order)}
+    kept = all(places[id(one)] < places[id(other)] for one, other in combinations(entries, 2) if one.bound(other))
+    return order if kept else entries
 
 
 def _shifted(line: str, column: int) -> str:

@@ -118,6 +118,18 @@ class PhaseDefaults:
 
 
 @record
+class Builder:
+    """Who does the work; all but the kind is for `command`."""
+
+    at: At
+    kind: str
+    run: Argv = ()
+    timeout_s: int | None = None
+    env_pass: tuple[str, ...] = ()
+    tokens: int | None = None
+
+
+@record
 class Phase:
     """One phase as written. `allow` holds the plain words, `allow_protected` the paths of `protected_paths: [...]`.
 
@@ -138,7 +150,7 @@ class Phase:
     probes: tuple[Argv, ...] = ()
     ci: str | None = None
     budget: Budget | None = None
-    builder: str | None = None  # the kind: model
+    builder: Builder | None = None
     allow: tuple[str, ...] = ()
     allow_protected: tuple[str, ...] = ()
     external: External | None = None
@@ -337,6 +349,7 @@ class Ruleset:
     grants: tuple[Grant, ...]
     external: ExternalRule
     recheck: Mapping[str, str]
+    hooks: str  # refuse | run | skip
     promotion: str  # clean_tiers | no_issues
     origins: Mapping[Steps, At]
     outvoted: Mapping[Steps, Sequence[tuple[At, Any]]]  # what the files it extends said there, the farthest first

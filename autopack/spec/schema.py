@@ -236,9 +236,6 @@ class _Wording:
                 continue
             self.refused.add((*steps, key))
             span = self.document.key_span((*steps, key))
-            if key in node.get("x-later", ()):
-                yield problem("AP2010", f'"{key}" does not work in this version of autopack yet', span)
-                continue
             absent = [name for name in allowed if name not in error.instance]
             guess = nearest(key, absent)
             self.unknown.setdefault(steps, set()).update([guess] if guess else ())
@@ -256,8 +253,6 @@ class _Wording:
         if not self.once(steps, "required"):
             return
         self.unknown.setdefault(steps, set()).update(name for name in error.schema["required"] if name not in instance)
-        if any(key in instance for key in here.get("x-later", ())):
-            return
         allowed = here.get("properties", {})
         absent = [name for name in allowed if name not in instance]
         meant = {nearest(key, absent) for key in instance if key not in allowed}
@@ -280,7 +275,8 @@ class _Wording:
             message = f"{_name(steps)} is one piece of text where a list belongs"
             yield problem("AP2004", message, self.span(steps), (), f"write `{_as_list(value)}`")
             return
-        message = f"{_name(steps)} is {_what(value)} where {_wanted(wanted)} belongs"
+        what = self.written(steps) if isinstance(value, float) else _what(value)  # 3.10 is no 3.1 to who wrote it
+        message = f"{_name(steps)} is {what} where {_wanted(wanted)} belongs"
         advice = None
         if "string" in wanted and isinstance(value, bool | int | float):
             advice = f'write `"{self.written(steps)}"` if text is meant'
@@ -324,10 +320,6 @@ class _Wording:
     def not_allowed(self, steps: Steps, error: Any) -> Iterator[Problem]:
         value, allowed = error.instance, error.schema.get("enum", [error.schema.get("const")])
         if steps == ("autopack",):  # the header has findings of its own
-            return
-        if value in error.schema.get("x-later", ()):
-            message = f"{_name(steps)}: {_literal(value)} does not work in this version of autopack yet"
-            yield problem("AP2010", message, self.span(steps), (), f"what does: {_words(allowed)}")
             return
         words = [word for word in allowed if isinstance(word, str)]
         guess = nearest(value, words) if isinstance(value, str) else None

@@ -1,8 +1,15 @@
 """Files and templates nobody would write, by hypothesis; `make fuzz` does the same for minutes, led by coverage."""
 
+from typing import Any
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from autopack.problem import Problem
+from autopack.spec import template
+from autopack.spec.document import Document
+from tests.fuzz import targets
 from tests.fuzz.targets import fills_in, validates
 from tests.mutation.suite import FILES, WORLD
 
@@ -110,3 +117,37 @@ PARTS = (
 @example("{% if inputs.on %}{{ inputs.burst ~ inputs.service }}{% endif %}")
 def test_no_template_breaks_its_check_and_what_passes_can_be_filled_in(text: str) -> None:
     fills_in(text)
+
+
+# --- that it would find something -------------------------------------------------------------------------
+
+
+def test_a_crash_that_is_planted_in_the_reading_of_templates_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = template.check
+
+    def planted(document: Document, *rest: Any) -> list[Problem]:
+        if "{#" in document.text:
+            raise IndexError("planted")
+        return good(document, *rest)
+
+    monkeypatch.setattr(template, "check", planted)
+    with pytest.raises(IndexError, match="planted"):
+        test_no_template_breaks_its_check_and_what_passes_can_be_filled_in()
+
+
+def test_a_place_outside_of_the_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = targets.check
+
+    def planted(*given: Any, **more: Any) -> Any:
+        checked = good(*given, **more)
+        return checked._replace(
+            problems=[_astray(each) if each.code == "AP2001" else each for each in checked.problems]
+        )
+
+    monkeypatch.setattr(targets, "check", planted)
+    with pytest.raises(AssertionError, match="end_line=999"):
+        test_no_damage_to_a_file_breaks_its_check()
+
+
+def _astray(found: Problem) -> Problem:
+    return found._replace(span=found.span and found.span._replace(end_line=999))

@@ -53,7 +53,7 @@ def test_a_phase_says_who_builds_it_and_what_it_can_cost(shop: Editor) -> None:
     assert lines[2:5] == [
         "Do it.",
         "Built by `gpt-4o-mini` (search_replace), complexity low, CI profile `normal`",
-        "Worst case: 200.0k tokens, $0.07 in 6 calls",
+        "Worst case: 200.0k tokens, $0.40 in 9 calls",
     ]
     assert lines[5] == "Declared in playbooks/a.yaml"
 
@@ -78,7 +78,7 @@ def test_a_finding_is_explained_where_it_is_and_a_code_where_it_is_written(edito
 
 def test_there_is_nothing_to_say_about_blanks_and_broken_files(editor: Editor) -> None:
     assert hovered(editor, "a.yaml", playbook(phase("a")).replace("tiers:", "¦\ntiers:")) == ""
-    assert "AP1015" in hovered(editor, "a.yaml", "autopack: playbook/v1\nname: [\n¦")
+    assert "AP1015" in hovered(editor, "a.yaml", "autopack: playbook/v1\nname: [¦\n")
 
 
 # --- definition -------------------------------------------------------------------------------------------

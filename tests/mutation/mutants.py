@@ -138,7 +138,7 @@ def typos(site: Site) -> Iterator[Made]:
     if not site.by_name or site.steps == ("autopack",):
         return
     key = str(site.steps[-1])
-    declared = {*site.parent.get("properties", {}), *site.parent.get("x-later", ())}
+    declared = {*site.parent.get("properties", {})}
     for wrong in misspelt(key):
         if wrong not in declared and not wrong.startswith("x-"):
             steps = (*site.steps[:-1], wrong)
@@ -223,17 +223,6 @@ def alien_words(site: Site) -> Iterator[Made]:
     yield with_value(site.document, site.steps, "qqqq"), "AP2005", value_of(site.steps), f"allowed: {words[0]}", None
 
 
-def later(site: Site) -> Iterator[Made]:
-    """Words of the language that this version refuses."""
-    node = chosen(site.kind, site.node, site.value)
-    for value in node.get("x-later", ()) if "enum" in node else ():
-        yield with_value(site.document, site.steps, value), "AP2010", value_of(site.steps), None, None
-    if isinstance(site.value, dict):
-        for key in node.get("x-later", ()):
-            steps = (*site.steps, key)
-            yield with_value(site.document, steps, {}), "AP2010", key_of(steps), None, None
-
-
 # --- references and templates -----------------------------------------------------------------------------
 
 
@@ -308,7 +297,6 @@ SORTS: dict[str, Callable[[Site], Iterator[Made]]] = {
     "missing": missing,
     "out of range": out_of_range,
     "alien word": alien_words,
-    "not yet": later,
     "dangling": dangling,
     "template": templates,
     "header": headers,

@@ -145,7 +145,7 @@ def verdict(kind: str, node: Node, value: Any) -> str | None:
     if "const" in node or "enum" in node:
         allowed = node.get("enum", [node.get("const")])
         if not any(type(each) is type(value) and each == value for each in allowed):
-            return "AP2010" if value in node.get("x-later", ()) and type(value) is not int else "AP2005"
+            return "AP2005"
     for key, measure in SMALLEST.items():
         if key in node and isinstance(value, str if key == "minLength" else list | dict) and measure(value) < node[key]:
             return "AP2008"

@@ -15,6 +15,7 @@ from autopack.plan.model import (
     Caps,
     Limits,
     Plan,
+    PlanBuilder,
     PlanModel,
     PlanPhase,
     PlanTier,
@@ -26,6 +27,7 @@ from autopack.plan.model import (
 from autopack.plan.price import Price, Usage
 from autopack.run import events as ev
 from autopack.run.effects import (
+    ApplyChange,
     ApplyReply,
     AssembleContext,
     CallModel,
@@ -37,6 +39,7 @@ from autopack.run.effects import (
     ProbeProviders,
     ReadReview,
     Rebase,
+    RunBuilder,
     RunCi,
     phase_of,
 )
@@ -90,6 +93,13 @@ def phase(name: str, **changes: object) -> PlanPhase:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def by_command(name: str, **changes: object) -> PlanPhase:
+    """A phase that an agent's command builds, with 2,000 tokens stated for each run of it."""
+    asks = tuple(Attempt(step, Ask("command:agent", 2_000, 0), "whole_file") for step in ("first", "again", "again"))
+    builder = PlanBuilder("command", ("agent",), 60, (), 2_000)
+    return phase(name, **{"attempts": asks, "builder": builder, **changes})
+
+
 def model(name: str) -> PlanModel:
     return PlanModel(name, f"replay/{name}", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {})
 
@@ -127,7 +137,10 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
             for n, t in enumerate(tier_ids)
         ),
         phases=numbered,
-        models={name: model(name) for name in ("small", "big", "other")},
+        models={
+            **{name: model(name) for name in ("small", "big", "other")},
+            **{ask.model: _agent(ask.model) for each in numbered for ask in each.asks if ":" in ask.model},
+        },
         profiles={"normal": Profile("normal", (), (Step("unit", ("true",), 60, None, False),), 0, (), {})},
         format_prompts={"search_replace": "sr", "whole_file": "wf"},
         worst=Worst(0, 0, Decimal(0)),
@@ -136,12 +149,17 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
     return replace(plain, **{"not_clean": "fail_run" if strict else "mark", **changes})  # type: ignore[arg-type]
 
 
+def _agent(name: str) -> PlanModel:
+    return PlanModel(name, "command/command", None, None, "command", "standard", 1, 1, None, 1_000_000, 60, {})
+
+
 class Story:
     """Scripted answers by phase (`"*"`: any): each list is taken in order, its last word repeats.
 
     builder, patch (the Auditor's own): ok, major, minor, or the kind of a refusal (edit_failed, scope, no_op ...);
     builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
     builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
+    command: ok, failed, timed_out, not_found, lost;
     auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign;
     rebase: ok, apart, refused, conflict;
     probe: ok, down; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
@@ -235,6 +253,20 @@ class Story:
         usage = Usage(4_000, 0, 0, 500, 0, known=word != "unknown_usage")
         outcome = "ok" if word == "unknown_usage" else word
         return ev.ModelAnswered(key, at, outcome, "a" * 64, "stop", usage, "m", 1.0, None, f"said {word}")  # type: ignore[arg-type]
+
+    def _RunBuilder(self, key: str, effect: RunBuilder, at: float) -> ev.Event:
+        word: Any = self.word(effect.phase_id, "command", "ok")
+        if word == "lost":
+            return ev.EffectLost(key, at)
+        change = "g" * 64 if word == "ok" else None
+        return ev.BuilderFinished(key, at, word, change, "o" * 64, 0, 1.0, f"it {word}", ())
+
+    def _ApplyChange(self, key: str, effect: ApplyChange, at: float) -> ev.Event:
+        word = self.word(effect.phase_id, "builder", "ok")
+        if word == "ok":
+            commit = f"{effect.phase_id}{effect.attempt}"
+            return ev.PatchAccepted(key, at, commit, "p" * 64, ("src/a",), 1, 0, 0, 0, "", ())
+        return ev.PatchRefused(key, at, word, f"refused: {word}", "e" * 64, ())
 
     def _ApplyReply(self, key: str, effect: ApplyReply, at: float) -> ev.Event:
         rung = self.plan.phase(effect.phase_id).ladder[effect.attempt - 1]

@@ -20,6 +20,7 @@ from autopack.run.effects import (
     OpenRun,
     ProbeProviders,
     Rebase,
+    RunBuilder,
     RunCi,
 )
 from autopack.run.ledger import RUN, ZERO, Amount
@@ -27,7 +28,7 @@ from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, un
 from autopack.run.promotion import debt_status, eligible
 from autopack.run.state import blemishes, tier_state
 from autopack.run.turn import Turn
-from tests.run.story import BASE, Story, phase, plan, refold, with_patches
+from tests.run.story import BASE, Story, by_command, phase, plan, refold, with_patches
 
 STRAIGHT = "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
 CALL = Amount(4_500, Decimal("0.005"))
@@ -868,8 +869,63 @@ def _tight(words: dict[str, list[str]], **changes: object) -> Story:
     return Story(alone(auto_apply=False, **changes)).says(**words)
 
 
+# --- a Builder that is a command ---
+
+
+def test_a_command_takes_the_path_of_every_other_builder_and_is_charged_what_was_stated():
+    story = Story(plan(by_command("a"))).says("a", ci=["red", "green"], builder=["scope", "ok"])
+    run = story.tell()
+    assert story.path("a") == (
+        "QUEUED EXECUTING GATE EXECUTING GATE CI_RUNNING EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    )
+    assert story.asked(CallModel) == []
+    assert [effect.run for effect in story.asked(RunBuilder)] == [1, 2, 3]
+    assert run.ledger.spent("run") == Amount(6_000, Decimal(0))
+
+
+def test_a_command_that_failed_is_told_so_and_none_of_what_it_left_is_used():
+    story = Story(plan(by_command("a"))).says("a", command=["failed", "timed_out", "ok"])
+    story.tell()
+    assert story.path("a") == STRAIGHT
+    kinds = [[item.kind for item in effect.evidence] for effect in story.asked(AssembleContext)]
+    assert kinds == [[], ["failed"], ["failed", "timed_out"]]
+
+
+def test_a_command_that_is_not_there_ends_the_run():
+    story = Story(plan(by_command("a"), phase("b"))).says("a", command=["not_found"])
+    assert ended(story) == ("DONE_FAILED_ENVIRONMENT", "model_not_found")
+
+
+def test_a_command_that_was_lost_in_a_crash_stays_charged_and_runs_again():
+    story = Story(plan(by_command("a"))).says("a", command=["lost", "ok"])
+    run = story.tell()
+    assert run.ledger.spent("run").tokens == 4_000
+    assert [(effect.run, effect.retry) for effect in story.asked(RunBuilder)] == [(1, 0), (1, 1)]
+    assert [call.maybe_paid for call in run.phases["a"].calls] == [True, False]
+
+
+def test_a_command_is_only_run_when_what_was_stated_for_it_fits():
+    """REQ-9.1-1"""
+    story = Story(plan(by_command("a", token_cap=3_000))).says("a", ci=["red", "green"])
+    assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
+    assert len(story.asked(RunBuilder)) == 1
+
+
+def test_a_command_whose_phase_has_ended_is_cut_short_and_its_bill_counts():
+    story = Story(plan(by_command("a")))
+    key = story.until(RunBuilder)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    assert unwanted(story.run) == (key,)
+    story.give(ev.BuilderFinished(key, 10.0, "cancelled", None, None, None, 1.0, "cut short", ()))
+    assert story.tell().ledger.spent(RUN).tokens == 2_000
+
+
 STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(alone()),
+    lambda: Story(plan(by_command("a"))),
+    lambda: Story(plan(by_command("a"))).says(command=["failed"]),
+    lambda: Story(plan(by_command("a"))).says(command=["not_found"]),
+    lambda: Story(plan(by_command("a"))).says(command=["lost", "ok"]),
     lambda: Story(alone()).says(builder=["edit_failed"]),
     lambda: Story(alone()).says(ci=["red"]),
     lambda: Story(alone()).says(builder_call=["truncated"]),

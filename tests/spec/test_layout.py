@@ -100,7 +100,16 @@ def test_what_is_formatted_stays_as_it_is():
     [
         ("autopack: ci/v1\nmeta:\n    b: 1\n    a:\n        - - 1\n          - 2\n        -\n            c: 3\n",
          "autopack: ci/v1\nmeta:\n  b: 1\n  a:\n    - - 1\n      - 2\n    - c: 3\n"),  # free data keeps its order
-        ("x-b: &b {c: 1}\nautopack: ci/v1\nmeta: *b\n", "x-b: &b {c: 1}\nautopack: ci/v1\nmeta: *b\n"),  # an anchor
+        ("meta: &b {c: 1}\nname: *b\nautopack: ci/v1\n", "meta: &b {c: 1}\nname: *b\nautopack: ci/v1\n"),  # an alias
+        ("x-b: &b {c: 1}\nautopack: ci/v1\nmeta: *b\n", "autopack: ci/v1\nx-b: &b {c: 1}\nmeta: *b\n"),
+        ("autopack: tier/v1\nphases:\n  - &p\n    goal: g\n    id: a\n  - id: b\n    <<: *p\nid: t\n",
+         "autopack: tier/v1\nid: t\nphases:\n  - &p\n    id: a\n    goal: g\n  - <<: *p\n    id: b\n"),
+        ('autopack: ci/v1\nmeta: { a:1 ,b: [ x,y ] ,"c":2, d: }\n',
+         'autopack: ci/v1\nmeta: {a:1, b: [x, y], "c": 2, d: }\n'),
+        ("autopack: ci/v1\nmeta: [ {a: b,\n # why\n  c: &z !!str d },   # here\n\n  *z\n      ]  # end\n",
+         "autopack: ci/v1\nmeta: [{a: b,\n  # why\n  c: &z !!str d},   # here\n  *z\n]  # end\n"),
+        ("autopack: ci/v1\nmeta:\n    - {a: 'x\n        y'  ,  b: 1}\n",
+         "autopack: ci/v1\nmeta:\n  - {a: 'x\n      y'  ,  b: 1}\n"),  # a text over two lines stays
         ("autopack: ci/v1\nmeta: &m\n    a: 1\nx-m: *m\n", "autopack: ci/v1\nmeta: &m\n  a: 1\nx-m: *m\n"),
         ("autopack: ci/v1\nmeta:\n    - &m  # why\n        a: 1\n    - *m\n",
          "autopack: ci/v1\nmeta:\n  - &m  # why\n    a: 1\n  - *m\n"),
@@ -154,6 +163,7 @@ class Writer:
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
         self.comments = 0
+        self.anchored = False  # whether an `&a` may stand here: the first one is written at the top
 
     def remark(self, indent: int) -> str:
         more = self.draw(st.sampled_from(["", "", "", "\n", "comment", "comment", "\n\n"]))
@@ -171,10 +181,38 @@ class Writer:
     def value(self, value: tuple[str, object], indent: int) -> str:
         """What follows `key:` or `-`, its line break included."""
         kind, held = value
+        if self.draw(st.integers(0, 5)) == 0:
+            return f" {self.flow(value, indent + 1)}" + self.behind()
         if kind in ("map", "list"):
             deeper = indent + self.draw(st.integers(1, 4))
             return self.behind() + self.collection(value, deeper)
         return self.scalar(kind, str(held), indent)
+
+    def flow(self, value: tuple[str, object], indent: int) -> str:
+        """In brackets, with blanks, breaks and comments wherever they may be."""
+        kind, held = value
+        if kind == "map":
+            assert isinstance(held, dict)
+            pairs = [f"{key}:{self.gap(indent, ' ')}{self.flow(item, indent)}" for key, item in held.items()]
+            return self.brackets("{}", pairs, indent)
+        if kind == "list":
+            assert isinstance(held, list)
+            return self.brackets("[]", [self.flow(item, indent) for item in held], indent)
+        named = self.draw(st.sampled_from(["", "", "", "&a ", "*a"])) if self.anchored else ""
+        if named == "*a":
+            return "*a "
+        return named + ("''" if kind == "none" else "'" + str(held).replace("'", "''").replace("\n", " ") + "'")
+
+    def brackets(self, signs: str, parts: list[str], indent: int) -> str:
+        inside = ",".join(self.gap(indent) + part + self.gap(indent) for part in parts)
+        return signs[0] + inside + self.gap(indent) + signs[1]
+
+    def gap(self, indent: int, least: str = "") -> str:
+        kind = self.draw(st.sampled_from(["", "", "", " ", "   ", "break", "comment"]))
+        if kind == "comment":
+            self.comments += 1
+            return f"  # inside {self.comments}\n{' ' * indent}"
+        return "\n\n" + " " * indent if kind == "break" else kind or least
 
     def scalar(self, kind: str, text: str, indent: int) -> str:
         if kind == "none":
@@ -215,7 +253,10 @@ def files(draw: st.DrawFn) -> str:
     pairs = draw(st.dictionaries(NAMES, VALUES, min_size=1, max_size=5))
     header = {"autopack": ("plain", "playbook/v1")}
     first = draw(st.booleans())
-    return Writer(draw).collection(("map", {**header, **pairs} if first else {**pairs, **header}), 0)
+    writer = Writer(draw)
+    writer.anchored = draw(st.booleans())
+    anchor = "x-anchor: &a 'first'\n" if writer.anchored else ""
+    return anchor + writer.collection(("map", {**header, **pairs} if first else {**pairs, **header}), 0)
 
 
 @settings(deadline=None, max_examples=300)

@@ -18,13 +18,15 @@ from autopack.runners.git.errors import (
     TreeRefused,
 )
 from autopack.runners.git.folder import remove_tree, sweep
+from autopack.runners.git.hooks import Hooks, hook_commands, hooks_of, lay_hooks
 from autopack.runners.git.past import commits_between, merge_base, write_specs
-from autopack.runners.git.pool import Pool, Worktree
+from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
-from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
+from autopack.runners.git.tree import REGULAR, Commit, Entry, FileChange, Stat, Tag
 
 __all__ = [
+    "REGULAR",
     "BranchInUse",
     "Commit",
     "Conflict",
@@ -36,6 +38,7 @@ __all__ = [
     "GitFailed",
     "GitLocked",
     "GitUnusable",
+    "Hooks",
     "Identity",
     "Merged",
     "Pool",
@@ -44,10 +47,14 @@ __all__ = [
     "Stat",
     "Tag",
     "TagRefused",
+    "TooMuch",
     "TreeRefused",
     "Worktree",
     "commits_between",
     "fetch_file",
+    "hook_commands",
+    "hooks_of",
+    "lay_hooks",
     "merge_base",
     "open_repository",
     "remove_tree",

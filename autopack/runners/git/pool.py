@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -18,7 +19,7 @@ from autopack.runners.git.command import SEALED, Git
 from autopack.runners.git.errors import GitError
 from autopack.runners.git.folder import Folder, remove_tree
 from autopack.runners.git.repository import Repository
-from autopack.runners.git.tree import SUBMODULE, decoded, staged
+from autopack.runners.git.tree import SUBMODULE, FileChange, decoded, raw_changes, staged
 
 # Versions are often taken from the nearest tag, and a snapshot's tag is no version.
 OWN_TAGS = "refs/tags/autonomous/"
@@ -48,6 +49,14 @@ class _Slot:
     @property
     def index(self) -> str:
         return os.path.join(self.folder, "index")
+
+
+FILES_MAX, BYTES_MAX = 2_000, 50_000_000
+"""Of a difference that is looked at: no gate passes a larger one, and it has to be held in memory."""
+
+
+class TooMuch(Exception):
+    """A difference that nobody needs to look at."""
 
 
 class Pool:
@@ -96,6 +105,25 @@ class Pool:
         slot.kept = tuple(decoded(path) for path in others.split(b"\0") if path)
         slot.setup = setup
         return slot.kept
+
+    def difference(self, worktree: Worktree) -> dict[str, FileChange]:
+        """What differs from the commit now, as files and not as commits: a `.git` that somebody wrote to, or a commit
+        that was made there, is not asked. What the repository ignores is left out. Raises GitError, TooMuch.
+        """
+        slot = self._taken[worktree.path]
+        if os.path.islink(slot.tree):
+            raise GitError(slot.tree, "is a link where the worktree was", "Something has replaced it; start again.")
+        git = self._git(slot)
+        git.run("add", "--all", "--", ".")
+        listing = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", worktree.commit).out
+        changes = raw_changes(listing)
+        blobs = [blob for _, mode, blob in changes if mode not in (None, SUBMODULE)]
+        if len(changes) > FILES_MAX or sum(_sizes(git, blobs)) > BYTES_MAX:
+            raise TooMuch(f"more than {FILES_MAX:,} files or {BYTES_MAX:,} bytes differ")
+        contents = dict(zip(blobs, _contents(git, blobs), strict=True))
+        return {
+            path: FileChange(None if mode is None else contents.get(blob, b""), mode) for path, mode, blob in changes
+        }
 
     def give_back(self, worktree: Worktree) -> None:
         with self._lock:
@@ -183,6 +211,15 @@ def _copy_refs(git: Git, repository: Repository, base: str | None) -> None:
     if lines:
         git.run("update-ref", "-z", "--stdin", given=b"".join(lines))
         git.run("pack-refs", "--all")
+
+
+def _sizes(git: Git, blobs: Sequence[str]) -> list[int]:
+    asked = "".join(f"{blob}\n" for blob in blobs).encode()
+    return [int(line) for line in git.run("cat-file", "--batch-check=%(objectsize)", given=asked).out.split()]
+
+
+def _contents(git: Git, blobs: Sequence[str]) -> list[bytes]:
+    return [git.run("cat-file", "blob", blob).out for blob in blobs]
 
 
 def _empty_submodules(git: Git, slot: _Slot) -> None:

@@ -89,6 +89,16 @@ def _size(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+def raw_changes(listing: bytes) -> list[tuple[str, str | None, str]]:
+    """Path, new mode (None: gone) and new blob, from `diff-index --raw -z` without renames."""
+    fields = iter(listing.split(b"\0")[:-1])
+    found = []
+    for line in fields:
+        _, mode, _, blob, *_ = line.decode().split()
+        found.append((decoded(next(fields)), None if mode == "000000" else mode, blob))
+    return found
+
+
 def staged(listing: bytes) -> dict[str, str]:
     """Path -> mode, from `ls-files --stage -z`."""
     lines = [line.partition(b"\t") for line in listing.split(b"\0") if line]

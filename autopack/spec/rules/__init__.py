@@ -65,9 +65,10 @@ def _rules(kind: str) -> Sequence[Rule]:
 
 
 def _of_phases(kind: str) -> Sequence[Rule]:
-    from autopack.spec.rules import fanouts, ids, inputs, needs, references, scopes, uses
+    from autopack.spec.rules import builders, fanouts, ids, inputs, needs, references, scopes, uses
 
-    every = (fanouts.fan_outs, uses.uses, references.references_of_playbook, scopes.paths_of_playbook, inputs.inputs)
+    paths = (scopes.paths_of_playbook, inputs.inputs, builders.builders)
+    every = (fanouts.fan_outs, uses.uses, references.references_of_playbook, *paths)
     if kind == "phase":
         return (ids.id_of_phase, *every)
     if kind == "tier":

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ import autopack
 from autopack.journal.errors import JournalError, RunExists, RunLocked, StoreMissing, StoreOutdated, UnknownRun
 from autopack.spec.nearest import did_you_mean
 from autopack.views import exits
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMPLETION = "_AUTOPACK_COMPLETE"
 
@@ -58,7 +62,18 @@ class Verbs(click.Group):
             return None
         module = importlib.import_module(f"autopack.views.cli.{cmd_name}_")
         command: click.Command = module.command
+        if COMPLETION in os.environ:
+            from autopack.views.cli import completing  # noqa: PLC0415  a shell asks, nobody else
+
+            completing.attach(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """From the table, too; click would import every verb."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  a shell asks, nobody else
+
+        verbs = [CompletionItem(verb, help=said) for verb, said in VERBS.items() if verb.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,0 +1,100 @@
+"""One run of a Builder that is a command: a worktree of its own, the prompt, and what differs afterwards.
+
+The difference is taken with our own index, so a commit, a hook or a `.git` that the command has written counts for
+nothing; what it wrote outside is not part of it. It is kept as a blob before anybody believes it.
+"""
+
+import base64
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autopack.plan.model import PlanBuilder
+from autopack.runners import git, process
+from autopack.runners.command import run_agent
+from autopack.runners.ticket import Ticket
+
+PROMPT = "AUTOPACK_PROMPT"
+"""Names the file that holds the same text as the command's standard input."""
+
+LAST_WORDS = 16_000
+"""Characters of the command's output that the next attempt is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`change` None: not to be used, `message` says why. `output` is the end of what the command printed."""
+
+    outcome: str
+    change: Mapping[str, git.FileChange] | None
+    output: str
+    exit_code: int | None
+    latency_s: float
+    message: str
+
+
+def run(
+    builder: PlanBuilder, pool: git.Pool, base: str, prompt: str, ticket: Ticket, environ: Mapping[str, str]
+) -> Ended:
+    """To its end or its timeout; then nothing that it started is left. Raises git.GitError."""
+    worktree = pool.take(base)
+    try:
+        with tempfile.TemporaryDirectory(prefix="autopack-prompt-") as folder:
+            path = os.path.join(folder, "prompt.md")
+            with open(path, "w", encoding="utf-8", errors="replace") as file:
+                file.write(prompt)
+            try:
+                finished = run_agent(
+                    builder.run,
+                    os.fspath(worktree.path),
+                    prompt.encode("utf-8", "replace"),
+                    timeout_s=builder.timeout_s,
+                    token=ticket.token,
+                    environ={**environ, PROMPT: path},
+                    cancelled=ticket.cancelled,
+                    env_pass=(*builder.env_pass, PROMPT),
+                    on_start=ticket.started,
+                )
+            except process.CannotStart as error:
+                return Ended("not_found", None, "", None, 0.0, str(error))
+        return _judged(builder, finished, pool, worktree)
+    finally:
+        pool.give_back(worktree)
+
+
+def _judged(builder: PlanBuilder, finished: process.Finished, pool: git.Pool, worktree: git.Worktree) -> Ended:
+    """A command that failed may have left half of a change: none of it is used."""
+    output = finished.output.decode("utf-8", "replace")[-LAST_WORDS:]
+    outcome, message = "ok", ""
+    change: Mapping[str, git.FileChange] | None = None
+    if finished.cancelled:
+        outcome, message = "cancelled", "it was cut short"
+    elif finished.timed_out:
+        outcome, message = "timed_out", f"{builder.run[0]} was not done after {builder.timeout_s:,} s"
+    elif finished.exit_code != 0:
+        outcome, message = "failed", f"{builder.run[0]} ended with {finished.exit_code}"
+    else:
+        try:
+            change = pool.difference(worktree)
+        except git.TooMuch as error:
+            outcome, message = "failed", f"{error}: that is no change of one phase"
+        except git.GitFailed as error:
+            outcome, message = "failed", f"git can't read what it left behind: {error}"
+    return Ended(outcome, change, output, finished.exit_code, round(finished.duration_s, 3), message)
+
+
+def dump(change: Mapping[str, git.FileChange]) -> bytes:
+    kept = {
+        path: [None if each.content is None else base64.b64encode(each.content).decode(), each.mode]
+        for path, each in change.items()
+    }
+    return json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()  # in ASCII: paths may be any bytes
+
+
+def load(source: bytes) -> dict[str, git.FileChange]:
+    return {
+        path: git.FileChange(None if content is None else base64.b64decode(content), mode)
+        for path, (content, mode) in json.loads(source).items()
+    }

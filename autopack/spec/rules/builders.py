@@ -1,0 +1,18 @@
+"""Who does the work of a phase: what each kind of Builder has to say, and what it may."""
+
+from autopack.spec.rules.written import Found, Names, Written
+
+_OF_COMMANDS = ("run", "timeout_s", "env_pass", "tokens")
+
+
+def builders(written: Written, _names: Names) -> Found:
+    for steps, phase in written.phases():
+        builder = phase.get("builder") or {}
+        kind, place = builder.get("kind"), (*steps, "builder")
+        if kind == "command" and "run" not in builder:
+            advice = "add `run: [program, argument]`"
+            yield written.at((*place, "kind"), "AP3040", "a command has to say what to run", advice)
+        for key in _OF_COMMANDS if kind in ("model", "external") else ():
+            if key in builder:
+                message = f"`{key}` is for `kind: command`, this is `kind: {kind}`"
+                yield written.at_key((*place, key), "AP3040", message, "take it out, or make it `kind: command`")
