@@ -23,11 +23,14 @@ import console  # noqa: E402
 import requirements  # noqa: E402
 import terminal  # noqa: E402
 
+from autopack.plan.compiler import compile as compile_spec  # noqa: E402
 from autopack.problem.codes import CODES  # noqa: E402
 from autopack.run import effects, events, state  # noqa: E402
 from autopack.run.machine import ANSWERS, TABLE  # noqa: E402
 from autopack.spec.document import read  # noqa: E402
+from autopack.spec.load import load  # noqa: E402
 from autopack.views import cli, exits  # noqa: E402
+from autopack.views.cli.graph_ import drawn  # noqa: E402
 
 MADE = "<!-- Made by docs/build.py; a change here is lost. -->"
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
@@ -86,6 +89,7 @@ def built() -> dict[Path, str]:
     }
     made = {docs / "reference" / name: text for name, text in reference.items()}
     made[docs / "requirements.md"] = requirements.page(ROOT, MADE)
+    made[docs / "pictures" / "graph.svg"] = _graph()
     architecture = docs / "architecture.md"
     made[architecture] = _with_part(architecture.read_text(encoding="utf-8"), "phase states", _diagram())
     for page in console.pages():
@@ -432,6 +436,17 @@ def _categories() -> str:
         for name, row in _default_ruleset()["categories"].items()
     ]
     return "Those of `builtin:default`. Either name is accepted everywhere.\n\n" + _table(heading, rows)
+
+
+def _graph() -> str:
+    """The plan of the example, as `autopack graph` draws it."""
+    spec, _ = load(str(ROOT / "examples" / "hello"), "playbooks/languages.yaml")
+    if spec is None:
+        raise LookupError("the example has findings")
+    plan, _ = compile_spec(spec)
+    if plan is None:
+        raise LookupError("the example has no plan")
+    return drawn(plan, "svg")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ Nothing is left out: every difference between the canonical forms becomes a chan
 digests are equal. What only follows from another change (a prompt that repeats the goal) is marked as `follows`.
 """
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from autopack.plan import canonical
-from autopack.plan.model import Plan
+from autopack.plan.model import Plan, digest
 from autopack.spec.territory import beyond
 
 Group = Literal["authority", "money", "risk", "graph", "instructions", "other"]
@@ -19,19 +20,32 @@ GROUPS: tuple[Group, ...] = ("authority", "money", "risk", "graph", "instruction
 
 OF_PHASE: Mapping[Group, tuple[str, ...]] = {
     "authority": ("write", "read", "allow", "allowed_protected", "probes"),
-    "money": ("attempts", "audit", "token_cap", "cost_usd_max", "minutes_max", "worst"),
+    "money": (
+        *("attempts", "audit", "audit_fallbacks", "second_audit", "patches"),
+        *("token_cap", "cost_usd_max", "minutes_max", "worst"),
+    ),
     "risk": (
         *("category", "task_category", "complexity", "builder_mode", "high_risk", "severity", "ci", "auto_apply"),
         *("auditor_profile", "auditor_attempts", "limits"),
     ),
     "graph": ("needs", "tier_id", "index"),
     "instructions": (
-        *("name", "goal", "acceptance", "deliverables", "tags", "why", "builder_prompt", "auditor_prompt"),
+        *(
+            "name",
+            "goal",
+            "acceptance",
+            "deliverables",
+            "tags",
+            "why",
+            "builder_prompt",
+            "auditor_prompt",
+            "patch_prompt",
+        ),
     ),
 }
 OF_PLAN: Mapping[Group, tuple[str, ...]] = {
     "authority": ("base_branch", "integration_branch", "protected_branches", "protected_paths"),
-    "money": ("caps", "retry", "worst"),
+    "money": ("caps", "retry", "worst", "budget_warnings", "quotas"),
     "risk": ("safety_profile", "run_scope", "stage", "fail_fast", "severity_upgrades"),
     "graph": ("pools", "assumed", "carried", "continues", "runs"),
     "instructions": ("project", "playbook", "description", "inputs", "format_prompts"),
@@ -56,7 +70,7 @@ OF_TIER: Mapping[Group, tuple[str, ...]] = {
 }
 KEYED = {"phases": OF_PHASE, "tiers": OF_TIER, "models": OF_MODEL, "profiles": OF_PROFILE}
 CALLED = {"phases": "phase", "tiers": "tier", "models": "model", "profiles": "CI profile"}
-FOLLOWS = frozenset({"builder_prompt", "auditor_prompt", "why", "index", "worst"})
+FOLLOWS = frozenset({"builder_prompt", "auditor_prompt", "patch_prompt", "why", "index", "worst"})
 """Where other fields of the same thing changed, these say the same once more."""
 
 LADDERS: Mapping[str, tuple[str, ...]] = {
@@ -87,57 +101,68 @@ class Change:
 
 def diff(before: Plan, after: Plan) -> tuple[Change, ...]:
     """Every difference, sorted by group, then in the order of the plan."""
-    old, new = canonical.plain(before), canonical.plain(after)
-    found = [*_plan_fields(old, new)]
-    for part in KEYED:
-        found += _keyed(part, old, new)
+    found = _found(before, after, operator.ne)
+    if not found and digest(before) != digest(after):  # 1 where 1.0 was
+        found = _found(before, after, unequal)
     place = {group: number for number, group in enumerate(GROUPS)}
     return tuple(sorted(found, key=lambda change: place[change.group]))
 
 
 def unequal(one: Any, other: Any) -> bool:
-    """Of JSON values, by their text: 1 and 1.0 and true are three values."""
+    """By their canonical text: 1 and 1.0 and true are three values."""
     return one is not other and canonical.text(one) != canonical.text(other)
 
 
-def _plan_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    for name in old:
-        if name not in KEYED and unequal(old[name], new[name]):
-            yield from _field(_group(OF_PLAN, name), "run", name, old[name], new[name])
+Differ = Callable[[Any, Any], bool]
 
 
-def _keyed(part: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _found(before: Plan, after: Plan, differ: Differ) -> list[Change]:
+    found = list(_plan_fields(before, after, differ))
+    for part in KEYED:
+        found += _keyed(part, before, after, differ)
+    return found
+
+
+def _plan_fields(before: Plan, after: Plan, differ: Differ) -> Iterator[Change]:
+    for name in (each.name for each in fields(Plan) if each.name not in KEYED):
+        old, new = getattr(before, name), getattr(after, name)
+        if differ(old, new):
+            yield from _field(_group(OF_PLAN, name), "run", name, canonical.plain(old), canonical.plain(new))
+
+
+def _keyed(part: str, before: Plan, after: Plan, differ: Differ) -> Iterator[Change]:
     """Things with a name: those that came, those that went, those that changed, and their order."""
-    olds, news = _by_name(part, old[part]), _by_name(part, new[part])
+    olds, news = _by_name(part, getattr(before, part)), _by_name(part, getattr(after, part))
     kept = [name for name in news if name in olds]
-    for name in olds.keys() - news.keys() if len(kept) < len(olds) else ():
-        yield from _gone(part, name, olds[name])
-    reach = [tuple(row["write"]) for row in olds.values()] if part == "phases" and len(kept) < len(news) else []
-    for name in news:
+    for name, old in olds.items() if len(kept) < len(olds) else ():
+        if name not in news:
+            yield from _gone(part, name, canonical.plain(old))
+    reach = [old.write for old in olds.values()] if part == "phases" and len(kept) < len(news) else []
+    moved = len(kept) < len(news) or len(kept) < len(olds)
+    for name, new in news.items():
         if name not in olds:
-            yield from _come(part, name, news[name], reach)
-        elif olds[name] != news[name] or unequal(olds[name], news[name]):
-            moved = len(kept) < len(news) or len(kept) < len(olds)
-            yield from _thing(part, name, olds[name], news[name], moved=moved)
+            yield from _come(part, name, canonical.plain(new), reach)
+        elif differ(olds[name], new):
+            yield from _thing(part, name, canonical.plain(olds[name]), canonical.plain(new), moved=moved)
     if part in {"phases", "tiers"} and kept != [name for name in olds if name in news]:
         yield Change("graph", "run", f"order of {part}", "changed", list(olds), list(news))
 
 
 def _by_name(part: str, things: Any) -> dict[str, Any]:
-    if isinstance(things, dict):
-        return things
-    return {thing["phase_id" if part == "phases" else "tier_id"]: thing for thing in things}
+    if isinstance(things, Mapping):
+        return dict(things)
+    return {thing.phase_id if part == "phases" else thing.tier_id: thing for thing in things}
 
 
 def _thing(part: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any], *, moved: bool) -> list[Change]:
     subject = f"{CALLED[part]} {name}"
-    fields = [field for field in old if unequal(old[field], new[field])]
+    changed = [field for field in old if unequal(old[field], new[field])]
     found = [
         change
-        for field in fields
+        for field in changed
         for change in _field(_group(KEYED[part], field), subject, field, old[field], new[field])
     ]
-    decided = moved or any(field not in FOLLOWS for field in fields)
+    decided = moved or any(field not in FOLLOWS for field in changed)
     return [replace(c, follows=decided) if c.field.partition(".")[0] in FOLLOWS else c for c in found]
 
 

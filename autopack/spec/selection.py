@@ -56,6 +56,8 @@ Selection = tuple[tuple[Atom, ...], ...]
 
 def read(text: str) -> Selection:
     """Raises Unreadable."""
+    if not text.strip():
+        raise Unreadable("an empty selection selects nothing", "write an id, or method:value, as in tag:api")
     return tuple(tuple(_atom(each) for each in union.split(",")) for union in text.split())
 
 

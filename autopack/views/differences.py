@@ -22,7 +22,7 @@ ABOUT = {
 }
 SIGNS = {"widened": "!", "raised": "!", "loosened": "!", "added": "+", "removed": "-"}
 MARKS = {"widened": "⚠️", "raised": "⚠️", "loosened": "⚠️", "added": "🆕", "removed": "🗑️"}
-NEVER_SHOWN = frozenset({"builder_prompt", "auditor_prompt", "format_prompts"})
+NEVER_SHOWN = frozenset({"builder_prompt", "auditor_prompt", "patch_prompt", "format_prompts"})
 CHARS = 44
 
 
@@ -64,7 +64,8 @@ def _text(each: Compared) -> Iterator[str]:
             if change.shown:
                 yield f"      {_proof(change)}"
     if hidden := sum(change.follows for change in each.changes):
-        yield f"\n{hidden} more follow from these (prompts, places, sums); --format json has all."
+        follow = "follows" if hidden == 1 else "follow"
+        yield f"\n{hidden} more {follow} from these (prompts, places, sums); --format json has all."
     yield from _refusals(each)
     yield ""
 

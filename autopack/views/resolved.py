@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.expand import expand
+from autopack.plan.inherit import chain as heard
 from autopack.plan.inherit import inherit
 from autopack.plan.ordering import order
 from autopack.problem import Problem
@@ -37,6 +38,18 @@ def phases(spec: Spec) -> tuple[list[Phase], Sequence[Problem]]:
         if draft.failed:
             return [], draft.problems
     return [_phase(spec, phase) for phase in draft.phases], draft.problems
+
+
+def chain(spec: Spec, phase_id: str, name: str) -> list[Effective]:
+    """Who said something about one field of a phase, the winner first; KeyError for a phase or field there is not."""
+    draft = Draft(spec)
+    for step in (expand, order, inherit):
+        draft = step(draft)
+    phase = {each.spec.id: each for each in draft.phases}[phase_id]
+    if name in phase.values and draft.caps is not None:
+        said = heard(spec, phase.spec, draft.caps, name)
+        return [Effective(name, value.value, value.layer, _place(spec, value.at)) for value in said]
+    return [{each.name: each for each in _phase(spec, phase).values}[name]]
 
 
 def _phase(spec: Spec, phase: DraftPhase) -> Phase:

@@ -51,8 +51,11 @@ def _padded(line: Sequence[str], widths: Sequence[int], right: frozenset[int]) -
 # --- a plan ---
 
 
-def plan_screen(plan: Plan, digest: str) -> str:
-    """What `autopack plan` prints: every phase with model, reason and price, then the sums against the caps."""
+def plan_screen(plan: Plan, digest: str, width: int | None = None) -> str:
+    """What `autopack plan` prints: every phase with model, reason and price, then the sums against the caps.
+
+    Where the table is wider than `width`, a phase takes two lines.
+    """
     wave_of = _waves(plan)
     rows = [_plan_row(plan, phase, wave_of[phase.phase_id]) for phase in plan.phases]
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
@@ -65,7 +68,7 @@ def plan_screen(plan: Plan, digest: str) -> str:
         [
             f"Plan for playbook {plan.playbook} of project {plan.project}",
             "",
-            table(heading, rows, frozenset({0, 7, 9, 10})),
+            _fitting(heading, rows, width),
             "",
             (
                 f"{_counted(len(plan.phases), 'phase')} in {_counted(len(plan.tiers), 'tier')} and "
@@ -81,6 +84,22 @@ def plan_screen(plan: Plan, digest: str) -> str:
             f"Plan sha256 {digest}",
         ]
     )
+
+
+def _fitting(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:
+    """The table, or the columns that fit with the rest below each row."""
+    wide = table(heading, rows, frozenset({0, 7, 9, 10}))
+    if width is None or max(map(len, wide.splitlines())) <= width:
+        return wide
+    first = table(*_columns(heading, rows, (0, 1, 4, 6, 7, 9, 10)), frozenset({0, 4, 5, 6})).splitlines()
+    below = (f"      {row[2]} {row[3]}, CI {row[5]}, audit {row[8]}: {row[11]}" for row in rows)
+    return "\n".join([first[0], *(part for pair in zip(first[1:], below, strict=True) for part in pair)])
+
+
+def _columns(
+    heading: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[int]
+) -> tuple[list[str], list[list[str]]]:
+    return [heading[n] for n in wanted], [[row[n] for n in wanted] for row in rows]
 
 
 def _counted(number: int, thing: str) -> str:

@@ -212,7 +212,8 @@ def test_a_plan_is_written_checked_and_found_stale(answer: Answer, tmp_path: Pat
     playbook.write_text(playbook.read_text().replace("minutes: 20", "minutes: 30"))
     stale = answer(root, "plan", PLAYBOOK, "--check", "plan.json")
     assert stale.code == 6
-    assert '-  "minutes": 20,\n+  "minutes": 30,' in stale.out
+    assert "changed: policy\n" in stale.out
+    assert f"run: caps.minutes raised: 20 -> 30  [{PLAYBOOK}:5:" in stale.out
     assert "-o plan.json" in stale.err
 
 

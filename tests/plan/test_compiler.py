@@ -545,13 +545,24 @@ print(digest(compile(spec)[0]))
 """
 
 
-def test_equal_specs_give_equal_digests_under_every_hash_seed(folder: Folder):
+def test_equal_specs_give_equal_digests_whatever_the_hash_seed_locale_time_zone_and_folder(
+    folder: Folder, tmp_path_factory: pytest.TempPathFactory
+):
     folder.playbook(WHOLE)
+    elsewhere = tmp_path_factory.mktemp("a folder with a ü")
+    for file in sorted(folder.root.iterdir(), reverse=True):
+        (elsewhere / file.name).write_bytes(file.read_bytes())
+    worlds = (
+        ("0", "C", "UTC", folder.root),
+        ("1", "tr_TR.UTF-8", "Asia/Kathmandu", folder.root),
+        ("4242", "de_DE.UTF-8", "America/St_Johns", elsewhere),
+    )
     found = set()
-    for seed in ("0", "1", "4242"):
-        env = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(autopack.__file__).parents[1])}
-        argv = [sys.executable, "-c", CODE, str(folder.root)]
-        found.add(subprocess.run(argv, check=True, capture_output=True, text=True, env=env).stdout.strip())
+    for seed, language, zone, root in worlds:
+        said = {"PYTHONHASHSEED": seed, "LC_ALL": language, "TZ": zone}
+        env = os.environ | said | {"PYTHONPATH": str(Path(autopack.__file__).parents[1])}
+        argv = [sys.executable, "-c", CODE, str(root)]
+        found.add(subprocess.run(argv, check=True, capture_output=True, text=True, env=env, cwd="/").stdout.strip())
     assert found == {digest(folder.plan())}
 
 

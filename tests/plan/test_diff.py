@@ -95,6 +95,7 @@ def test_a_change_of_words_changes_instructions_and_prompts_follow(folder: Folde
         ("instructions", "goal", False),
         ("instructions", "builder_prompt", True),
         ("instructions", "auditor_prompt", True),
+        ("instructions", "patch_prompt", True),
     ]
 
 

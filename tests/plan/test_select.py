@@ -105,6 +105,7 @@ def test_what_selects_nothing_says_so(plan: Plan, text: str, said: str):
         ("@+store", '"@+store" has both @ and +; @x holds x+ and everything those need; leave the + away'),
         ("a,,b", '"" selects nothing; write an id, or method:value, as in tag:api'),
         ("tag:", '"tag:" selects nothing; write an id, or method:value, as in tag:api'),
+        (" ", "an empty selection selects nothing; write an id, or method:value, as in tag:api"),
         ("+", '"+" selects nothing; write an id, or method:value, as in tag:api'),
     ],
 )

@@ -123,6 +123,7 @@ def test_json_is_one_document_with_everything(shop: Path):
     assert {(c["field"], c["effect"], c["follows"]) for c in plan["changes"]} == {
         ("write", "widened", False),
         ("builder_prompt", "changed", True),
+        ("patch_prompt", "changed", True),
     }
     assert plan["before"]["plan_sha256"] != plan["after"]["plan_sha256"]
 

@@ -136,3 +136,13 @@ def test_the_form_follows_the_name_of_the_file(plan: Plan, tmp_path: Path):
     bad = CliRunner().invoke(root, ["graph", playbook, "-o", str(tmp_path / "no" / "a.svg")], standalone_mode=False)
     assert bad.return_value == 2
     assert "name another file with -o" in bad.output
+
+
+def test_a_hundred_tiers_stand_beside_each_other_instead_of_forming_a_thread(plan: Plan):
+    one, tier = plan.phases[0], plan.tiers[0]
+    phases = tuple(replace(one, phase_id=f"p{n}", index=n, tier_id=f"T{n}", needs=()) for n in range(100))
+    tiers = tuple(replace(tier, tier_id=f"T{n}", index=n, phases=(f"p{n}",)) for n in range(100))
+    placed = layout(content(replace(plan, phases=phases, tiers=tiers)))
+    assert 0.5 < placed.width / placed.height < 3
+    assert max(box.x + box.width for box in placed.bands.values()) < placed.width
+    assert max(box.y + box.height for box in placed.bands.values()) < placed.height

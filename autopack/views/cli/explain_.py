@@ -1,6 +1,7 @@
 """autopack explain"""
 
 import json
+import re
 from collections.abc import Iterator
 from textwrap import indent
 
@@ -11,19 +12,31 @@ from autopack.problem.explained import File, explanation
 from autopack.spec.nearest import did_you_mean
 from autopack.views.exits import USAGE
 
+_FIELD = r"[A-Za-z][A-Za-z0-9_.-]*\.[a-z_.]+"
 ESCAPES = r"\x00 is one byte, (text){3} the text three times"
 
 
 @click.command("explain")
-@click.argument("code")
+@click.argument("code", metavar="CODE|PHASE.FIELD")
+@click.argument("playbook", required=False)
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input.")
+@click.option("--env", metavar="NAME", help="Take this environment of the project.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(*, code: str, as_json: bool) -> int:
-    """Say what CODE (AP2003) means, why it matters and how to mend it; list the codes of a layer (AP2)."""
+def command(*, code: str, playbook: str | None, inputs: tuple[str, ...], env: str | None, as_json: bool) -> int:
+    """Say what CODE (AP2003) means, why it matters and how to mend it; list the codes of a layer (AP2).
+
+    Of a field of a phase (greet.ci) say who decided it, at which line, and who was passed over. A project with a single
+    playbook needs no PLAYBOOK.
+    """
     wanted = code.upper()
     if wanted in LAYERS:
         click.echo(json.dumps(_layer_as_json(wanted), indent=2) if as_json else "\n".join(_layer(wanted)))
     elif wanted in CODES:
         click.echo(json.dumps(_code_as_json(wanted), indent=2) if as_json else "\n".join(_code(wanted)))
+    elif re.fullmatch(_FIELD, code):
+        from autopack.views.cli.explaining import field  # noqa: PLC0415 - codes need no playbook
+
+        return field(code, playbook, inputs, env, as_json=as_json)
     else:
         advice = did_you_mean(wanted, CODES) if len(wanted) > len("AP2") else None
         layers = ", ".join(f"{name} {about}" for name, about in LAYERS.items())

@@ -1,10 +1,10 @@
 """autopack plan"""
 
-import difflib
 import errno
 import gc
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from autopack.journal.durable import put
 from autopack.plan import canonical
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
-from autopack.views import text
+from autopack.views import stale, text
 from autopack.views.cli import selecting
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
+from autopack.views.compiled import frozen as frozen_plan
 from autopack.views.exits import ENVIRONMENT, STALE, USAGE
 
 STDOUT = "-"
@@ -42,6 +43,8 @@ TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the
     "--samples", type=click.IntRange(1, 1_000_000), default=SAMPLES, show_default=True, help="How many times."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds, equal forecasts.")
+@click.option("-v", "--verbose", is_flag=True, help="Also of each phase: ladder, bounds, time, slack, prompts.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 6 when the plan is not the one of --state.")
 @click.option("--json", "as_json", is_flag=True, help="Print the frozen plan itself.")
 def command(
     *,
@@ -57,25 +60,50 @@ def command(
     forecast: bool,
     samples: int,
     seed: int,
+    verbose: bool,
+    detailed_exitcode: bool,
     as_json: bool,
 ) -> int:
     """Compile PLAYBOOK and show waves, phases, models with reasons, prices and risk. Nothing is run."""
     try:
+        old = _earlier(state, detailed_exitcode=detailed_exitcode)
         found = compiled(playbook, given_inputs(inputs), jobs, env)
         plan = selecting.part(found, select, exclude, state)
         frozen = canonical.text(plan) + "\n"
         if output and output != STDOUT:
             _write(found, output, frozen)
         if check:
-            return _checked(check, frozen)
+            return _checked(check, found, plan)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack plan: {error}", err=True)
         return error.code
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
-    sys.stdout.write(frozen if as_json or output == STDOUT else text.plan_screen(plan, digest(plan)) + "\n")
-    return 0
+    if as_json or output == STDOUT:
+        sys.stdout.write(frozen)
+    else:
+        sys.stdout.write(_screen(plan, old, state, verbose=verbose))
+    differs = old is not None and digest(old) != digest(plan)
+    return STALE if detailed_exitcode and differs else 0
+
+
+def _earlier(state: str | None, *, detailed_exitcode: bool) -> Plan | None:
+    """Raises Unusable."""
+    if detailed_exitcode and state is None:
+        raise Unusable(USAGE, "--detailed-exitcode compares with an earlier plan; name its file with --state")
+    return frozen_plan(state) if state else None
+
+
+def _screen(plan: Plan, old: Plan | None, state: str | None, *, verbose: bool) -> str:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    parts = [text.plan_screen(plan, digest(plan), width)]
+    if old is not None or verbose:
+        from autopack.views import plan_text  # noqa: PLC0415 - most plans are asked for without
+
+        parts += [plan_text.since(old, plan, str(state))] if old is not None else []
+        parts += [f"\n{plan_text.verbose(plan)}"] if verbose else []
+    return "\n".join(parts) + "\n"
 
 
 def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: int, *, as_json: bool) -> int:
@@ -112,29 +140,16 @@ def _same(source: Path, path: Path) -> bool:
     return source.exists() and path.exists() and source.samefile(path)
 
 
-def _checked(path: str, frozen: str) -> int:
-    """Whether the committed plan says the same as the sources; where not, what differs. Raises Unusable."""
-    committed = Path(path).read_text(encoding="utf-8", errors="replace")
-    if not _is_plan(committed):
+def _checked(path: str, found: Compiled, plan: Plan) -> int:
+    """Whether the committed plan says the same as the sources; where not, what changed where. Raises Unusable."""
+    try:
+        changed = stale.differences(path, plan, found.spec)
+    except stale.NoPlan:
         advice = f"write one with `autopack plan PLAYBOOK -o {path}`, or name another file"
-        raise Unusable(USAGE, f"{path} is no frozen plan; {advice}")
-    if committed == frozen:
+        raise Unusable(USAGE, f"{path} is no frozen plan; {advice}") from None
+    if not changed:
         click.echo(f"{path} is up to date")
         return 0
-    old, new = _lines(committed), _lines(frozen)
-    click.echo("\n".join(difflib.unified_diff(old, new, path, "compiled now", lineterm="", n=1)))
+    click.echo("\n".join(changed))
     click.echo(f"{path} is out of date; write it anew with `autopack plan PLAYBOOK -o {path}`", err=True)
     return STALE
-
-
-def _is_plan(committed: str) -> bool:
-    """By two of its keys: a plan that another version wrote is out of date, not something else."""
-    try:
-        plan = json.loads(committed)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(plan, dict) and {"format_version", "playbook"} <= plan.keys()
-
-
-def _lines(plan: str) -> list[str]:
-    return json.dumps(json.loads(plan), indent=1, sort_keys=True, ensure_ascii=False).splitlines()

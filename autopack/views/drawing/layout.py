@@ -1,20 +1,21 @@
 """Where everything goes: bands below each other, in each band the phases in rows of what could run side by side.
 
 A row that is too long is broken, so that a hundred phases side by side stay readable; the order in a row follows the
-neighbours above and below, which keeps edges short. All rows share one grid, so that there are straight lanes between
-the columns, in which a long edge passes every row without touching a phase.
+neighbours above and below, which keeps edges short. Where an edge is longer than a row, all rows share one grid, so
+that there are straight lanes between the columns, in which it passes every row without touching a phase.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autopack.views.drawing.content import Band, Content, Node
 
 WIDTH, HEIGHT = 216, 70
-GAP_X, GAP_Y, GAP_BAND = 24, 40, 36
+GAP_X, GAP_Y, GAP_BAND, GAP_COLUMN = 24, 40, 36, 60
 MARGIN, HEADING, PADDING = 24, 34, 18
 SWEEPS = 4
+ASPECT = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`rows` holds the ids of each row from top to bottom, for moving about with the arrow keys."""
+    """`rows` holds the ids of each row from top to bottom, for moving about with the arrow keys.
+
+    `lanes` are the free lines between the columns of phases, from the left edge of a band.
+    """
 
     width: float
     height: float
@@ -46,21 +50,50 @@ def layout(drawn: Content) -> Layout:
     banded = [(band, _rows(band, most)) for band in drawn.bands]
     widest = max((len(row) for _, rows in banded for row in rows), default=1)
     inner = widest * (WIDTH + GAP_X) - GAP_X
+    pitch = inner + 2 * PADDING + GAP_COLUMN
+    heights = [HEADING + len(rows) * (HEIGHT + GAP_Y) - GAP_Y + PADDING for _, rows in banded]
+    places = list(_stacked(heights, pitch))
+    gridded = _gridded(drawn, banded)
     nodes: dict[str, Box] = {}
     bands: dict[str, Box] = {}
-    left, y = MARGIN + PADDING, float(MARGIN)
-    for band, rows in banded:
-        height = HEADING + len(rows) * (HEIGHT + GAP_Y) - GAP_Y + PADDING
-        bands[band.tier_id] = Box(MARGIN, y, inner + 2 * PADDING, height)
+    for (band, rows), height, (column, y) in zip(banded, heights, places, strict=True):
+        left = MARGIN + column * pitch
+        bands[band.tier_id] = Box(left, y, inner + 2 * PADDING, height)
         for number, row in enumerate(rows):
             top = y + HEADING + number * (HEIGHT + GAP_Y)
-            for column, name in enumerate(row, (widest - len(row)) // 2):
-                nodes[name] = Box(left + column * (WIDTH + GAP_X), top, WIDTH, HEIGHT)
+            first = (widest - len(row)) // 2 if band.tier_id in gridded else (widest - len(row)) / 2
+            for cell, name in enumerate(row):
+                nodes[name] = Box(left + PADDING + (first + cell) * (WIDTH + GAP_X), top, WIDTH, HEIGHT)
+    columns = max((column for column, _ in places), default=0) + 1
+    bottom = max((box.y + box.height for box in bands.values()), default=float(MARGIN)) + MARGIN
+    width = columns * pitch - GAP_COLUMN + 2 * MARGIN
+    lanes = tuple(PADDING + cell * (WIDTH + GAP_X) - GAP_X / 2 for cell in range(widest + 1))
+    return Layout(width, bottom, nodes, bands, tuple(row for _, rows in banded for row in rows), lanes)
+
+
+def _gridded(drawn: Content, banded: Sequence[tuple[Band, list[tuple[str, ...]]]]) -> set[str]:
+    """The tiers that an edge has to pass in a lane; the rows of others are centred, which looks better."""
+    row_of = {name: (band.tier_id, number) for band, rows in banded for number, row in enumerate(rows) for name in row}
+    found: set[str] = set()
+    for edge in drawn.edges:
+        (tier, start), (other, end) = row_of[edge.start], row_of[edge.end]
+        if tier != other:
+            return {band.tier_id for band, _ in banded}
+        if end - start != 1:
+            found.add(tier)
+    return found
+
+
+def _stacked(heights: Sequence[float], pitch: float) -> Iterator[tuple[int, float]]:
+    """Column and top of each band: below each other, and beside each other where that would be a mere thread."""
+    whole = sum(heights) + len(heights) * GAP_BAND
+    columns = max(1, int(math.sqrt(ASPECT * whole / pitch)))
+    column, y = 0, float(MARGIN)
+    for height in heights:
+        if column < columns - 1 and y > MARGIN and y + height / 2 > MARGIN + whole / columns:
+            column, y = column + 1, float(MARGIN)
+        yield column, y
         y += height + GAP_BAND
-    bottom = y - GAP_BAND + MARGIN if banded else 2 * MARGIN
-    lanes = tuple(left + column * (WIDTH + GAP_X) - GAP_X / 2 for column in range(widest + 1))
-    ordered = tuple(row for _, rows in banded for row in rows)
-    return Layout(inner + 2 * (PADDING + MARGIN), bottom, nodes, bands, ordered, lanes)
 
 
 def _columns(drawn: Content) -> int:

@@ -1,7 +1,6 @@
 """The graph as one page: the picture with pan, zoom, search, costs and details; nothing is asked of any other place."""
 
 import html
-import json
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -52,8 +51,7 @@ def _data(drawn: Content, placed: Layout) -> str:
         "critical": drawn.shape.critical,
         "phases": {node.id: _phase(drawn, node) for node in drawn.nodes()},
     }
-    text = json.dumps(canonical.plain(found), separators=(",", ":"), ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return canonical.text(found).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _phase(drawn: Content, node: Node) -> dict[str, Any]:

@@ -4,12 +4,12 @@ Nothing is said by colour alone: risk has a sign, categories their name, the cri
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from autopack.plan.worst import total
-from autopack.views.drawing.content import SIGNS, Content, Edge, Node
-from autopack.views.drawing.layout import GAP_Y, Box, Layout
+from autopack.views.drawing.content import SIGNS, Band, Content, Edge, Node
+from autopack.views.drawing.layout import GAP_BAND, GAP_Y, Box, Layout
 from autopack.views.text import money
 
 CHAR = 7.3
@@ -66,12 +66,11 @@ DEFS = (
 
 
 def _bands(drawn: Content, placed: Layout) -> Iterator[str]:
-    order = [band.tier_id for band in drawn.bands]
     for band in drawn.bands:
         box = placed.bands[band.tier_id]
         title = band.tier_id if band.name == band.tier_id else f"{band.tier_id}  {band.name}"
         worst = total([node.phase.worst for node in band.nodes]).cost_usd
-        waits = _waits(band.waits_for, order, band.tier_id)
+        waits = _waits(band, placed)
         said = f"{_count(len(band.nodes), 'phase')}, at most {money(worst)}{waits}"
         right = ' text-anchor="end"'
         yield (
@@ -80,22 +79,26 @@ def _bands(drawn: Content, placed: Layout) -> Iterator[str]:
             f"{_text('soft', box.x + box.width - 16, box.y + 21, said, right)}"
         )
         for other in band.waits_for:
-            if order.index(other) == order.index(band.tier_id) - 1:
-                above = placed.bands[other]
+            above = placed.bands[other]
+            if _right_above(above, box):
                 start, end = above.y + above.height, box.y
                 yield f'<path class="wait" d="M{box.middle:g} {start + 4:g}V{end - 13:g}"/>{_head(box.middle, end)}'
+
+
+def _right_above(above: Box, box: Box) -> bool:
+    return above.x == box.x and 0 < box.y - above.y - above.height <= GAP_BAND
 
 
 def _head(x: float, y: float) -> str:
     return f'<path class="tip" d="M{x - 11:g} {y - 15:g}H{x + 11:g}L{x:g} {y - 2:g}z"/>'
 
 
-def _waits(waits_for: Sequence[str], order: Sequence[str], own: str) -> str:
+def _waits(band: Band, placed: Layout) -> str:
     """What an arrow from the band above does not already say."""
-    at = order.index(own)
-    if not waits_for:
-        return "" if at == 0 else ", waits for no tier"
-    others = [other for other in waits_for if order.index(other) != at - 1]
+    if not band.waits_for:
+        return ", waits for no tier" if len(placed.bands) > 1 and band.tier_id != next(iter(placed.bands)) else ""
+    box = placed.bands[band.tier_id]
+    others = [other for other in band.waits_for if not _right_above(placed.bands[other], box)]
     return f", after {', '.join(others[:4])}{'...' if len(others) > 4 else ''}" if others else ""
 
 
@@ -108,7 +111,8 @@ def _wires(drawn: Content, placed: Layout) -> Iterator[str]:
         if 0 < y2 - y1 <= GAP_Y:
             yield _wire(edge, f"M{x1:g} {y1:g}{_bend(x1, y1, x2, y2)}")
             continue
-        lane = min(placed.lanes, key=lambda x: abs(x - x1) + abs(x - x2))
+        left = placed.bands[drawn.plan.phase(edge.start).tier_id].x
+        lane = min((left + x for x in placed.lanes), key=lambda x: abs(x - x1) + abs(x - x2))
         taken[lane] = taken.get(lane, -1) + 1
         x = lane + (-2, 2, -6, 6)[taken[lane] % 4]
         low, high = (y1 + GAP_Y, y2 - GAP_Y) if y2 > y1 else (y1 + GAP_Y / 2, y2 - GAP_Y / 2)
