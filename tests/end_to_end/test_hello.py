@@ -343,19 +343,20 @@ def test_a_run_that_would_pass_its_budget_stops_there_and_what_landed_stays(tmp_
 
 
 def test_ci_that_stays_red_fails_the_phase_and_leaves_an_incident_pack(tmp_path: Path):
-    """Three attempts, as its category allows; every further one was told what CI printed."""
+    """Three attempts and two patches of the Auditor's; every further one was told what CI printed."""
     builder = next(row for row in replies() if row["phase"] == "phrasebook" and row["role"] == "builder")
     rows = [{**builder, "call": call} for call in (1, 2, 3)]
+    rows += [{**builder, "role": "auditor", "call": call} for call in (1, 2)]
     red = quick_ci("python", "-S", "-c", "raise SystemExit('the moon is in the wrong phase')")
     project = hello(tmp_path, {CASSETTE: cassette(rows), "ci.yaml": red})
     recorded = tmp_path / "recorded.jsonl"
     ended = project.autopack("run", PLAYBOOK, "--run-id", "bad-1", "--json", "--record", str(recorded))
     assert (ended.code, ended.json["failure_reason"]) == (1, "ci_red")
     assert ended.json["state"] == "DONE_FAILED_REQUIRES_HUMAN_REVIEW"
-    assert [phase["attempts"] for phase in ended.json["phases"]] == [3, 0, 0, 0]
+    assert [phase["attempts"] for phase in ended.json["phases"]] == [5, 0, 0, 0]
     assert _landed(project) == []
     requests = [json.dumps(json.loads(line)["request"]) for line in recorded.read_text().splitlines()[1:]]
-    assert ["the moon is in the wrong phase" in request for request in requests] == [False, True, True]
+    assert ["the moon is in the wrong phase" in request for request in requests] == [False, True, True, True, True]
     evidence = project.artifacts("bad-1") / "incident" / "evidence"
     assert any("the moon is in the wrong phase" in path.read_text() for path in evidence.iterdir())
     assert "phrasebook" in _incident(project)
@@ -398,7 +399,8 @@ def test_an_approval_with_a_major_finding_is_none(tmp_path: Path):
         "  - {severity: major, path: src/hello/phrasebook.py, description: callers can change PHRASES}\n```\n"
     )
     rows = [{**builder, "call": call} for call in (1, 2, 3)]
-    rows += [record("phrasebook", "auditor", call, approval) for call in (1, 2, 3)]
+    rows += [record("phrasebook", "auditor", call, approval) for call in (1, 2, 3, 5, 7)]
+    rows += [{**builder, "role": "auditor", "call": call} for call in (4, 6)]  # its own patches, judged alike
     project = hello(tmp_path, {CASSETTE: cassette(rows), "ci.yaml": quick_ci()})
     ended = _run(project)
     assert (ended.code, ended.json["failure_reason"]) == (1, "audit_rejected")
