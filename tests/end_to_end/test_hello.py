@@ -331,7 +331,7 @@ def test_a_reply_that_is_not_on_the_cassette_ends_the_run_as_an_environment_fail
 
 
 def test_a_run_that_would_pass_its_budget_stops_there_and_what_landed_stays(tmp_path: Path):
-    """REQ-3.5-3: Enough for every first attempt by the proof; what was really used leaves too little for another call."""
+    """REQ-3.5-3: By the proof enough for every first attempt; what was really used leaves too little for another."""
     dear = [{**row, "reply": {**row["reply"], "usage": {"input": 155_000, "output": 10_000}}} for row in replies()]
     budget = "budget: {tokens: 500_000,"
     playbook = scratch.text_of(PLAYBOOK).replace("budget: {tokens: 4_000_000,", budget)
