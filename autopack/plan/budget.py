@@ -48,8 +48,8 @@ def prove_budget(draft: Draft) -> Draft:
 
 def of_runs(draft: Draft) -> tuple[Worst, ...]:
     """The worst case of each run, in order."""
-    by_id = {phase.spec.id: phase for phase in draft.phases}
-    return tuple(_of_run(draft, [by_id[name] for name in run]) for run in draft.runs)
+    by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
+    return tuple(_of_run([by_id[name] for name in run], width) for run in draft.runs)
 
 
 def at_once(draft: Draft) -> int:
@@ -67,27 +67,28 @@ def _decides(phase: DraftPhase) -> tuple[Any, ...]:
     return (*asks, phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
 
 
-def _of_run(draft: Draft, phases: Sequence[DraftPhase]) -> Worst:
+def _of_run(phases: Sequence[DraftPhase], width: int) -> Worst:
     needs = {phase.spec.id: phase.needs for phase in phases}
-    return together(needs, {phase.spec.id: phase.worst for phase in phases}, at_once(draft))
+    return together(needs, {phase.spec.id: phase.worst for phase in phases}, width)
 
 
 # --- findings -----------------------------------------------------------------------------------------------------
 
 
 def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
-    by_id = {phase.spec.id: phase for phase in draft.phases}
+    by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
     for phase in draft.phases:
         yield from _first_against_own(draft, phase, first[phase.spec.id])
     for number, run in enumerate(draft.runs, 1):
         whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
         phases = [by_id[name] for name in run]
         needed = total([first[name] for name in run])
+        worst = _of_run(phases, width)
         for cap in _caps_of_run(draft, whose):
-            yield from _against(draft, cap, phases, needed, _of_run(draft, phases))
-        yield from _minutes(draft, whose, phases)
+            yield from _against(draft, cap, phases, needed, worst)
+        yield from _minutes(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(draft, tier))
+            yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(tier, width))
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
@@ -99,7 +100,7 @@ def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
         yield Cap("cost_usd", caps.cost_usd, whose, cap_at(draft.spec, "cost_usd"), "budget.cost_usd")
 
 
-def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase]) -> Iterator[Problem]:
+def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) -> Iterator[Problem]:
     """What runs have taught about time, along the longest chain, against the minutes a run may take.
 
     The bound (everything at its timeout) is in the plan and no finding: timeouts are set for what hangs, not for what
@@ -111,7 +112,7 @@ def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase]) -> Iterator
 
     likely = {phase.spec.id: minutes(draft.spec, phase, draft.calibration) for phase in phases}
     needs = {phase.spec.id: phase.needs for phase in phases}
-    length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, at_once(draft)).minutes
+    length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, width).minutes
     if length > draft.caps.minutes:
         slowest = sorted(phases, key=lambda phase: likely[phase.spec.id], reverse=True)[:EATERS]
         yield problem(

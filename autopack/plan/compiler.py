@@ -14,6 +14,7 @@ from autopack.plan.draft import NO_BACKLOG, Draft
 from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
 from autopack.plan.ordering import order
+from autopack.plan.overlap import keep_apart
 from autopack.plan.policy import obey
 from autopack.plan.routing import route
 from autopack.plan.split import split
@@ -31,7 +32,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, age, order, inherit, stage, obey, route, split, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word

@@ -5,6 +5,8 @@ The hot path is plain Python over integers; networkx is for the views that ask f
 
 import heapq
 from collections.abc import Mapping, Sequence
+from itertools import combinations, islice, pairwise
+from typing import Any
 
 
 class Cycle(Exception):
@@ -16,6 +18,43 @@ class Cycle(Exception):
 
 
 Needs = Mapping[str, Sequence[str]]
+Edge = tuple[str, str]
+"""Who needs, and what."""
+
+CYCLES_MAX = 50
+
+
+def cycles(needs: Needs) -> list[tuple[str, ...]]:
+    """Every cycle, the shortest first, each from the id written first and back to it; of very many, some."""
+    import networkx as nx  # noqa: PLC0415 - for what went wrong only
+
+    graph: Any = nx.DiGraph([(name, need) for name, all_of in needs.items() for need in all_of if need in needs])
+    place = {name: number for number, name in enumerate(needs)}
+    found = []
+    for loop in islice(nx.simple_cycles(graph), CYCLES_MAX):
+        turn = loop.index(min(loop, key=place.__getitem__))
+        found.append((*loop[turn:], *loop[:turn], loop[turn]))
+    return sorted(found, key=lambda path: (len(path), [place[name] for name in path]))
+
+
+def smallest_cut(paths: Sequence[tuple[str, ...]]) -> tuple[Edge, ...]:
+    """The fewest needs without which none of these cycles is left; of many cycles nearly the fewest."""
+    loops = [set(pairwise(path)) for path in paths]
+    edges = sorted({edge for loop in loops for edge in loop})
+    for size in range(1, CUT_MAX + 1):
+        for chosen in combinations(edges, size):
+            if all(loop & set(chosen) for loop in loops):
+                return chosen
+    cut: list[Edge] = []
+    while loops:  # each time the need that is in most of what is left
+        best = max(edges, key=lambda edge: sum(edge in loop for loop in loops))
+        cut.append(best)
+        loops = [loop for loop in loops if best not in loop]
+    return tuple(cut)
+
+
+CUT_MAX = 2
+"""Up to so many needs every choice is tried."""
 
 
 def order(needs: Needs) -> tuple[str, ...]:

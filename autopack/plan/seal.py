@@ -31,6 +31,7 @@ from autopack.plan.model import (
     Retry,
     SeverityUpgrade,
     Step,
+    Worst,
 )
 from autopack.plan.worst import price_of, total
 from autopack.spec.model import CiStep, Model, Phase, Ruleset, Spec, Tier
@@ -41,7 +42,7 @@ def seal(draft: Draft) -> Plan:
     spec, caps = draft.spec, draft.caps
     if caps is None:
         raise ValueError("the inherit pass has not run")
-    used, audit = _models_used(draft), spec.ruleset.audit
+    used, worsts, audit = _models_used(draft), of_runs(draft), spec.ruleset.audit
     return Plan(
         format_version=FORMAT_VERSION,
         project=spec.project.name,
@@ -60,14 +61,14 @@ def seal(draft: Draft) -> Plan:
         caps=caps,
         retry=Retry(spec.ruleset.retry.attempts, spec.ruleset.retry.backoff_s, spec.ruleset.retry.backoff_s_max),
         pools=_pools(spec, used, draft.jobs),
-        tiers=_tiers(draft, draft.phases, caps),
+        tiers=_tiers(draft, draft.phases, caps, _numbers(draft)),
         phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
         models={name: _model(spec.models.models[name]) for name in used},
-        profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
+        profiles={name: _profile(draft, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
-        worst=total(of_runs(draft)),
+        worst=total(worsts),
         backlog_sha256=digest(draft.backlog),
-        runs=_runs(draft) if len(draft.runs) > 1 else (),
+        runs=_runs(draft, worsts) if len(draft.runs) > 1 else (),
         aged=draft.aged,
         audit_policy=AuditPolicy(audit.major_issue, audit.same_failure, audit.attempts_used_up, audit.test_changes),
         not_clean=spec.ruleset.tier.not_clean[draft.safety_profile],  # type: ignore[arg-type]
@@ -153,25 +154,30 @@ def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]
     return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
-def _runs(draft: Draft) -> tuple[PlanRun, ...]:
+def _runs(draft: Draft, worsts: Sequence[Worst]) -> tuple[PlanRun, ...]:
     by_id = {phase.spec.id: phase for phase in draft.phases}
-    found = []
-    for run, worst in zip(draft.runs, of_runs(draft), strict=True):
+    found, numbers = [], _numbers(draft)
+    for run, worst in zip(draft.runs, worsts, strict=True):
         phases, caps = [by_id[name] for name in run], run_caps(draft.spec, len(run))
-        found.append(PlanRun(run, _tiers(draft, phases, caps), caps, worst))
+        found.append(PlanRun(run, _tiers(draft, phases, caps, numbers), caps, worst))
     return tuple(found)
 
 
-def _tiers(draft: Draft, phases: Sequence[DraftPhase], caps: Caps) -> tuple[PlanTier, ...]:
+def _numbers(draft: Draft) -> dict[str, int]:
+    """Tiers as they are written, from 1; one that the compiler added comes last."""
+    written = (*draft.spec.playbook.tiers, *(phase.tier for phase in draft.phases))
+    return {name: number for number, name in enumerate(dict.fromkeys(tier.id for tier in written), 1)}
+
+
+def _tiers(draft: Draft, phases: Sequence[DraftPhase], caps: Caps, numbers: Mapping[str, int]) -> tuple[PlanTier, ...]:
     """The tiers that hold some of these phases, with caps for those; numbered as they are written."""
     members: dict[str, list[DraftPhase]] = {}
     for phase in phases:
         members.setdefault(phase.tier.id, []).append(phase)
-    tiers = {tier.id: tier for tier in (*draft.spec.playbook.tiers, *(phase.tier for phase in draft.phases))}
+    tiers = {phase.tier.id: phase.tier for phase in phases}
     return tuple(
-        _tier(draft, number, tier, members[tier.id], caps)
-        for number, tier in enumerate(tiers.values(), 1)
-        if tier.id in members
+        _tier(draft, numbers[name], tiers[name], members[name], caps)
+        for name in sorted(members, key=numbers.__getitem__)
     )
 
 
@@ -216,12 +222,12 @@ def _model(model: Model) -> PlanModel:
     )
 
 
-def _profile(spec: Spec, name: str) -> Profile:
-    ci, profile = spec.ci, spec.ci.profiles[name]
+def _profile(draft: Draft, name: str) -> Profile:
+    ci, profile = draft.spec.ci, draft.spec.ci.profiles[name]
     return Profile(
         name=name,
         setup=tuple(_step(step) for step in ci.setup),
-        steps=tuple(_step(step, affected=_may_be_limited(spec, name)) for step in profile.steps),
+        steps=tuple(_step(step, affected=_may_be_limited(draft, name)) for step in profile.steps),
         retries=profile.retries,
         env_pass=ci.env_pass,
         env_set=dict(ci.env_set),
@@ -239,9 +245,9 @@ def _profile(spec: Spec, name: str) -> Profile:
     )
 
 
-def _may_be_limited(spec: Spec, profile: str) -> bool:
+def _may_be_limited(draft: Draft, profile: str) -> bool:
     """Strict runs everything, and so does every profile where safety is critical."""
-    return profile != "strict" and spec.project.safety_profile != "safety_critical"
+    return profile != "strict" and draft.safety_profile != "safety_critical"
 
 
 def _step(step: CiStep, *, affected: bool = False) -> Step:

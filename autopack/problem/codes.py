@@ -379,6 +379,11 @@ CODES: dict[str, Code] = {
         "error",
         "Each phase of a circle waits for another one of it, so none of them could ever start.",
     ),
+    "AP4002": Code(
+        "overlapping scopes without an order",
+        "warning",
+        "Both phases start from the same commit; whoever lands second is rebased over the first, and may conflict.",
+    ),
     # --- AP5xxx: policy ---
     "AP5001": Code(
         "undeclared category",

@@ -40,6 +40,7 @@ class _Fields:
             made[name] = dataclasses.field(**_said(default))
             made[name].name, made[name].type = name, hint
             made[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 - as dataclass() does
+        owner.__dataclass_fields__ = made  # type: ignore[attr-defined]  # once for each class
         return made
 
 

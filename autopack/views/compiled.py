@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,23 @@ def _show(spec: Spec | None, root: Path, problems: list[Problem]) -> None:
             if span is not None and span.path not in sources:
                 sources[span.path] = _text(Path(shipped_place(span.path) or root / span.path))
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    print(render(order(problems), sources, "full", colour, len(sources)), file=sys.stderr)
+    here = {path: _from_here(root, path) for path in sources}
+    shown = [_moved(problem, here) for problem in problems]
+    texts = {here[path]: text for path, text in sources.items()}
+    print(render(order(shown), texts, "full", colour, len(texts)), file=sys.stderr)
+
+
+def _from_here(root: Path, path: str) -> str:
+    """A path that starts at the project, as one that starts in the folder the command runs in."""
+    if path.startswith(("builtin:", "git+", "<")):
+        return path
+    return os.path.relpath(root / path).replace(os.sep, "/")
+
+
+def _moved(found: Problem, here: Mapping[str, str]) -> Problem:
+    labels = tuple(label._replace(span=label.span._replace(path=here[label.span.path])) for label in found.labels)
+    span = found.span and found.span._replace(path=here[found.span.path])
+    return found._replace(span=span, labels=labels)
 
 
 def _text(path: Path) -> str:

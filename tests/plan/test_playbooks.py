@@ -1,12 +1,15 @@
 """The playbooks that ship: each validates, and plans under every shipped catalogue and ruleset."""
 
+import os
 from collections import Counter
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from autopack.plan import canonical
 from autopack.plan.compiler import compile as compile_spec
+from autopack.plan.model import Plan
 from autopack.spec import shipped
 from autopack.spec.load import check, load, scenarios
 from autopack.views.rehearsal import Stage
@@ -89,3 +92,39 @@ def test_a_clean_up_is_a_phase_for_each_kind_of_debt(tmp_path: Path) -> None:
         ("clean.warnings", ()),
         ("report", ("clean.dead-code", "clean.doubled-code", "clean.warnings")),
     ]
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_plan_of_a_shipped_playbook_is_the_golden_one(name: str, tmp_path: Path) -> None:
+    """`AUTOPACK_REWRITE_GOLDEN=1` writes them anew; read the difference before you commit it."""
+    (tmp_path / "autopack.yaml").write_text("autopack: project/v1\nname: shop\n", encoding="utf-8")
+    (tmp_path / "it.yaml").write_bytes((PLAYBOOKS / f"{name}.yaml").read_bytes())
+    spec, problems = load(str(tmp_path), "it.yaml", GIVEN[name])
+    assert spec is not None, problems
+    plan, _ = compile_spec(spec)
+    assert plan is not None
+    golden = Path(__file__).parent / "golden" / f"{name}.txt"
+    if os.environ.get("AUTOPACK_REWRITE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(told(plan), encoding="utf-8")
+    assert told(plan) == golden.read_text(encoding="utf-8")
+
+
+def told(plan: Plan) -> str:
+    """What a plan decides, a line a fact; prompts by their digest."""
+    lines = [f"caps {plan.caps}", f"worst {plan.worst}", f"runs {[run.phases for run in plan.runs]}"]
+    for phase in plan.phases:
+        ladder = " > ".join(
+            f"{each.step}:{each.ask.model}:{each.edit_format}" + "".join(f"|{ask.model}" for ask in each.fallbacks)
+            for each in phase.attempts
+        )
+        asks = {ask.model: f"{ask.input_tokens_max}+{ask.output_tokens_max}" for ask in phase.asks}
+        lines += [
+            f"\n{phase.phase_id} in {phase.tier_id}, after {', '.join(phase.needs) or 'nothing'}",
+            f"  {phase.category}, {phase.complexity}, risk {phase.high_risk}, ci {phase.ci}, audited {phase.audited}",
+            f"  ladder {ladder}; audit {phase.audit.model}; {phase.why}",
+            f"  asks {asks}",
+            f"  writes {', '.join(phase.write)}; worst {phase.worst}",
+            f"  prompts {canonical.digest([phase.builder_prompt, phase.auditor_prompt])[:12]}",
+        ]
+    return "\n".join(lines) + "\n"

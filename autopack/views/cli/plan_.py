@@ -1,6 +1,5 @@
 """autopack plan"""
 
-import difflib
 import errno
 import gc
 import json
@@ -15,7 +14,7 @@ from autopack.journal.durable import put
 from autopack.plan import canonical
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
-from autopack.views import text
+from autopack.views import stale, text
 from autopack.views.cli import selecting
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 from autopack.views.compiled import frozen as frozen_plan
@@ -74,7 +73,7 @@ def command(
         if output and output != STDOUT:
             _write(found, output, frozen)
         if check:
-            return _checked(check, frozen)
+            return _checked(check, found, plan)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack plan: {error}", err=True)
@@ -141,29 +140,16 @@ def _same(source: Path, path: Path) -> bool:
     return source.exists() and path.exists() and source.samefile(path)
 
 
-def _checked(path: str, frozen: str) -> int:
-    """Whether the committed plan says the same as the sources; where not, what differs. Raises Unusable."""
-    committed = Path(path).read_text(encoding="utf-8", errors="replace")
-    if not _is_plan(committed):
+def _checked(path: str, found: Compiled, plan: Plan) -> int:
+    """Whether the committed plan says the same as the sources; where not, what changed where. Raises Unusable."""
+    try:
+        changed = stale.differences(path, plan, found.spec)
+    except stale.NoPlan:
         advice = f"write one with `autopack plan PLAYBOOK -o {path}`, or name another file"
-        raise Unusable(USAGE, f"{path} is no frozen plan; {advice}")
-    if committed == frozen:
+        raise Unusable(USAGE, f"{path} is no frozen plan; {advice}") from None
+    if not changed:
         click.echo(f"{path} is up to date")
         return 0
-    old, new = _lines(committed), _lines(frozen)
-    click.echo("\n".join(difflib.unified_diff(old, new, path, "compiled now", lineterm="", n=1)))
+    click.echo("\n".join(changed))
     click.echo(f"{path} is out of date; write it anew with `autopack plan PLAYBOOK -o {path}`", err=True)
     return STALE
-
-
-def _is_plan(committed: str) -> bool:
-    """By two of its keys: a plan that another version wrote is out of date, not something else."""
-    try:
-        plan = json.loads(committed)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(plan, dict) and {"format_version", "playbook"} <= plan.keys()
-
-
-def _lines(plan: str) -> list[str]:
-    return json.dumps(json.loads(plan), indent=1, sort_keys=True, ensure_ascii=False).splitlines()
