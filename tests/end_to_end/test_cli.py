@@ -218,6 +218,7 @@ def test_a_plan_is_written_checked_and_found_stale(answer: Answer, tmp_path: Pat
 
 
 def test_a_dry_run_shows_the_plan_and_touches_nothing(answer: Answer, tmp_path: Path):
+    """REQ-CH-2."""
     root = hello_files(tmp_path)
     before = sorted(root.rglob("*"))
     planned, dry = answer(root, "plan", PLAYBOOK), answer(root, "run", PLAYBOOK, "--dry-run")
@@ -227,7 +228,7 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(answer: Answer, tmp_path: 
 
 
 def test_a_run_carries_out_the_plan_that_was_printed(shared: Place, tmp_path: Path):
-    """From the playbook and from the frozen plan alike: only the base commit is added."""
+    """REQ-12.0-1, REQ-7.1-4: From the playbook and from the frozen plan alike: only the base commit is added."""
     project, frozen = shared.project, tmp_path / "frozen.json"
     assert project.autopack("plan", PLAYBOOK, "-o", str(frozen)).code == 0
     (project.root / "frozen.json").write_bytes(frozen.read_bytes())

@@ -80,6 +80,7 @@ def _leave_it_untidy(project: Project) -> None:
 
 
 def test_the_run_ends_well_and_says_what_it_took(built: Built):
+    """REQ-0.1-1, REQ-1.1-1: one command line, and nobody at its standard input."""
     assert built.ended.code == 0, built.ended.err
     summary = built.summary
     assert {name: summary[name] for name in ("run_id", "state", "failure_reason", "integration_branch")} == {
@@ -135,6 +136,7 @@ def test_progress_is_told_on_stderr_line_by_line(built: Built):
 
 
 def test_the_branch_holds_one_commit_a_phase_and_each_vouches_for_itself(built: Built):
+    """REQ-3.4-8, REQ-1.2-1."""
     project = built.project
     commits = project.commits("hello-1")
     told = {phase["phase_id"]: phase["commit"] for phase in built.summary["phases"]}
@@ -161,6 +163,7 @@ def test_the_branch_holds_one_commit_a_phase_and_each_vouches_for_itself(built: 
 
 
 def test_each_commit_has_its_annotated_tag(built: Built):
+    """REQ-3.4-8."""
     tags = built.project.git("for-each-ref", "--format=%(refname:strip=2) %(objecttype) %(*objectname)", "refs/tags")
     commits = {phase["phase_id"]: phase["commit"] for phase in built.summary["phases"]}
     assert sorted(tags.splitlines()) == sorted(
@@ -182,6 +185,7 @@ def test_what_was_built_is_what_was_asked_for(built: Built):
 
 
 def test_an_attempt_that_failed_in_ci_is_repaired_with_what_ci_said(built: Built):
+    """REQ-2.1-4, REQ-3.4-6."""
     first, second = built.request("greet", "builder", 1), built.request("greet", "builder", 2)
     assert not any(test in first for test in BROKEN_TESTS)
     assert all(test in second for test in BROKEN_TESTS)
@@ -192,6 +196,7 @@ def test_an_attempt_that_failed_in_ci_is_repaired_with_what_ci_said(built: Built
 
 
 def test_the_auditor_judges_diff_and_ci_but_is_not_talked_to_by_the_builder(built: Built):
+    """REQ-2.3-4."""
     request = built.request("phrasebook", "auditor", 1)
     assert "+def phrase(language: str) -> str:" in request
     assert "green, 3 tests executed" in request
@@ -200,6 +205,7 @@ def test_the_auditor_judges_diff_and_ci_but_is_not_talked_to_by_the_builder(buil
 
 
 def test_the_run_leaves_its_records(built: Built):
+    """REQ-2.1-6, REQ-3.5-3, REQ-4.3-2."""
     found = {path.relative_to(built.folder).as_posix() for path in built.folder.rglob("*") if path.is_file()}
     numbered = [f"phase_{number:02}_{phase}" for number, phase in enumerate(PHASES, 1)]
     assert found >= {
@@ -217,6 +223,7 @@ def test_the_run_leaves_its_records(built: Built):
 
 
 def test_the_plan_on_file_is_the_one_every_commit_names(built: Built):
+    """REQ-3.2-2, REQ-7.1-4."""
     plan = (built.folder / "plan.json").read_bytes()
     assert hashlib.sha256(plan).hexdigest() == built.summary["plan_sha256"]
     assert json.loads(plan)["base_commit"] == built.project.git("rev-parse", "main")
@@ -245,6 +252,7 @@ def test_the_patches_on_file_apply_and_give_the_branch(built: Built, tmp_path: P
 
 
 def test_the_users_repository_is_byte_for_byte_what_it_was(built: Built):
+    """REQ-10.4-3, REQ-1.2-2."""
     after = built.project.snapshot()
     assert after == built.before
     assert {name for name in after if name.startswith("hook-")} == set()
@@ -293,6 +301,7 @@ def _run(project: Project) -> Ended:
 
 def _incident(project: Project) -> str:
     folder = project.artifacts("bad-1") / "incident"
+    assert (folder.parent / "run_summary.md").exists()
     assert {"README.md", "summary.json", "plan.json", "events.jsonl"} <= {path.name for path in folder.iterdir()}
     return (folder / "README.md").read_text()
 
@@ -302,7 +311,7 @@ def _landed(project: Project) -> list[str]:
 
 
 def test_a_reply_that_is_not_on_the_cassette_ends_the_run_as_an_environment_failure(tmp_path: Path):
-    """Whatever landed before stays, and the message says which call it was and what the cassette holds."""
+    """REQ-3.5-3: Whatever landed before stays, and the message says which call it was and what the cassette holds."""
     some = [row for row in replies() if row["phase"] in ("phrasebook", "suite", "readme")]
     project = hello(tmp_path, {CASSETTE: cassette(some), "ci.yaml": quick_ci()})
     ended = _run(project)
@@ -322,7 +331,7 @@ def test_a_reply_that_is_not_on_the_cassette_ends_the_run_as_an_environment_fail
 
 
 def test_a_run_that_would_pass_its_budget_stops_there_and_what_landed_stays(tmp_path: Path):
-    """Enough for every first attempt by the proof; what was really used leaves too little for another call."""
+    """REQ-3.5-3: By the proof enough for every first attempt; what was really used leaves too little for another."""
     dear = [{**row, "reply": {**row["reply"], "usage": {"input": 155_000, "output": 10_000}}} for row in replies()]
     budget = "budget: {tokens: 500_000,"
     playbook = scratch.text_of(PLAYBOOK).replace("budget: {tokens: 4_000_000,", budget)
@@ -343,7 +352,7 @@ def test_a_run_that_would_pass_its_budget_stops_there_and_what_landed_stays(tmp_
 
 
 def test_ci_that_stays_red_fails_the_phase_and_leaves_an_incident_pack(tmp_path: Path):
-    """Three attempts and two patches of the Auditor's; every further one was told what CI printed."""
+    """REQ-3.5-3: Three attempts and two patches of the Auditor's; every further one was told what CI printed."""
     builder = next(row for row in replies() if row["phase"] == "phrasebook" and row["role"] == "builder")
     rows = [{**builder, "call": call} for call in (1, 2, 3)]
     rows += [{**builder, "role": "auditor", "call": call} for call in (1, 2)]
@@ -363,7 +372,7 @@ def test_ci_that_stays_red_fails_the_phase_and_leaves_an_incident_pack(tmp_path:
 
 
 def test_what_the_auditor_rejects_does_not_land(tmp_path: Path):
-    """First sent back with its findings, then escalated: the phase fails though CI is green."""
+    """REQ-2.3-3, REQ-1.3-3: First sent back with its findings, then escalated: the phase fails though CI is green."""
     builder = next(row for row in replies() if row["phase"] == "phrasebook" and row["role"] == "builder")
     finding = "findings:\n  - {severity: major, path: src/hello/phrasebook.py, description: callers can change PHRASES}"
     revise = f"No.\n\n```autopack\nrecommendation: revise\nconfidence: high\n{finding}\n```\n"

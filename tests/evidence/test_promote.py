@@ -22,7 +22,7 @@ def commit(project: Project, name: str, text: str) -> None:
 
 
 def test_an_eligible_run_prints_the_text_of_its_pull_request(built: Project):
-    """REQ-10.4-1, REQ-10.4-2."""
+    """REQ-10.4-1, REQ-10.4-2, REQ-10.4-3."""
     told = built.autopack("promote", "hello-1")
     assert (told.code, told.err) == (0, "")
     assert told.out == (built.artifacts("hello-1") / "promotion.md").read_text()

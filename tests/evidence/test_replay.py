@@ -28,6 +28,7 @@ def test_folder_and_file_tell_what_the_store_tells(built: Project):
 
 
 def test_a_copied_record_is_replayed_where_there_is_no_project_no_git_and_no_network(built: Project, tmp_path: Path):
+    """REQ-0.1-2, REQ-3.5-4: plan and answers decide, and nobody else."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for name in ("plan.json", "events.jsonl", "run_summary.json"):
@@ -51,7 +52,7 @@ def test_a_changed_event_is_named_with_its_line(project: Project):
 
 
 def test_a_decision_that_would_be_made_otherwise_is_named_with_event_and_field(project: Project):
-    """A record that is whole and was made by other rules: here another price, which no event holds."""
+    """REQ-12.0-1: A record that is whole and was made by other rules: here another price, which no event holds."""
     folder = project.root / FOLDER
     plan = json.loads((folder / "plan.json").read_text())
     for model in plan["models"].values():

@@ -190,6 +190,7 @@ def test_runs_do_not_share_keys_or_sequence(store: Store):
 
 
 def test_a_second_writer_is_refused_by_the_first_ones_pid(store: Store, location: str):
+    """REQ-2.1-1."""
     with store.writer("r1"):
         with pytest.raises(RunLocked, match=f"run r1: process {os.getpid()} is driving it") as refused:
             store.writer("r1")

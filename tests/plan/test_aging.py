@@ -103,7 +103,7 @@ def test_what_somebody_reported_gives_no_right_to_protected_files(folder: Folder
 
 
 def test_no_aged_issue_stays_ignored(folder: Folder):
-    """REQ-5.4-3"""
+    """REQ-5.4-3, REQ-12.0-2"""
     paths: tuple[tuple[str, ...], ...] = ((), ("src/a.py",), ("elsewhere.py",), (".github/x.yml",))
     for action, where, task in product(("escalate", "schedule"), paths, ("tests", "docs", "gone")):
         entry = replace(OLD, paths=where, task_category=task)

@@ -58,6 +58,7 @@ def test_an_issue_that_is_there_twice_is_refused():
 
 
 def test_a_plan_records_the_backlog_it_was_compiled_with(folder: Folder):
+    """REQ-7.1-3."""
     folder.phases("id: a, category: docs")
     known = {FLAKY.issue_key: FLAKY}
     assert folder.plan().backlog_sha256 is None

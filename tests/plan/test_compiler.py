@@ -55,6 +55,7 @@ EXTERNAL = ', external: {source: "https://x.org/y", licence: MIT}'
 
 @pytest.mark.parametrize(("category", "row"), TABLE.items())
 def test_the_category_table_reaches_the_plan(folder: Folder, category: str, row: str):
+    """REQ-4.1-1, REQ-4.1-2, REQ-3.3-2, REQ-8.3-2."""
     external = EXTERNAL if category.startswith("external") else ""
     folder.ruleset('categories: {payments: {}}\nexternal: {sources: ["https://x.org/**"]}\n')
     plan = folder.phases(f"id: a, category: {category}{external}").plan()
@@ -72,17 +73,20 @@ def test_the_category_table_reaches_the_plan(folder: Folder, category: str, row:
     ("category", "task"), [("schema_contract_change", "schema_change"), ("security_auth_change", "security_auth")]
 )
 def test_a_category_may_be_written_under_either_name_and_gives_the_same_phase(folder: Folder, category: str, task: str):
+    """REQ-6.0-1."""
     one, two = (first(folder.phases(f"id: a, category: {name}").plan()) for name in (category, task))
     assert (two.category, two.task_category) == (category, task)
     assert one == two
 
 
 def test_the_runs_caps_are_the_rulesets(folder: Folder):
+    """REQ-9.1-1."""
     caps = folder.phases(DOCS).plan().caps
     assert (caps.tokens, caps.phases, caps.minutes, caps.minor_issues, caps.cost_usd) == (5_000_000, 25, 120, 3, None)
 
 
 def test_a_playbooks_own_caps_replace_them(folder: Folder):
+    """REQ-9.1-1."""
     budget = 'budget: {tokens: 2_000_000, cost_usd: "5.00", minutes: 60, phases: 3, minor_issues: 12}\n'
     caps = folder.phases(DOCS, head=budget).plan().caps
     assert (caps.tokens, caps.phases, caps.minutes, caps.minor_issues) == (2_000_000, 3, 60, 12)
@@ -148,6 +152,7 @@ def test_which_layer_decides(folder: Folder, phase: str, head: str, name: str, v
 
 
 def test_a_light_tweak_touches_two_files_and_the_builder_is_told_its_mode(folder: Folder):
+    """REQ-8.1-3, REQ-8.2-1, REQ-3.3-2."""
     own = first(folder.phases("id: a, category: docs, builder_mode: tweak_light").plan())
     inherited = first(folder.phases(DOCS, head="defaults: {builder_mode: tweak_light}\n").plan())
     assert own == inherited
@@ -177,6 +182,7 @@ def test_an_inherited_cap_is_clamped_to_the_runs(folder: Folder):
 
 @pytest.mark.parametrize(("attempts", "auditor"), [(1, 1), (2, 1), (3, 2), (9, 2)])
 def test_auditor_attempts_stay_below_the_builders(folder: Folder, attempts: int, auditor: int):
+    """REQ-9.3-2."""
     folder.phases(f"id: a, category: security_auth, budget: {{attempts: {attempts}}}")
     assert first(folder.plan()).auditor_attempts == auditor
 
@@ -356,6 +362,7 @@ SR, WF = "search_replace", "whole_file"
     ],
 )
 def test_the_ladder_of_a_phase(folder: Folder, phase: str, rules: str, ladder: list[tuple[str, str, str]]):
+    """REQ-7.1-2: the escalation, as data."""
     found = first(folder.ruleset(rules).phases(f"id: a, {phase}").plan())
     assert [(rung.step, rung.ask.model, rung.edit_format) for rung in found.attempts] == ladder
 
@@ -419,6 +426,7 @@ def test_missing_cache_rates_are_charged_as_plain_input(folder: Folder):
 
 
 def test_a_tier_needs_the_one_before_it_unless_it_says_otherwise(folder: Folder):
+    """REQ-3.3-1, REQ-4.2-1."""
     tiers = "".join(
         f"  - id: T{n}\n{needs}    phases:\n{line(f'id: p{n}, category: docs')}"
         for n, needs in enumerate(("", "", "    needs: []\n", "    needs: [T1]\n"), 1)
@@ -435,6 +443,7 @@ def test_a_tier_needs_the_one_before_it_unless_it_says_otherwise(folder: Folder)
 
 
 def test_phases_come_after_what_they_need_and_otherwise_as_written(folder: Folder):
+    """REQ-3.3-1."""
     plan = folder.phases("id: c, category: docs, needs: [a]", DOCS, "id: b, category: docs").plan()
     assert [phase.phase_id for phase in plan.phases] == ["a", "c", "b"]
     assert plan.tiers[0].phases == ("a", "c", "b")
@@ -495,6 +504,7 @@ def test_a_plan_of_another_format_is_refused(folder: Folder):
 
 
 def test_the_plan_says_everything_a_person_wrote(folder: Folder):
+    """REQ-7.1-2."""
     plan = folder.playbook(WHOLE).plan(jobs=2)
     phase = plan.phase("store")
     assert phase.goal == f"Add a bucket to orders for {RUN_ID}"
@@ -517,6 +527,7 @@ def test_the_plan_says_everything_a_person_wrote(folder: Folder):
 
 
 def test_every_file_that_governs_the_run_is_protected(folder: Folder):
+    """REQ-2.1-2, REQ-12.0-4."""
     plan = folder.ruleset("budget: {minutes: 30}\n").phases(DOCS).plan()
     assert {"autopack.yaml", "rules.yaml", "p.yaml", ".git/**"} <= set(plan.protected_paths)
     assert set(plan.protected_branches) >= {"main", "master"}
@@ -531,6 +542,7 @@ def test_a_grant_opens_what_the_ruleset_says_for_the_phases_it_names(folder: Fol
 
 
 def test_safety_critical_stops_at_the_first_failure_and_tolerates_fewer_minors(folder: Folder):
+    """REQ-4.3-5, REQ-9.2-3."""
     plan = folder.project(safety_profile="safety_critical").phases("id: a, category: feature_scaffolding").plan()
     assert (plan.fail_fast, plan.tiers[0].minor_issues) == (True, 2)
 
@@ -627,6 +639,7 @@ CHANGES: tuple[Callable[[Folder], Folder], ...] = (
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_whatever_governs_a_run_is_in_its_digest(folder: Folder, change: Callable[[Folder], Folder]):
+    """REQ-3.2-2, REQ-7.1-4."""
     before = folder.models(CATALOGUE).playbook(WHOLE).plan()
     after = change(folder).plan()
     assert digest(after) != digest(before)

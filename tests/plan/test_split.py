@@ -33,6 +33,7 @@ def runs(plan: Plan) -> list[str]:
 def test_more_phases_than_a_run_may_have_make_several_runs_by_tier(
     folder: Folder, sizes: tuple[int, ...], cap: int, expected: list[str]
 ):
+    """REQ-11.1-3."""
     folder.playbook(tiers(*sizes, head=f"budget: {{phases: {cap}}}\n"))
     if expected == ["a1 a2", "a3 b1"]:
         expected = ["a1 a2", "a3", "b1"] if runs(folder.plan()) == ["a1 a2", "a3", "b1"] else expected
@@ -46,7 +47,7 @@ def test_several_runs_are_told_at_the_cap_that_made_them(folder: Folder):
 
 
 def test_a_single_tier_scope_makes_a_run_of_each_tier(folder: Folder):
-    """REQ-2.3-1"""
+    """REQ-4.3-3."""
     folder.project(run_scope="single_tier").playbook(tiers(1, 2))
     (found,) = folder.found("AP7001")
     assert found.severity == "info"

@@ -62,7 +62,7 @@ def test_the_presets(folder: Folder, preset: str, safety: str, scope: str, not_c
 
 
 def test_safety_critical_is_stricter_everywhere_it_matters(folder: Folder):
-    """REQ-4.3-5: fail fast, half the minors, a proof that is an error, a tier that is not clean fails the run."""
+    """REQ-4.3-5, REQ-9.2-3: fail fast, half the minors, and a tier that is not clean fails the run."""
     plan = folder.project(safety_profile="safety_critical").phases("id: a, category: docs").plan()
     assert (plan.fail_fast, plan.not_clean, plan.tiers[0].minor_issues) == (True, "fail_run", 2)
 

@@ -55,4 +55,5 @@ def outcome(run: RunState) -> object:
 def test_any_order_of_answers_and_any_number_of_places_lead_to_the_same_states_spend_and_landings(
     order: Random, jobs: int
 ):
+    """REQ-12.0-2: deterministic progression or failure."""
     assert outcome(told(order, jobs)) == outcome(told(Random(0), 1))

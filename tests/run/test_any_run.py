@@ -254,6 +254,7 @@ class World:
 @settings(max_examples=400, deadline=None)
 @given(plans(), st.randoms(use_true_random=True))
 def test_every_run_ends_within_its_budgets_and_replays_to_the_same_state(told: Plan, chance: Random):
+    """REQ-1.1-1, REQ-2.1-3, REQ-3.4-7, REQ-3.5-1: nothing is left waiting, and only what CI passed lands."""
     world = World(told, chance, start(told, "run-1"))
     world.tell()
     run = world.run

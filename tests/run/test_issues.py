@@ -17,18 +17,21 @@ def seen(*sightings: tuple[str, str, Sighting]) -> Issues:
 
 
 def test_an_issue_mirrors_the_slice_of_the_phase_that_saw_it_first():
+    """REQ-5.1-7."""
     found = seen(("k", "minor", IN_B))["k"]
     assert (found.task_category, found.complexity, found.phases, found.tiers) == ("tests", "medium", ("b",), ("T2",))
     assert (found.first_phase_index, found.last_phase_index, found.occurrence_count) == (2, 2, 1)
 
 
 def test_seeing_one_again_raises_its_count_only():
+    """REQ-5.2-4."""
     once, twice = seen(("k", "minor", IN_A)), seen(("k", "minor", IN_A), ("k", "minor", IN_A))
     assert twice["k"] == replace(once["k"], occurrence_count=2)
     assert count(twice, "minor") == 1
 
 
 def test_an_issue_of_two_phases_is_one_in_the_run_and_one_in_each():
+    """REQ-5.2-3, REQ-5.2-5, REQ-4.2-2."""
     known = seen(("k", "minor", IN_A), ("k", "minor", IN_B))
     assert (known["k"].phases, known["k"].tiers) == (("a", "b"), ("T1", "T2"))
     assert (known["k"].first_phase_index, known["k"].last_phase_index) == (1, 2)
@@ -40,6 +43,7 @@ def test_an_issue_of_two_phases_is_one_in_the_run_and_one_in_each():
 
 
 def test_severity_is_raised_and_never_lowered():
+    """REQ-5.1-5."""
     known = seen(("k", "minor", IN_A), ("k", "major", IN_A), ("k", "minor", IN_A))
     assert (known["k"].severity, known["k"].effective_severity) == ("minor", "major")
     assert (count(known, "minor"), count(known, "major")) == (0, 1)
@@ -63,6 +67,7 @@ def test_what_a_source_alone_reported_of_a_phase_alone_is_resolved_by_it_and_ope
 
 
 def test_recording_leaves_what_was_known_untouched():
+    """REQ-5.1-2."""
     known = seen(("k", "minor", IN_A))
     record(known, [issue("k", "major"), issue("l")], IN_B)
     assert known == seen(("k", "minor", IN_A))

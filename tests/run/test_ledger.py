@@ -86,6 +86,7 @@ AMOUNTS = st.builds(Amount, st.integers(0, 12_000), st.decimals(0, 1, places=6))
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), AMOUNTS, st.floats(0, 1), st.booleans()), max_size=40))
 def test_whatever_is_asked_and_billed_no_cap_is_ever_passed(asked: list[tuple[str, Amount, float, bool]]):
+    """REQ-2.1-3."""
     told = capped(cost_usd=Decimal("1.5"))
     ledger = EMPTY
     for number, (phase_id, amount, share, settles) in enumerate(asked):

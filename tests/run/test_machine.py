@@ -67,6 +67,7 @@ def test_a_phase_that_passes_everything_lands_and_the_run_is_a_success():
 
 
 def test_the_run_shows_the_state_of_the_phase_that_moved_last():
+    """REQ-3.4-7: the snapshot comes after green CI."""
     story, shown = Story(alone()), ["RUN_CREATED"]
     while not story.run.done:
         story.step()
@@ -108,6 +109,7 @@ def test_a_refused_patch_goes_back_to_the_builder_with_the_reason():
 
 
 def test_red_ci_goes_back_with_the_failing_tests_and_the_patch_that_failed_them():
+    """REQ-2.1-4, REQ-3.4-6."""
     story = Story(alone()).says(ci=["red", "green"])
     assert ended(story) == ("DONE_SUCCESS", None)
     assert story.path("a") == "QUEUED EXECUTING GATE CI_RUNNING EXECUTING GATE CI_RUNNING GATE COMPLETE"
@@ -169,6 +171,7 @@ def test_every_attempt_takes_the_next_rung_of_the_ladder():
     ],
 )
 def test_what_a_run_fails_of(words: dict[str, list[str]], state: str, reason: str):
+    """REQ-1.3-1, REQ-3.5-2: each without anybody's help, in one of the four classes."""
     story = Story(alone()).says(**words)
     assert ended(story) == (state, reason)
     assert story.run.ledger.held == {}
@@ -176,6 +179,7 @@ def test_what_a_run_fails_of(words: dict[str, list[str]], state: str, reason: st
 
 
 def test_a_touched_protected_ref_outweighs_every_other_failure():
+    """REQ-3.5-1."""
     story = Story(alone()).says(close=["touched"], trouble_RunCi=["ci_unusable"])
     assert ended(story) == ("DONE_FAILED_POLICY_VIOLATION", "protected_ref")
 
@@ -247,6 +251,7 @@ def test_every_billed_call_counts_at_phase_tier_model_and_run_also_one_without_u
 
 
 def test_nothing_of_an_audited_phase_lands_without_approval():
+    """REQ-2.3-3."""
     story = Story(alone(auto_apply=False))
     assert ended(story) == ("DONE_SUCCESS", None)
     kinds = [type(effect).__name__ for effect in story.effects]
@@ -255,6 +260,7 @@ def test_nothing_of_an_audited_phase_lands_without_approval():
 
 
 def test_the_auditor_sees_the_patch_and_ci_but_nothing_the_builder_was_told():
+    """REQ-2.3-4."""
     story = Story(alone(auto_apply=False)).says(builder=["edit_failed", "ok"])
     story.tell()
     asked = next(e for e in story.asked(AssembleContext) if e.role == "auditor")
@@ -321,6 +327,7 @@ def test_what_an_audit_fails_of(words: dict[str, list[str]], state: str, reason:
 
 
 def test_a_major_issue_calls_the_auditor_into_a_phase_that_has_none():
+    """REQ-2.3-1."""
     for words in ({"builder": ["major"]}, {"ci": ["major"]}):
         story = Story(alone()).says(**words)
         assert ended(story) == ("DONE_SUCCESS", None)
@@ -328,6 +335,7 @@ def test_a_major_issue_calls_the_auditor_into_a_phase_that_has_none():
 
 
 def test_the_same_failure_twice_calls_the_auditor_also_when_another_came_between():
+    """REQ-2.3-2."""
     red = Story(alone()).says(ci=["red:test_x", "red:test_y", "green"])
     red.tell()
     assert [c.role for c in red.run.phases["a"].calls] == ["builder", "builder", "builder"]
@@ -342,6 +350,7 @@ def test_the_same_failure_twice_calls_the_auditor_also_when_another_came_between
 
 
 def test_the_auditor_never_overrides_a_red_test():
+    """REQ-2.4-1."""
     story = Story(alone(auto_apply=False)).says(ci=["red"])
     assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "ci_red")
     assert {call.role for call in story.run.phases["a"].calls} == {"builder"}
@@ -444,6 +453,7 @@ def test_a_branch_that_somebody_else_keeps_moving_does_not_keep_the_run_going():
 
 
 def test_a_head_that_the_run_did_not_make_stops_it():
+    """REQ-2.1-5."""
     story = Story(plan(phase("a"), phase("b", needs=("a",)))).says("a", land=["foreign"])
     assert ended(story) == ("DONE_FAILED_POLICY_VIOLATION", "tampered_record")
     assert "passed no gate" in story.run.failure.message  # type: ignore[union-attr]
@@ -505,6 +515,7 @@ def test_a_plan_without_phases_ends_at_once():
 
 
 def test_a_call_that_could_pass_its_phases_cap_is_never_sent_and_fails_that_phase_only():
+    """REQ-9.3-3, REQ-2.1-3."""
     story = Story(plan(phase("a", token_cap=10_000), phase("b"))).says("a", builder=["edit_failed"])
     assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
     assert story.run.ledger.spent("phase:a") == CALL
@@ -522,6 +533,7 @@ def test_a_phases_cap_in_money_holds_as_well():
 
 
 def test_a_run_cap_ends_the_run():
+    """REQ-9.1-2."""
     caps = Caps(11_000, 25, 120, 75, None)
     story = Story(plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), caps=caps))
     assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
@@ -589,6 +601,7 @@ def test_a_retry_that_has_to_wait_for_money_still_waits_as_long_as_the_provider_
 
 
 def test_a_tiers_cap_refuses_only_under_safety_critical():
+    """REQ-9.2-5, REQ-4.2-3, REQ-10.3-2."""
     told = plan(phase("a"), phase("b", needs=("a",)))
     tiers = (replace(told.tiers[0], token_cap=8_000),)
     normal = Story(replace(told, tiers=tiers))
@@ -610,6 +623,7 @@ def test_an_unmetered_models_token_cap_bounds_the_run():
 
 
 def test_too_many_minor_issues_end_the_run():
+    """REQ-9.1-2."""
     caps = Caps(5_000_000, 25, 120, 1, None)
     story = Story(plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), caps=caps))
     story.says(builder=["minor"])
@@ -634,6 +648,7 @@ def test_a_tiers_state_is_what_its_phases_make_it():
 
 
 def test_more_ci_runs_than_the_tier_has_make_it_not_clean():
+    """REQ-4.2-2, REQ-10.3-2, REQ-9.2-5."""
     told = alone()
     told = replace(told, tiers=(replace(told.tiers[0], ci_runs=1),))
     story = Story(told).says(ci=["red", "green"])
@@ -649,6 +664,7 @@ def test_more_ci_runs_than_the_tier_has_make_it_not_clean():
     ],
 )
 def test_under_safety_critical_a_tier_that_is_not_clean_fails_the_run(issue: str, state: str, reason: str):
+    """REQ-4.2-4, REQ-9.2-4, REQ-7.2-4."""
     told = alone()
     told = replace(told, tiers=(replace(told.tiers[0], minor_issues=0),))
     strict = Story(replace(told, safety_profile="safety_critical", not_clean="fail_run")).says(builder=[issue])
@@ -739,6 +755,7 @@ def test_the_first_reason_to_stop_is_the_one_that_counts():
 
 
 def test_the_runs_minutes_end_it():
+    """REQ-9.1-2."""
     story = Story(alone())
     story.until(RunCi)
     assert next_deadline_s(story.plan, story.run) == 7200.0
@@ -815,6 +832,7 @@ def _no_run_event(_: Story) -> ev.Event:
 
 @pytest.mark.parametrize("event", [_foreign, _mismatched, _twice, _late, _late_mismatch, _no_run_event])
 def test_an_illegal_event_raises_and_changes_nothing(event: Callable[[Story], ev.Event]):
+    """REQ-2.1-1, REQ-3.5-5: who submits anything else than the answer to a wish moves no state."""
     story = Story(alone())
     story.until(CallModel)
     illegal = event(story)
@@ -905,7 +923,7 @@ def test_a_command_that_was_lost_in_a_crash_stays_charged_and_runs_again():
 
 
 def test_a_command_is_only_run_when_what_was_stated_for_it_fits():
-    """REQ-9.1-1"""
+    """REQ-2.1-3, REQ-9.3-3."""
     story = Story(plan(by_command("a", token_cap=3_000))).says("a", ci=["red", "green"])
     assert ended(story) == ("DONE_FAILED_BUDGET_EXHAUSTED", "token_cap")
     assert len(story.asked(RunBuilder)) == 1
@@ -985,6 +1003,7 @@ def test_every_row_of_the_table_is_reached(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_effects_of_a_story_are_the_same_on_every_machine():
+    """REQ-3.5-4."""
     first, second = (Story(plan(phase("a", auto_apply=False), phase("b"))).says(ci=["red", "green"]) for _ in "12")
     first.tell()
     second.tell()

@@ -32,6 +32,7 @@ def test_what_a_model_reports_is_kept_without_secrets():
     ],
 )
 def test_the_files_that_a_step_names_are_the_ci_profiles_own(argv: tuple[str, ...], named: tuple[str, ...]):
+    """REQ-10.2-4."""
     present = frozenset({"ci/run.sh", "ci/x.ini", "tests/test_a.py", "tests/check.py", "src/a.py"})
     one = Step("unit", argv, 60)
     assert ci_files(Profile("normal", (), (one,)), present) == named

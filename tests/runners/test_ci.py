@@ -85,6 +85,7 @@ def test_green_names_every_test_and_says_nothing_to_the_builder(tmp_path):
 
 
 def test_red_comes_with_the_failing_tests_and_their_tracebacks(tmp_path):
+    """REQ-2.4-3."""
     result = check(project(tmp_path, RED), pytest_step())
     assert (result.verdict, result.failing) == ("red", ("tests/test_x.py::test_b",))
     assert (result.steps[0].outcome, result.steps[0].exit_code, result.executed_tests) == ("failed", 1, 2)
@@ -347,6 +348,7 @@ sys.exit(first)
 
 
 def test_a_pass_after_a_fail_is_green_and_shown_as_flaky(tmp_path):
+    """REQ-10.2-2."""
     shelf = Shelf()
     result = check(tmp_path, profile(python("pass", id="lint"), python(FLAKY), retries=1), shelf)
     assert result.verdict == "green"
@@ -656,6 +658,7 @@ def test_a_step_that_ran_into_a_limit_is_told_which(tmp_path, code, limits, fact
 
 
 def test_only_the_tests_of_a_selection_run_where_the_step_allows_it(tmp_path):
+    """REQ-10.1-1."""
     project(tmp_path, RED)
     (tmp_path / "tests" / "test_y.py").write_text("def test_y(): pass\n")
     only = Selection(("tests/test_y.py",), "1 of 2")

@@ -107,6 +107,7 @@ def test_both_ends_of_a_rename_and_a_deleted_file_must_be_in_scope():
 
 
 def test_protected_paths_need_a_grant_whatever_their_case():
+    """REQ-2.1-2."""
     for path in (".github/workflows/ci.yml", ".GitHub/workflows/x.yml", "Autopack.yaml"):
         assert "protected" in kinds(gate({}, {path: "x: 1\n"}))
     granted = replace(RULES, allowed_protected=("autopack.yaml",))
@@ -552,6 +553,7 @@ def test_tests_of_other_languages_are_counted():
 
 @pytest.mark.parametrize("path", ["tox.ini", "pytest.ini", "noxfile.py", ".coveragerc", "sub/pytest.ini", "ci/run.sh"])
 def test_files_that_decide_which_tests_run_need_a_grant(path: str):
+    """REQ-10.2-4."""
     rules = replace(RULES, ci_files=("ci/**",))
     assert kinds(gate({}, {path: "x = 1\n"}, rules=rules)) == ["test_change"]
     for grant in ("ci_config", "test_changes"):

@@ -33,6 +33,7 @@ def ruleset(case: Case, name: str) -> Ruleset:
 
 
 def test_the_nearer_file_wins_key_by_key_and_lists_of_protection_only_grow(case: Case) -> None:
+    """REQ-7.1-1, REQ-CH-4."""
     case.write("r.yaml", HOUSE % "builtin:default")
     found = ruleset(case, "r.yaml")
     assert (found.budget.tokens, found.budget.cost_usd, found.budget.phases) == (2_000_000, Decimal("7.50"), 25)
@@ -88,6 +89,7 @@ debt_cleanup debt_cleanup medium normal 2 1 400000 2.0 no debt_cleanup_review mi
 
 
 def test_the_default_categories_are_those_of_the_governance_table(case: Case) -> None:
+    """REQ-6.0-1, REQ-6.0-3, REQ-6.0-4, REQ-8.3-1."""
     rows = [line.split() for line in CATEGORIES.splitlines()]
     found = ruleset(case, "builtin:default")
     assert list(found.categories) == [row[0] for row in rows]
@@ -110,6 +112,7 @@ def test_the_default_categories_are_those_of_the_governance_table(case: Case) ->
 
 
 def test_the_default_caps_are_those_of_governance(case: Case) -> None:
+    """REQ-9.1-1, REQ-9.2-1, REQ-9.2-2, REQ-9.2-4."""
     found = ruleset(case, "builtin:default")
     assert (found.budget.tokens, found.budget.phases, found.budget.minutes) == (5_000_000, 25, 120)
     assert (found.budget.minor_issues_per_phase, found.budget.cost_usd) == (3, None)

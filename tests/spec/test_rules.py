@@ -44,6 +44,7 @@ def test_a_duplicate_id_is_told_at_the_later_one_whatever_its_case(expect: Expec
 
 
 def test_a_duplicate_id_in_another_tier_is_one_too(expect: Expect) -> None:
+    """REQ-4.2-1."""
     expect("AP3001", tiers(f"{{id: T1, phases: [{phase('⟪a⟫')}]}}", f"{{id: T2, phases: [{phase('⟦a⟧')}]}}"))
 
 

@@ -45,6 +45,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 def test_the_screen_fits_eighty_columns_with_every_reason(plan: Plan):
+    """REQ-7.1-4."""
     lines = plan_screen(plan, digest(plan), 80).splitlines()
     table = lines[2 : lines.index("", 2)]
     assert max(map(len, table)) <= 80

@@ -61,7 +61,7 @@ def told(case: Case, each: Rehearsal) -> list[str]:
 
 
 def test_answers_come_in_order_and_the_last_one_repeats(case: Case) -> None:
-    """REQ-3.5-4"""
+    """REQ-3.5-4, REQ-CH-3"""
     each = rehearse(
         case,
         "answers:\n  store: {builder: [edit_failed, ok], ci: [red, green]}\n"
