@@ -15,6 +15,7 @@ import pytest
 
 MEGABYTES = 300
 HEAD = b"autopack: playbook/v1\nname: x\nmeta:\n"
+DESCRIBED = b"autopack: playbook/v1\nname: x\ndescription: '%b'\n"
 LAUGHS = b"".join(b"  a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 10))
 
 
@@ -71,6 +72,21 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "unclosed quotes": ("AP1015", lambda: HEAD + b"  a: '" + b"x\n" * 400_000),
     "backslashes": ("AP1015", lambda: HEAD + b'  a: "' + b"\\" * 999_999),
     "duplicate keys": ("AP1005", lambda: HEAD + b"  a: 1\n" * 400_000),
+    "brackets left open behind much text": (
+        "AP1015", lambda: HEAD + b"".join(b"  a%d: [1, 2]\n" % n for n in range(20_000)) + b"  b: [1, 2\n",
+    ),
+    "20,000 lists in one left open": ("AP1015", lambda: HEAD + b"  a: [" + b"[], " * 20_000),
+    "100,000 quotes": ("AP1015", lambda: HEAD + b"  a: " + b'"' * 100_000 + b"\n"),
+    "100,000 quotes over lines": ("AP1015", lambda: HEAD + b"  a: '" + b"x ''\n   " * 50_000 + b"' b\n"),
+    "100,000 quotes of the other kind": ("AP1015", lambda: HEAD + b'  a: "' + b"x'\n   " * 100_000 + b'" b\n'),
+    "50,000 braces left open": ("AP3022", lambda: DESCRIBED % (b"{{ " * 50_000)),
+    "50,000 templates": ("AP3022", lambda: DESCRIBED % (b"{{ inputs.a }} " * 50_000)),
+    "1,000 templates that can't be filled in": ("AP3020", lambda: DESCRIBED % (b"{{ inputs.a }} " * 1_000)),
+    "50,000 ifs": ("AP3022", lambda: DESCRIBED % (b"{% if a %}{% endif %}" * 50_000)),
+    "50,000 brackets in braces": ("AP3021", lambda: DESCRIBED % (b"{{ " + b"[" * 50_000 + b" }}")),
+    "100,000 unknown keys": (
+        "AP1024", lambda: b"autopack: playbook/v1\nname: x\n" + b"".join(b"k%d: 1\n" % n for n in range(100_000)),
+    ),
     "tags": ("AP1006", lambda: HEAD + b"  a: [" + b"!x 1," * 400_000 + b"]\n"),
 }  # fmt: skip
 

@@ -231,22 +231,29 @@ class _Wording:
     def unknown_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
         node = error.schema
         allowed = node.get("properties", {})
-        for key in error.instance:
-            if key in allowed or (key.startswith("x-") and "patternProperties" in node):
-                continue
-            self.refused.add((*steps, key))
+        unknown = [
+            key for key in error.instance
+            if key not in allowed and not (key.startswith("x-") and "patternProperties" in node)
+        ]  # fmt: skip
+        self.refused.update((*steps, key) for key in unknown)
+        absent = [name for name in allowed if name not in error.instance]
+        guesses = {key: nearest(key, absent) for key in unknown[:_UNKNOWN_MAX]}
+        for key, guess in guesses.items():
             span = self.document.key_span((*steps, key))
-            absent = [name for name in allowed if name not in error.instance]
-            guess = nearest(key, absent)
             self.unknown.setdefault(steps, set()).update([guess] if guess else ())
             if guess is None and isinstance(error.instance[key], dict):
                 self.unknown[steps].update(name for name in absent if self.declares(allowed[name]))
             start = f"did you mean `{guess}`? " if guess else ""
             message = f'unknown key "{key}" in {_place(node, steps)}'
-            rivals = [other for other in error.instance if other not in allowed and nearest(other, absent) == guess]
-            meant = clear(key, absent) if len(rivals) == 1 else None
+            alone = list(guesses.values()).count(guess) == 1
+            meant = clear(key, absent) if guess and alone else None
             fixes = (Fix(span, meant),) if meant else ()
             yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}", fixes)
+        if len(unknown) > _UNKNOWN_MAX:
+            message = (
+                f"more than {_UNKNOWN_MAX:,} unknown keys in {_place(node, steps)}; from here on they are not listed"
+            )
+            yield problem("AP1024", message, self.document.key_span((*steps, unknown[_UNKNOWN_MAX])))
 
     def declares(self, node: Node) -> bool:
         """Whether a mapping holds names of one's own choice: one under a key nobody knows may have been meant as such,
@@ -263,7 +270,7 @@ class _Wording:
         self.unknown.setdefault(steps, set()).update(name for name in error.schema["required"] if name not in instance)
         allowed = here.get("properties", {})
         absent = [name for name in allowed if name not in instance]
-        meant = {nearest(key, absent) for key in instance if key not in allowed}
+        meant = {nearest(key, absent) for key in [key for key in instance if key not in allowed][:_UNKNOWN_MAX]}
         if "uses" in meant:  # then a module was to say the rest
             return
         for name in error.schema["required"]:
@@ -368,6 +375,7 @@ class _Wording:
             yield problem("AP2009", message, self.document.span((*steps, index)), (label,), "remove one of them")
 
 
+_UNKNOWN_MAX = 1_000  # of one mapping: past so many nobody meant any of them
 _ABOUT_CONTENTS = frozenset({"additionalProperties", "required", "uniqueItems"})
 _RANGES = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
 _WORDINGS: Mapping[str, Callable[[_Wording, Steps, Any], Iterator[Problem]]] = {
