@@ -162,10 +162,10 @@ def test_what_governs_a_phase_has_its_place(folder: Folder, change: dict[str, An
 
 def test_a_command_that_builds_is_authority_and_what_it_may_use_is_money(folder: Folder):
     plan = folder.playbook(PLAYBOOK).plan()
-    first, *rest = plan.phases
+    *rest, last = plan.phases
 
     def by(builder: PlanBuilder) -> Plan:
-        return replace(plan, phases=(replace(first, builder=builder), *rest))
+        return replace(plan, phases=(*rest, replace(last, builder=builder)))
 
     agent = PlanBuilder("command", ("agent", "-p"), 60, ("TOKEN",), 1000)
     found = diff(by(agent), by(replace(agent, run=("agent", "--yes"), env_pass=("TOKEN", "KEY"), tokens=2000)))
@@ -174,9 +174,9 @@ def test_a_command_that_builds_is_authority_and_what_it_may_use_is_money(folder:
         ("authority", "builder.env_pass", "widened"),
         ("money", "builder.tokens", "raised"),
     ]
-    assert "new-commands phase store" in refused("new-commands", plan, by(agent))
+    assert "new-commands phase guide" in refused("new-commands", plan, by(agent))
     fresh = replace(plan, phases=tuple(rest))
-    assert "new-commands phase store" in refused("new-commands", fresh, by(agent))
+    assert "new-commands phase guide" in refused("new-commands", fresh, by(agent))
     assert refused("new-commands", fresh, plan) == []
 
 
@@ -192,16 +192,13 @@ def test_a_second_audit_that_goes_and_a_sandbox_that_opens_loosen(folder: Folder
     assert refused("loosen-guards", upgraded, plan) == ["loosen-guards run"]
 
 
-ELSEWHERE = {*subject.KEYED, "phase_id"}
-"""Fields that are compared one by one, or are what a thing is called."""
-
-
 def test_the_tables_name_every_field_once():
     tables = {PlanPhase: subject.OF_PHASE, PlanModel: subject.OF_MODEL, Profile: subject.OF_PROFILE}
     for shape, table in {**tables, PlanTier: subject.OF_TIER, Plan: subject.OF_PLAN}.items():
         placed = [name for names in table.values() for name in names]
-        called = {"tier_id"} if shape is PlanTier else set()
-        assert set(placed) == {field.name for field in fields(shape)} - ELSEWHERE - called, shape.__name__
+        called = {PlanPhase: {"phase_id"}, PlanTier: {"tier_id"}}.get(shape, set())
+        compared = set(subject.KEYED) if shape is Plan else set()  # one by one
+        assert set(placed) == {field.name for field in fields(shape)} - called - compared, shape.__name__
         assert len(placed) == len(set(placed))
 
 
