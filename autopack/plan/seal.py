@@ -64,7 +64,7 @@ def seal(draft: Draft) -> Plan:
         tiers=_tiers(draft, draft.phases, caps, _numbers(draft)),
         phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
         models={name: _model(spec.models.models[name]) for name in used},
-        profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
+        profiles={name: _profile(draft, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
         worst=total(worsts),
         backlog_sha256=digest(draft.backlog),
@@ -222,12 +222,12 @@ def _model(model: Model) -> PlanModel:
     )
 
 
-def _profile(spec: Spec, name: str) -> Profile:
-    ci, profile = spec.ci, spec.ci.profiles[name]
+def _profile(draft: Draft, name: str) -> Profile:
+    ci, profile = draft.spec.ci, draft.spec.ci.profiles[name]
     return Profile(
         name=name,
         setup=tuple(_step(step) for step in ci.setup),
-        steps=tuple(_step(step, affected=_may_be_limited(spec, name)) for step in profile.steps),
+        steps=tuple(_step(step, affected=_may_be_limited(draft, name)) for step in profile.steps),
         retries=profile.retries,
         env_pass=ci.env_pass,
         env_set=dict(ci.env_set),
@@ -245,9 +245,9 @@ def _profile(spec: Spec, name: str) -> Profile:
     )
 
 
-def _may_be_limited(spec: Spec, profile: str) -> bool:
+def _may_be_limited(draft: Draft, profile: str) -> bool:
     """Strict runs everything, and so does every profile where safety is critical."""
-    return profile != "strict" and spec.project.safety_profile != "safety_critical"
+    return profile != "strict" and draft.safety_profile != "safety_critical"
 
 
 def _step(step: CiStep, *, affected: bool = False) -> Step:
