@@ -18,12 +18,12 @@ from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
 from autopack.spec.nearest import did_you_mean, replacement
-from autopack.spec.source import BREAK
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in
 DEPTH_MAX = 10  # of brackets in an expression, and of `if` in `if`
 WORDS_MAX = 100  # words and signs of one expression
+TOKENS_MAX = 10_000  # of all templates in one text
 
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
 TAGS = frozenset({"if", "elif", "else", "endif"})
@@ -32,8 +32,6 @@ _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _OPENED = re.compile(r"\{\{|\{%|\{#")
 _CLOSED_BY = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _LOOKED_AT = 50  # pairs of braces of one text, in search of the one that can't be read
-TEMPLATES_MAX = 1_000  # in one text
-_FAULTS_MAX = 100  # of one text: each has to be found in it again, and nobody reads on
 _ENDING = "close each `{% if ... %}` with `{% endif %}`"
 _USES_SHOWN = 5  # of a name that nothing declares, besides the first
 FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
@@ -71,12 +69,8 @@ def check(document: Document, value: Any, inputs: Collection[str] | None) -> lis
         _finding(document, steps, text, fault)
         for steps, text in schema.templates(document.kind, value)
         if schema.holds_template(text)
-        for fault in islice(_faults(text, _known(document.kind, value, steps, inputs)), _FAULTS_MAX)
+        for fault in _faults(text, {"inputs": inputs, **_FIXED, **_names_of_fan_out(document.kind, value, steps)})
     )
-
-
-def _known(kind: str, value: Any, steps: Steps, inputs: Collection[str] | None) -> Known:
-    return {"inputs": inputs, **_FIXED, **_names_of_fan_out(kind, value, steps)}
 
 
 def _once_a_name(problems: Iterable[Problem]) -> list[Problem]:
@@ -209,15 +203,16 @@ def _replaced(value: Any, texts: Mapping[Steps, str], steps: Steps) -> Any:
 # --- what a template may say ------------------------------------------------------------------------------
 
 
-def _faults(text: str, known: Known) -> Iterable[_Fault]:
+def _faults(text: str, known: Known) -> list[_Fault]:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - see the module
 
-    if (beyond := next(islice(_OPENED.finditer(text), TEMPLATES_MAX, None), None)) is not None:
-        token = _Token("", beyond[0], beyond.start())
-        return [_Fault("AP3022", f"one text has at most {TEMPLATES_MAX:,} templates", token, "write it in several")]
     environment = _environment()
     try:
-        tokens = [token for token in _tokens(environment, text) if token.kind not in ("whitespace", "data")]
+        words = (token for token in _tokens(environment, text) if token.kind not in ("whitespace", "data"))
+        tokens = list(islice(words, TOKENS_MAX + 1))
+        if len(tokens) > TOKENS_MAX:
+            message = f"the templates of a text have at most {TOKENS_MAX:,} words and signs"
+            return [_Fault("AP3022", message, tokens[-1], "write it in fewer steps")]
         if (fault := _too_much(tokens)) is not None:
             return [fault]
         environment.parse(text)
@@ -227,7 +222,7 @@ def _faults(text: str, known: Known) -> Iterable[_Fault]:
     tags = [fault for fault in found if fault is not None]
     if tags:  # what names mean inside them can't be known
         return tags
-    return _faults_of_names(tokens, known)
+    return list(_faults_of_names(tokens, known))
 
 
 def _unreadable(environment: Any, text: str, said: str) -> _Fault:
@@ -384,7 +379,7 @@ def _span(document: Document, steps: Steps, text: str, token: _Token | None) -> 
     whole = document.span(steps)
     if token is None:
         return whole
-    lines = _lines(document.text)[whole.line - 1 : whole.end_line]
+    lines = document.lines[whole.line - 1 : whole.end_line]
     lines[-1] = lines[-1][: whole.end_column - 1]
     skipped = whole.column - 1
     raw = "\n".join(lines)
@@ -397,12 +392,6 @@ def _span(document: Document, steps: Steps, text: str, token: _Token | None) -> 
     line = whole.line + before.count("\n")
     column = len(before) - (before.rfind("\n") + 1) + 1
     return Span(whole.path, line, column, line, column + len(token.text))
-
-
-@lru_cache(maxsize=1)
-def _lines(text: str) -> list[str]:
-    """Once for all findings of a file."""
-    return BREAK.split(text)
 
 
 # --- filling in -------------------------------------------------------------------------------------------
