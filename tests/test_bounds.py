@@ -91,7 +91,7 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "50,000 templates": ("AP3022", lambda: DESCRIBED % (b"{{ inputs.a }} " * 50_000)),
     "1,000 templates that can't be filled in": ("AP3020", lambda: DESCRIBED % (b"{{ inputs.a }} " * 1_000)),
     "50,000 ifs": ("AP3022", lambda: DESCRIBED % (b"{% if a %}{% endif %}" * 50_000)),
-    "50,000 brackets in braces": ("AP3021", lambda: DESCRIBED % (b"{{ " + b"[" * 50_000 + b" }}")),
+    "50,000 brackets in braces": ("AP3022", lambda: DESCRIBED % (b"{{ " + b"[" * 50_000 + b" }}")),
     "100,000 unknown keys": (
         "AP1024", lambda: b"autopack: playbook/v1\nname: x\n" + b"".join(b"k%d: 1\n" % n for n in range(100_000)),
     ),
