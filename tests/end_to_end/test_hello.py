@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from tests.end_to_end import scratch
-from tests.end_to_end.scratch import CASSETTE, PLAYBOOK, Ended, Project, cassette, hello, quick_ci, record, replies
+from tests.end_to_end.scratch import (
+    CASSETTE,
+    PLAYBOOK,
+    Ended,
+    Project,
+    cassette,
+    hello,
+    quick_ci,
+    record,
+    replies,
+    text_of,
+)
 
 WHO = "autopack <autopack@localhost>"
 PHASES = {"phrasebook": "T1", "greet": "T1", "suite": "T2", "readme": "T2"}
@@ -47,15 +58,31 @@ class Built:
         return "\n".join(content for _, content in found["request"]["messages"])
 
 
+HOOKS_LEFT_OUT = """\
+autopack: ruleset/v1
+name: house
+extends: builtin:default
+landing: {hooks: skip}
+"""
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("built")
-    project = hello(folder)
+    project = hello(folder, _files())
     _leave_it_untidy(project)
     before = project.snapshot()
     recorded = folder / "recorded.jsonl"
     ended = project.autopack("run", PLAYBOOK, "--run-id", "hello-1", "--record", str(recorded), "--json")
     return Built(project, before, ended, recorded)
+
+
+def _files() -> dict[str, str]:
+    """The example with a rule for the hooks that `_leave_it_untidy` puts there."""
+    return {
+        "autopack.yaml": text_of("autopack.yaml").replace("builtin:default", "rules.yaml"),
+        "rules.yaml": HOOKS_LEFT_OUT,
+    }
 
 
 def _leave_it_untidy(project: Project) -> None:
@@ -242,10 +269,13 @@ def test_the_events_on_file_prove_themselves(built: Built):
 
 
 def test_the_patches_on_file_apply_and_give_the_branch(built: Built, tmp_path: Path):
-    copy = hello(tmp_path)
+    """All but the records that are committed beside the code."""
+    copy = hello(tmp_path, _files())
     for patch in sorted((built.folder / "patches").iterdir()):
         copy.git("apply", "--index", str(patch))
-    assert copy.git("write-tree") == built.project.tree("hello-1")
+    lines = built.project.git("ls-tree", "-r", "autonomous/hello-1").splitlines()
+    landed = {line.split("\t")[1]: line.split()[2] for line in lines if "\t.autopack/" not in line}
+    assert {line.split("\t")[1]: line.split()[1] for line in copy.git("ls-files", "--stage").splitlines()} == landed
 
 
 # --- what it leaves alone ---
