@@ -21,6 +21,7 @@ and two that let the driver live and kill a child of it:
     git:N         the Nth git command, with its group, as soon as it has been started
     step:N        the Nth CI step or probe; in it whatever runs there
     keeper:N      the process that keeps it
+    clock:S       nothing dies, but the wall clock jumps by S seconds, forth and back, whenever it is read
     full:N:FILE   nothing dies, but before the Nth transaction FILE takes all the room there is on its disk
 
 FILE gets one line for every call that a model answered, and so had paid for: the key of the effect. On stdout each
@@ -36,6 +37,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -133,6 +135,9 @@ def _arm(point: str, die: Die, bill: str) -> None:
         which, _, place = what.partition(":")
         numbers = itertools.count(1)
         _around_method("append", lambda _: next(numbers) == int(which), lambda: _fill(Path(place)), before=True)
+    elif kind == "clock":
+        inner, turns = time.time, itertools.cycle((float(what), -float(what), 0.0))
+        time.time = lambda: inner() + next(turns)
     elif kind == "git":
         _kill_a_git(int(what), bill)
     elif kind in ("step", "keeper"):
