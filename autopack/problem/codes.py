@@ -368,6 +368,16 @@ CODES: dict[str, Code] = {
         "error",
         "Whoever uses the selector would run other phases than it was meant for, or learn of it only then.",
     ),
+    "AP3033": Code(
+        "grant for an unknown phase",
+        "warning",
+        "The exception is given to nobody: the phase it was meant for will be refused what it was to be allowed.",
+    ),
+    "AP3034": Code(
+        "context that is not there",
+        "warning",
+        "What was to be shown to every Builder is not in the checkout, so all of them would work without it.",
+    ),
     "AP3040": Code(
         "builder that does not fit its kind",
         "error",
@@ -420,6 +430,11 @@ CODES: dict[str, Code] = {
         "error",
         "Without a sandbox every command reaches the network, whatever the file says: the promise can't be kept.",
     ),
+    "AP5008": Code(
+        "scope over the project's own files",
+        "warning",
+        "No run may change the rules it runs by: a patch that touches one of these files is refused, and paid for.",
+    ),
     "AP5020": Code(
         "aged issue",
         "info",
@@ -429,6 +444,21 @@ CODES: dict[str, Code] = {
         "second audit without a second model",
         "error",
         "Two audits are worth more than one only when two different models judge; the same one would only agree again.",
+    ),
+    "AP5022": Code(
+        "rule that matches no phase",
+        "info",
+        "A rule that governs nothing is read as if it did: what it was written for may go by another name.",
+    ),
+    "AP5023": Code(
+        "phases that only defaults cover",
+        "info",
+        "Nobody has said how careful to be with this kind of work, so it gets what suits work in general.",
+    ),
+    "AP5024": Code(
+        "advice of a builder mode",
+        "info",
+        "Large work in one piece is hard to review and costly to repeat; in the advised form less of it is lost.",
     ),
     "AP5901": Code(
         "waiver that cannot hold",
