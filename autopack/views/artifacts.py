@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
-from autopack.journal.durable import write
+from autopack.journal.durable import sweep, write
 from autopack.journal.export import export
 from autopack.journal.store import Store
 from autopack.plan import canonical
 from autopack.plan.backlog import FILE as BACKLOG
 from autopack.plan.model import Plan
+from autopack.plan.strategy import FILE as STRATEGY
+from autopack.plan.strategy import strategy
 from autopack.run import records
 from autopack.run.state import RunState
 from autopack.runners.record import read_backlog
@@ -30,6 +32,7 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
     found = view(plan, run)
     earlier = read_backlog((store.frozen(plan.project, run.run_id) or {}).get(BACKLOG))
     write(folder / "plan.json", canonical.text(plan).encode())
+    write(folder / STRATEGY, _pretty(strategy(plan)))
     export(store, run.run_id, folder / "events.jsonl")
     write(folder / "run_summary.json", _pretty(summary(found, None)))
     write(folder / "run_summary.md", text.run_markdown(found).encode())
@@ -44,6 +47,7 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
         write(folder / "issues" / records.phase_file(plan, phase.phase_id), records.pretty(found_issues))
         _blobs(folder, store, run, phase.phase_id, name)
     write(folder / "issues" / "run_issue_index.json", records.pretty(records.index(run.run_id, run.issues.values())))
+    sweep(folder)
     if run.state != "DONE_SUCCESS":
         pack(folder / "incident", store, plan, run, found)
 
