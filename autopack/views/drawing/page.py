@@ -1,6 +1,7 @@
 """The graph as one page: the picture with pan, zoom, search, costs and details; nothing is asked of any other place."""
 
 import html
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -39,6 +40,7 @@ def _summary(drawn: Content) -> str:
     plan = drawn.plan
     return (
         f"{len(plan.phases)} phases, {len(drawn.bands)} tiers, {len(drawn.shape.waves)} waves. "
+        f"{money(sum((node.expected for node in drawn.nodes()), Decimal(0)))} expected ({drawn.basis}). "
         f"At most {money(plan.worst.cost_usd)}, {plan.worst.tokens:,} tokens and {drawn.shape.length:,.0f} minutes."
     )
 
