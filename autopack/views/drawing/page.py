@@ -1,7 +1,6 @@
 """The graph as one page: the picture with pan, zoom, search, costs and details; nothing is asked of any other place."""
 
 import html
-from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -40,7 +39,6 @@ def _summary(drawn: Content) -> str:
     plan = drawn.plan
     return (
         f"{len(plan.phases)} phases, {len(drawn.bands)} tiers, {len(drawn.shape.waves)} waves. "
-        f"{money(sum((node.expected for node in drawn.nodes()), Decimal(0)))} expected ({drawn.basis}). "
         f"At most {money(plan.worst.cost_usd)}, {plan.worst.tokens:,} tokens and {drawn.shape.length:,.0f} minutes."
     )
 
@@ -50,6 +48,7 @@ def _data(drawn: Content, placed: Layout) -> str:
     found = {
         "sha256": digest(drawn.plan),
         "rows": placed.rows,
+        "basis": drawn.basis,
         "critical": drawn.shape.critical,
         "phases": {node.id: _phase(drawn, node) for node in drawn.nodes()},
     }
