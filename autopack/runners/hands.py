@@ -258,8 +258,7 @@ class Hands:
         failed = self._probes(phase, commit, ticket, ())
         if failed is not None:
             return failed
-        meanwhile = self.repository.diff_stat(effect.base, effect.head).paths
-        overlaps = any(matches(path, (*phase.write, *phase.read, *phase.deliverables)) for path in meanwhile)
+        overlaps = self._verdicts.overlaps(phase, effect.base, effect.head, commit)
         return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
 
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
