@@ -50,7 +50,6 @@ NOT_YET: Mapping[str, Mapping[str, str]] = {
     "ruleset": {
         "aging": "Every run counts its issues anew.",
         "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
-        "category_defaults.advice": "No advice is given.",
     },
     "models": {
         **{

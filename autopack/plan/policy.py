@@ -1,5 +1,8 @@
-"""Rules that only effective values can break: the CI profile a phase ends up with, and code taken over from outside."""
+"""Rules that only effective values can break: the CI profile a phase ends up with, and code taken over from outside.
+And what the policy advises for work of a kind.
+"""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from autopack.plan.commands import unmetered
@@ -15,7 +18,8 @@ TAKES_OVER = frozenset({"external_code_intake", "external_feature_reuse"})
 def obey(draft: Draft) -> Draft:
     """Findings where a phase, with every default filled in, asks for what this project does not have or allow."""
     rules = (_ci, _external, unmetered)
-    return draft.found(*(each for phase in draft.phases for rule in rules for each in rule(draft.spec, phase)))
+    found = (each for phase in draft.phases for rule in rules for each in rule(draft.spec, phase))
+    return draft.found(*found, *_advised(draft))
 
 
 def _ci(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
@@ -61,3 +65,23 @@ def _external(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
             spec.span(external.at, "licence"),
             help=f"the ruleset's external.licences: {', '.join(allowed.licences) or 'none is allowed yet'}",
         )
+
+
+def _advised(draft: Draft) -> Iterator[Problem]:
+    """Where the policy would have heavy work cut smaller, and nobody has done so: one word about it, no more."""
+    pieces = Counter((phase.tier.id, phase["advice"]) for phase in draft.phases)
+    for phase in draft.phases:
+        advice = phase["advice"]
+        if advice == "split" and pieces[phase.tier.id, advice] == 1:
+            help_ = "make two or three phases of it: first what others build on, then what builds on it"
+            yield _advice(draft.spec, phase, "split", help_)
+        elif advice == "single_tier" and draft.run_scope == "multi_tier" and len(draft.spec.playbook.tiers) > 1:
+            help_ = "write `run_scope: single_tier` in autopack.yaml: each tier gets a run of its own, judged by itself"
+            yield _advice(draft.spec, phase, "run in a tier of its own", help_)
+
+
+def _advice(spec: Spec, phase: DraftPhase, done: str, help_: str) -> Problem:
+    mode = phase.values["builder_mode"].at
+    span = spec.key_span(phase.spec.at, "category") if mode is None else spec.span(mode)
+    kind = phase["builder_mode"] or phase["category"]
+    return problem("AP5008", f'phase "{phase.spec.id}" is {kind} work, which is better {done}', span, help=help_)

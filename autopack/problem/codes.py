@@ -420,6 +420,11 @@ CODES: dict[str, Code] = {
         "error",
         "Without a sandbox every command reaches the network, whatever the file says: the promise can't be kept.",
     ),
+    "AP5008": Code(
+        "advice for heavy work",
+        "info",
+        "Large scaffolds and deep changes are easier to check, and cheaper to stop, in smaller pieces.",
+    ),
     "AP5020": Code(
         "aged issue",
         "info",
