@@ -7,6 +7,7 @@ files stops before the seal (`drafted`): what a plan holds beside its findings w
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from autopack.plan.advice import advise
 from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
 from autopack.plan.commands import entered
@@ -32,7 +33,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, route, split, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, advise, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word

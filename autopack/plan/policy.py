@@ -1,17 +1,16 @@
-"""Rules that only effective values can break: the CI profile a phase ends up with, and code taken over from outside.
-And what the policy advises for work of a kind.
-"""
+"""Rules that only effective values can break: the CI profile a phase ends up with, and code taken over from outside."""
 
-from collections import Counter
+import re
 from collections.abc import Iterator
 
 from autopack.plan.commands import unmetered
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Label, Problem, problem
-from autopack.spec.model import Spec
+from autopack.spec.model import Phase, Spec
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.paths import matches
 
+_HEAD = re.compile(r"[^*?\[]*")  # of a pattern: what every path it gives starts with
 TAKES_OVER = frozenset({"external_code_intake", "external_feature_reuse"})
 
 
@@ -19,7 +18,44 @@ def obey(draft: Draft) -> Draft:
     """Findings where a phase, with every default filled in, asks for what this project does not have or allow."""
     rules = (_ci, _external, unmetered)
     found = (each for phase in draft.phases for rule in rules for each in rule(draft.spec, phase))
-    return draft.found(*found, *_advised(draft))
+    return draft.found(*found, *dict.fromkeys(_own_files(draft)))
+
+
+def _own_files(draft: Draft) -> Iterator[Problem]:
+    """Where a pattern gives a phase what governs the run itself."""
+    spec, own = draft.spec, own_files(draft.spec)
+    nowhere: set[str] = set()  # heads of patterns that lead to none of them; phases share most of these
+    for phase in draft.phases:
+        scope = phase.spec.scope
+        for index, pattern in enumerate(scope.write):
+            head = _HEAD.match(pattern)[0]  # type: ignore[index]
+            if head in nowhere:
+                continue
+            near = [path for path in own if path.startswith(head)]
+            if not near:
+                nowhere.add(head)
+            allowed = (*phase.spec.allow_protected, *granted(spec, phase.spec)[1])
+            given = [path for path in near if matches(path, [pattern]) and matches(path, scope.write)]
+            refused = [path for path in given if not matches(path, allowed)]
+            if refused:
+                more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+                yield problem(
+                    "AP5008",
+                    f'"{pattern}" covers {refused[0]}{more}, which no phase may write',
+                    spec.span(scope.at, "write", index),
+                    help=f'take it back with `"!{refused[0]}"` after it, or narrow the pattern',
+                )
+
+
+def own_files(spec: Spec) -> tuple[str, ...]:
+    """Every file of the project that governs this very run."""
+    return tuple(sorted(path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))))
+
+
+def granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words and the protected paths that the ruleset grants a phase."""
+    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
+    return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
 def _ci(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
@@ -65,23 +101,3 @@ def _external(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
             spec.span(external.at, "licence"),
             help=f"the ruleset's external.licences: {', '.join(allowed.licences) or 'none is allowed yet'}",
         )
-
-
-def _advised(draft: Draft) -> Iterator[Problem]:
-    """Where the policy would have heavy work cut smaller, and nobody has done so: one word about it, no more."""
-    pieces = Counter((phase.tier.id, phase["advice"]) for phase in draft.phases)
-    for phase in draft.phases:
-        advice = phase["advice"]
-        if advice == "split" and pieces[phase.tier.id, advice] == 1:
-            help_ = "make two or three phases of it: first what others build on, then what builds on it"
-            yield _advice(draft.spec, phase, "split", help_)
-        elif advice == "single_tier" and draft.run_scope == "multi_tier" and len(draft.spec.playbook.tiers) > 1:
-            help_ = "write `run_scope: single_tier` in autopack.yaml: each tier gets a run of its own, judged by itself"
-            yield _advice(draft.spec, phase, "run in a tier of its own", help_)
-
-
-def _advice(spec: Spec, phase: DraftPhase, done: str, help_: str) -> Problem:
-    mode = phase.values["builder_mode"].at
-    span = spec.key_span(phase.spec.at, "category") if mode is None else spec.span(mode)
-    kind = phase["builder_mode"] or phase["category"]
-    return problem("AP5008", f'phase "{phase.spec.id}" is {kind} work, which is better {done}', span, help=help_)

@@ -33,8 +33,9 @@ from autopack.plan.model import (
     Step,
     Worst,
 )
+from autopack.plan.policy import granted, own_files
 from autopack.plan.worst import price_of, total
-from autopack.spec.model import CiStep, Model, Phase, Ruleset, Spec, Tier
+from autopack.spec.model import CiStep, Model, Ruleset, Spec, Tier
 
 
 def seal(draft: Draft) -> Plan:
@@ -91,7 +92,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
     spec, rules = phase.spec, draft.spec.ruleset
     if phase.audit is None:
         raise ValueError("the route pass has not run")
-    budget, granted = spec.budget, _granted(draft.spec, spec)
+    budget, exceptions = spec.budget, granted(draft.spec, spec)
     return PlanPhase(
         phase_id=spec.id,
         index=index,
@@ -110,8 +111,8 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         read=tuple(dict.fromkeys((*spec.scope.read, *draft.spec.playbook.context))),
         needs=phase.needs,
         tags=spec.tags,
-        allow=tuple(dict.fromkeys((*spec.allow, *granted[0]))),
-        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *granted[1]))),
+        allow=tuple(dict.fromkeys((*spec.allow, *exceptions[0]))),
+        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *exceptions[1]))),
         probes=spec.probes,
         ci=phase["ci"],
         recheck=_recheck(rules, phase["ci"]),
@@ -147,11 +148,6 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
 def _recheck(rules: Ruleset, profile: str) -> Literal["always", "overlap"]:
     """A profile that the ruleset doesn't name is treated like `strict`."""
     return "overlap" if rules.recheck.get(profile, rules.recheck.get("strict", "always")) == "overlap" else "always"
-
-
-def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
-    return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
 def _runs(draft: Draft, worsts: Sequence[Worst]) -> tuple[PlanRun, ...]:
@@ -258,8 +254,7 @@ def _step(step: CiStep, *, affected: bool = False) -> Step:
 
 def _protected(spec: Spec) -> tuple[str, ...]:
     """The ruleset's patterns, what runs commit about themselves, and every file that governs this very run."""
-    own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *sorted(own))))
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *own_files(spec))))
 
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:

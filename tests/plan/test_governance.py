@@ -238,11 +238,11 @@ SCAFFOLD = "category: feature_scaffolding, builder_mode: scaffolding_heavy"
 
 def test_a_large_scaffold_in_one_piece_is_advised_to_be_split(folder: Folder):
     """REQ-8.2-2."""
-    (found,) = folder.phases(f"id: a, {SCAFFOLD}").found("AP5008")
+    (found,) = folder.phases(f"id: a, {SCAFFOLD}").found("AP5009")
     assert (found.severity, folder.under(found.span)) == ("info", "scaffolding_heavy")
     assert found.message == 'phase "a" is scaffolding_heavy work, which is better split'
     assert found.help == "make two or three phases of it: first what others build on, then what builds on it"
-    assert folder.phases(f"id: a, {SCAFFOLD}", f"id: b, {SCAFFOLD}").found("AP5008") == []
+    assert folder.phases(f"id: a, {SCAFFOLD}", f"id: b, {SCAFFOLD}").found("AP5009") == []
     (phase,) = folder.phases(f"id: a, {SCAFFOLD}").plan().phases
     assert (phase.ci, len(phase.attempts), phase.token_cap) == ("normal", 3, 500_000)
 
@@ -253,11 +253,11 @@ def test_deep_changes_are_advised_a_run_for_each_tier_and_guarded_like_high_risk
     tier = "  - id: {0}\n    phases:\n      - {{id: {0}a, category: {1}, goal: do it, scope: {{write: [src/a.py]}}}}\n"
     deep = tier.format("T1", f"feature_scaffolding, builder_mode: {mode}")
     folder.project().playbook("tiers:\n" + deep + tier.format("T2", "docs"))
-    (found,) = folder.found("AP5008")
+    (found,) = folder.found("AP5009")
     assert (found.severity, folder.under(found.span)) == ("info", mode)
     assert "run_scope: single_tier" in (found.help or "")
-    assert folder.project(run_scope="single_tier").found("AP5008") == []
-    assert folder.project().playbook("tiers:\n" + deep).found("AP5008") == []
+    assert folder.project(run_scope="single_tier").found("AP5009") == []
+    assert folder.project().playbook("tiers:\n" + deep).found("AP5009") == []
     (phase,) = folder.plan().phases
     assert (phase.complexity, phase.ci, phase.high_risk, phase.audited) == ("high", "strict", True, True)
 

@@ -18,7 +18,7 @@ PLAYBOOKS = Path(shipped.folder("playbooks"))
 RULESETS = Path(shipped.folder("rulesets"))
 SHIPPED = {folder: sorted(file.stem for file in (RULESETS / folder).glob("*.yaml")) for folder in ("", "ci", "models")}
 ONE_TIER = ("auth-security", "infra-refactor")
-HEAVY, ADVISED = ("refactor-across-modules", "schema-migration"), {"AP5008"}
+HEAVY, ADVISED = ("refactor-across-modules", "schema-migration"), {"AP5009"}
 """Playbooks of several tiers with work that is better done in a run for each."""
 GIVEN = {
     "add-endpoint": {"package": "shop", "resource": "order"},
