@@ -162,12 +162,12 @@ def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterato
 
 def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst, worst: Worst) -> Iterator[Problem]:
     least, most = getattr(first, cap.name), getattr(worst, cap.name)
-    unit, place = UNITS[cap.name], draft.spec.span(cap.at)
+    unit = UNITS[cap.name]
     if least is not None and least > cap.most:
         yield problem(
             "AP6004",
             f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may spend {cap.most:,}",
-            place,
+            draft.spec.span(cap.at),
             _eaters(draft, phases, cap.name),
             help=f"raise {cap.knob} well above {least:,} (larger caps allow larger calls), or split the playbook",
         )
@@ -176,7 +176,7 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
         found = problem(
             "AP6005",
             f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {cap.most:,}",
-            place,
+            draft.spec.span(cap.at),
             _eaters(draft, phases, cap.name),
             help=f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
             if most is not None

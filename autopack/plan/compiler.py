@@ -7,10 +7,10 @@ files stops before the seal (`drafted`): what a plan holds beside its findings w
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from autopack.plan.advice import advise
 from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
 from autopack.plan.commands import entered
+from autopack.plan.coverage import cover
 from autopack.plan.draft import NO_BACKLOG, Draft
 from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
@@ -33,7 +33,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, advise, route, split, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, cover, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word

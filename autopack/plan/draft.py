@@ -1,5 +1,7 @@
 """A plan while it is being compiled: what each pass hands to the next."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ if TYPE_CHECKING:  # neither is on the way of a check of files
     from autopack.plan.backlog import BacklogEntry
     from autopack.plan.calibration import Calibration
 
-NO_BACKLOG: "Mapping[str, BacklogEntry]" = {}
+NO_BACKLOG: Mapping[str, BacklogEntry] = {}
 NOTHING = Worst(0, 0, Decimal(0))
 
 
@@ -67,8 +69,8 @@ class Draft:
 
     spec: Spec
     jobs: int = 1
-    backlog: "Mapping[str, BacklogEntry]" = field(default_factory=lambda: NO_BACKLOG)
-    calibration: "Calibration | None" = None
+    backlog: Mapping[str, BacklogEntry] = field(default_factory=lambda: NO_BACKLOG)
+    calibration: Calibration | None = None
     phases: tuple[DraftPhase, ...] = ()
     caps: Caps | None = None
     safety_profile: str = "normal"
@@ -77,7 +79,7 @@ class Draft:
     runs: tuple[tuple[str, ...], ...] = ()  # split: the ids of each run's phases
     problems: tuple[Problem, ...] = ()
 
-    def found(self, *problems: Problem) -> "Draft":
+    def found(self, *problems: Problem) -> Draft:
         return replace(self, problems=self.problems + problems)
 
     @property

@@ -5,6 +5,8 @@ A Plan holds no times and no absolute paths, so that equal specs give equal dige
 issues of earlier runs that the compiler knew of.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property

@@ -1,5 +1,7 @@
 """What tokens cost: exact Decimal arithmetic at a price row that is frozen in the plan."""
 
+from __future__ import annotations
+
 from decimal import Decimal
 
 from autopack.spec.record import record

@@ -5,7 +5,6 @@ Apart from the other passes because it needs instructions and prices of everythi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 from autopack.plan import prompt
@@ -36,6 +35,7 @@ from autopack.plan.model import (
 from autopack.plan.policy import granted, own_files
 from autopack.plan.worst import price_of, total
 from autopack.spec.model import CiStep, Model, Ruleset, Spec, Tier
+from autopack.spec.record import replace
 
 
 def seal(draft: Draft) -> Plan:

@@ -5,10 +5,9 @@ categories, phases and tiers, `stewardship` also issues that grow old and debt t
 change from landing (scope, protected files, CI, mandatory audits) is in force at every stage.
 """
 
-from dataclasses import replace
-
 from autopack.plan.draft import Draft, DraftPhase, Value
 from autopack.plan.model import Caps
+from autopack.spec.record import replace
 
 LAYER = "stage baseline"
 

@@ -5,6 +5,8 @@ a catalogue of models leaves out holds the default its schema declares. Money is
 later layer can complain about carries `at`, and `Spec.span` turns that into a place in a file.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 MISSING: Any = object()
+MADE_PLAINLY = 40
+"""So many of a class are made before one `__init__` is written for it: most have fewer, and writing costs more."""
 
 
 class Field:
@@ -62,6 +64,7 @@ def record(cls: type[T]) -> type[T]:
         "__match_args__": tuple(hints),
         "__record_hints__": hints,
         "__record_defaults__": defaults,
+        "__record_count__": 0,
         "__dataclass_fields__": _Fields(),
         "__init__": _first_init,
         "__setattr__": _refuse,
@@ -91,8 +94,34 @@ def replace(value: T, **changes: Any) -> T:
 
 
 def _first_init(self: Any, *values: Any, **named: Any) -> None:
-    """Makes the real one, then is it."""
+    """Does without one of its own for the first few, then makes the real one, and is it."""
     cls = type(self)
+    cls.__record_count__ += 1
+    if cls.__record_count__ > MADE_PLAINLY or not _filled(self, values, named):
+        _write_init(cls)
+        cls.__init__(self, *values, **named)
+
+
+def _filled(self: Any, values: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    """False where arguments are wrong: what a real `__init__` says of that is what has to be told."""
+    names, defaults, left = self.__match_args__, self.__record_defaults__, len(named)
+    if len(values) > len(names):
+        return False
+    write = object.__setattr__
+    for name, value in zip(names, values, strict=False):
+        write(self, name, value)
+    for name in names[len(values) :]:
+        if name in named:
+            value, left = named[name], left - 1
+        elif (value := defaults.get(name, MISSING)) is MISSING:
+            return False
+        elif isinstance(value, Field):
+            value = value.default_factory()
+        write(self, name, value)
+    return not left
+
+
+def _write_init(cls: Any) -> None:
     names, defaults = cls.__match_args__, cls.__record_defaults__
     heads, lines = ["self"], ["    _put = object.__setattr__"]
     space: dict[str, Any] = {"object": object}
@@ -111,7 +140,6 @@ def _first_init(self: Any, *values: Any, **named: Any) -> None:
         lines.append(f"    _put(self, {name!r}, {value})")
     exec(f"def __init__({', '.join(heads)}):\n" + "\n".join(lines), space)  # noqa: S102 - the names are identifiers
     cls.__init__ = space["__init__"]
-    cls.__init__(self, *values, **named)
 
 
 def _refuse(_self: Any, name: str, *_value: Any) -> None:
