@@ -7,7 +7,8 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.graph import Cycle, Edge, cycles, smallest_cut
 from autopack.plan.graph import order as ordered
 from autopack.problem import Label, Problem, problem
-from autopack.spec.model import At, Spec
+from autopack.spec.at import At
+from autopack.spec.model import Spec
 from autopack.spec.record import replace
 
 
