@@ -197,6 +197,13 @@ def test_tests_name_only_requirements_that_exist():
     assert requirements.unknown(ROOT) == {}
 
 
+def test_every_requirement_is_shown_by_a_test_or_says_why_not_yet():
+    assert requirements.unshown(ROOT) == list(requirements.LATER)
+    page = (ROOT / "docs" / "requirements.md").read_text()
+    assert [number for number, reason in requirements.LATER.items() if f" | later: {reason} |" not in page] == []
+    assert "| - |" not in page
+
+
 # --- links ---
 
 
@@ -259,7 +266,7 @@ def test_starter_playbooks_plan_with_the_builtins(name: str, models: str, rulese
     assert problems == []
     assert spec is not None
     plan, problems = compile_spec(spec)
-    assert problems == []
+    assert {each.code for each in problems} <= {"AP5024"}  # which is advice
     assert plan is not None
     assert plan.worst.cost_usd is not None
     assert plan.worst.cost_usd < Decimal(45)

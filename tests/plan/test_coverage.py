@@ -94,6 +94,7 @@ def tiers(*phases: str) -> str:
 
 
 def test_a_mode_that_does_better_in_one_tier_says_so_until_the_project_has_it(folder: Folder):
+    """REQ-8.2-3."""
     risky = "category: cross_cutting_refactor, builder_mode: refactor_heavy"
     folder.playbook(tiers(f"id: a, {risky}", f"id: b, {risky}"))
     (found,) = folder.found("AP5024")
@@ -103,6 +104,7 @@ def test_a_mode_that_does_better_in_one_tier_says_so_until_the_project_has_it(fo
 
 
 def test_scaffolding_in_one_piece_is_advised_to_be_split(folder: Folder):
+    """REQ-8.2-2."""
     heavy = "category: feature_scaffolding, builder_mode: scaffolding_heavy"
     (found,) = folder.phases(f"id: a, {heavy}").found("AP5024")
     assert folder.under(found.span) == "scaffolding_heavy"

@@ -233,6 +233,19 @@ def test_a_mode_sets_complexity_ci_attempts_tokens_and_files_and_the_builder_is_
     assert f"builder mode: {mode}" in phase.builder_prompt
 
 
+@pytest.mark.parametrize("mode", ["refactor_heavy", "schema_heavy"])
+def test_a_mode_of_deep_changes_guards_a_phase_like_a_high_risk_category(folder: Folder, mode: str):
+    """REQ-8.2-3."""
+    phase = one(folder, f"category: feature_scaffolding, builder_mode: {mode}")
+    assert (phase.complexity, phase.ci, phase.high_risk, phase.audited) == ("high", "strict", True, True)
+
+
+def test_a_large_scaffold_has_moderate_budgets_and_normal_ci(folder: Folder):
+    """REQ-8.2-2."""
+    phase = one(folder, "category: feature_scaffolding, builder_mode: scaffolding_heavy")
+    assert (phase.complexity, phase.ci, len(phase.attempts), phase.token_cap) == ("medium", "normal", 3, 500_000)
+
+
 def test_attempts_follow_category_mode_and_complexity(folder: Folder):
     """REQ-9.3-1."""
     rules = "categories: {plain: {}}\ncomplexities: {low: {builder_attempts: 1}}\n"
