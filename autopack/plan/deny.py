@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from autopack.plan.calibration import Calibration
 from autopack.plan.diff import Change
-from autopack.plan.estimate import expected
+from autopack.plan.estimate import basis, expected
 from autopack.plan.model import Plan
 from autopack.plan.shape import shape
 from autopack.spec.nearest import did_you_mean
@@ -89,11 +90,12 @@ class Sums:
     expected: Decimal
     tokens: int
     minutes: Decimal
+    basis: str = ""  # of what is expected
 
 
-def sums(plan: Plan) -> Sums:
-    likely = sum((expected(plan, phase) for phase in plan.phases), Decimal(0))
-    return Sums(plan.worst.cost_usd, likely, plan.worst.tokens, shape(plan).length)
+def sums(plan: Plan, calibration: Calibration | None = None) -> Sums:
+    likely = sum((expected(plan, phase, calibration) for phase in plan.phases), Decimal(0))
+    return Sums(plan.worst.cost_usd, likely, plan.worst.tokens, shape(plan).length, basis(plan, calibration))
 
 
 def rules(asked: Sequence[str]) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
+from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan
 from autopack.runners import git
 from autopack.spec.load import check
-from autopack.views.compiled import Unusable, compiled, project_root
+from autopack.views.compiled import Unusable, compiled, learned, project_root
 from autopack.views.exits import ENVIRONMENT, USAGE
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -37,6 +38,7 @@ class Pair:
     before: Plan
     after: Plan
     there: tuple[bool, bool] = (True, True)
+    calibration: Calibration | None = None  # for both sides: what is compared is the plans
 
 
 def pairs(words: Sequence[str], inputs: dict[str, str], env: str | None) -> Iterator[Pair]:
@@ -44,7 +46,7 @@ def pairs(words: Sequence[str], inputs: dict[str, str], env: str | None) -> Iter
     with _Pasts() as pasts:
         if len(words) == 2 and all(_is_thing(word) for word in words):
             before, after = (_plan(pasts, _side(word), inputs, env) for word in words)
-            yield Pair(words[1], before, after)
+            yield Pair(words[1], before, after, calibration=learned(Path.cwd()))
             return
         old, new, playbooks = _revisions(words)
         for path in playbooks or _playbooks(pasts, old, new):
@@ -57,7 +59,7 @@ def pairs(words: Sequence[str], inputs: dict[str, str], env: str | None) -> Iter
                 for side, is_there in zip(sides, there, strict=True)
             ]
             before, after = (plan or _nothing(next(p for p in plans if p is not None)) for plan in plans)
-            yield Pair(path, before, after, (there[0], there[1]))
+            yield Pair(path, before, after, (there[0], there[1]), learned(Path.cwd()))
 
 
 class _Pasts:

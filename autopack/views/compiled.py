@@ -14,7 +14,7 @@ from autopack.plan.model import load as load_plan
 from autopack.problem import Problem, order
 from autopack.problem.report import render
 from autopack.spec.files import shipped_place
-from autopack.spec.load import load
+from autopack.spec.load import load, project_of
 from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
 from autopack.views.backlogged import known
@@ -57,7 +57,7 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
     if not where.exists():
         raise Unusable(2, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
     if where.suffix == ".json":
-        return Compiled(frozen(where), None)
+        return Compiled(frozen(where), None, learned(where.resolve().parent))
     root = project_root(where.resolve().parent)
     relative = os.path.relpath(where.resolve(), root).replace(os.sep, "/")
     spec, problems = load(str(root), relative, inputs, today=today(), env=env)
@@ -72,6 +72,13 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
         errors = {found.code for found in problems if found.severity == "error"}
         raise Unusable(STALE if errors <= LOCK_CODES else FINDINGS)
     return Compiled(plan, spec, calibration)
+
+
+def learned(folder: Path) -> Calibration | None:
+    """What runs have taught the project that a folder belongs to; None where that can't be read."""
+    root = project_root(folder)
+    project = project_of(str(root))
+    return None if project is None else known(root, project.artifacts.path, project.store, project.name)[1]
 
 
 def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:

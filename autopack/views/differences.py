@@ -37,7 +37,11 @@ class Compared(NamedTuple):
 
 
 def compared(pair: Pair, rules: Sequence[str]) -> Compared:
-    changes, before, after = diff(pair.before, pair.after), sums(pair.before), sums(pair.after)
+    changes, before, after = (
+        diff(pair.before, pair.after),
+        sums(pair.before, pair.calibration),
+        sums(pair.after, pair.calibration),
+    )
     return Compared(pair, changes, before, after, denied(rules, changes, before, after))
 
 
@@ -93,9 +97,15 @@ def _phases(each: Compared) -> str:
 def _sums(each: Compared) -> Iterator[tuple[str, str, str, str]]:
     one, other = each.before, each.after
     yield "worst cost", _usd(one.cost), _usd(other.cost), _by(one.cost, other.cost)
-    yield "expected cost", _usd(one.expected), _usd(other.expected), _by(one.expected, other.expected)
+    yield "expected cost", _usd(one.expected), _usd(other.expected), _likely(one, other)
     yield "tokens", f"{one.tokens:,}", f"{other.tokens:,}", _by(Decimal(one.tokens), Decimal(other.tokens))
     yield "minutes", f"{one.minutes:,.0f}", f"{other.minutes:,.0f}", _by(one.minutes, other.minutes)
+
+
+def _likely(one: Sums, other: Sums) -> str:
+    """By how much it grows, and what the estimate rests on."""
+    said = ", ".join(filter(None, (_by(one.expected, other.expected).strip(" ()"), other.basis)))
+    return f" ({said})" if said else ""
 
 
 def _usd(value: Decimal | None) -> str:
@@ -265,6 +275,7 @@ def _side(found: Sums, sha256: str) -> dict[str, Any]:
         "plan_sha256": sha256,
         "worst_usd": found.cost,
         "expected_usd": found.expected,
+        "expected_from": found.basis,
         "tokens": found.tokens,
         "minutes": round(found.minutes, 1),
     }

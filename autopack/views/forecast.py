@@ -16,8 +16,8 @@ from autopack.plan.model import Plan, pinned
 from autopack.run.ledger import RUN
 from autopack.run.state import RunState
 from autopack.runners.dice import Dice
+from autopack.runners.in_turn import as_one, play_in_turn
 from autopack.runners.rehearsed import HEAD
-from autopack.runners.virtual import play
 from autopack.views.text import duration, money, table, tokens
 
 FORMAT_VERSION = 1
@@ -132,7 +132,7 @@ def _take(plan: Plan, table: Mapping[str, Rates], seed: int) -> None:
 def _chunk(numbers: tuple[int, int]) -> list[Sample]:
     plan, table, seed = _TAKEN["plan"], _TAKEN["table"], _TAKEN["seed"]
     dice = (Dice(table, Random(f"{seed}:{number}")) for number in range(*numbers))  # noqa: S311 - nothing is secret
-    return [_sample(plan, play(plan, each)) for each in dice]
+    return [_sample(plan, as_one(plan, play_in_turn(plan, each))) for each in dice]
 
 
 def _sample(plan: Plan, run: RunState) -> Sample:
@@ -161,12 +161,13 @@ def screen(found: Forecast) -> str:
     chances = f"chances from {found.observed:,} observed phases" if found.observed else "chances: stated priors"
     cost, used, took = (lambda s: s.cost_usd), (lambda s: s.tokens), (lambda s: s.elapsed_s)
     rows = [
-        _row("cost", found, cost, money, f"{money(plan.worst.cost_usd)} at most, cap {cost_cap}"),
+        _row("cost", found, cost, money, f"{_most(plan.worst.cost_usd)}, cap {cost_cap}"),
         _row("tokens", found, used, tokens, f"{tokens(plan.worst.tokens)} at most, cap {tokens(caps.tokens)}"),
-        _row("time", found, took, duration, f"cap {duration(caps.minutes * 60)}"),
+        _row("time", found, took, duration, f"cap {duration(caps.minutes * 60)}{' each run' if plan.runs else ''}"),
     ]
+    played = f"{len(found.samples):,} " + (f"series of {len(plan.runs)} runs" if plan.runs else "runs")
     parts = [
-        f"Forecast for playbook {plan.playbook}: {len(found.samples):,} runs, seed {found.seed}; {chances}",
+        f"Forecast for playbook {plan.playbook}: {played}, seed {found.seed}; {chances}",
         "",
         f"Succeeds  {_bar(found.success)} {found.success:.1%}",
         *(f"  fails of {reason:16} {_bar(share)} {share:.1%}" for reason, share in found.reasons().items()),
@@ -176,6 +177,10 @@ def screen(found: Forecast) -> str:
     for name, of in _SPLITS.items():
         parts += ["", f"Cost by {name}", *_shares(found.shares(of))]
     return "\n".join(parts)
+
+
+def _most(cost: Decimal | None) -> str:
+    return "UNBOUNDED: what some of it costs nobody knows" if cost is None else f"{money(cost)} at most"
 
 
 _SPLITS: Mapping[str, Callable[[Sample], Mapping[str, Decimal]]] = {

@@ -12,8 +12,8 @@ from autopack.run.effects import Effect, phase_of
 from autopack.run.ledger import RUN
 from autopack.run.promotion import eligible
 from autopack.run.state import PhaseState, RunState
+from autopack.runners.in_turn import Played, as_one, play_in_turn
 from autopack.runners.rehearsed import GOOD, HEAD, WORDS, Lines, Manner, Rehearsed
-from autopack.runners.virtual import play
 from autopack.spec.load import Rehearsable, load
 from autopack.spec.model import Answers, Scenario, Spec
 
@@ -121,8 +121,9 @@ def _played(found: Rehearsable, plan: Plan, members: Mapping[str, tuple[str, ...
     scenario = found.scenario
     assert scenario is not None
     hands = Rehearsed(Script(scenario, members))
-    run = play(plan, hands)
-    judged = _Judged(found, plan, members, run, None)
+    played = play_in_turn(plan, hands)
+    run = as_one(plan, played)
+    judged = _Judged(found, played, members, run, None)
     problems = [*judged.differences(), *judged.never_asked(hands.used)]
     trace = None
     if traced or any(each.severity == "error" for each in problems):
@@ -170,7 +171,7 @@ def trace_of(plan: Plan, hands: Rehearsed) -> dict[str, list[Moment]]:
                 why = because(effect, event) if phase_id == about else _from_outside(phase, state, run)
                 known.append(Moment(state, why, run.elapsed_s))
 
-    play(plan, hands, watch=watch)
+    play_in_turn(plan, hands, watch=watch)
     return trace
 
 
@@ -230,7 +231,7 @@ def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
 @dataclass(frozen=True, slots=True)
 class _Judged:
     found: Rehearsable
-    plan: Plan
+    played: Played
     members: Mapping[str, tuple[str, ...]]
     run: RunState
     trace: Trace | None
@@ -247,7 +248,7 @@ class _Judged:
         yield from self._above("cost_usd_max", run.ledger.spent(RUN).cost_usd, expect.cost_usd_max, "USD")
         yield from self._above("tokens_max", run.ledger.spent(RUN).tokens, expect.tokens_max, "tokens")
         yield from self._above("minutes_max", round(run.elapsed_s / 60, 1), expect.minutes_max, "minutes")
-        may = eligible(self.plan, run)
+        may = all(eligible(plan, each) for plan, each in self.played)
         if expect.promotion_eligible is not None and may != expect.promotion_eligible:
             yield self._unmet(
                 ("promotion_eligible",), f"the run is {'' if may else 'not '}eligible for promotion", None

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from autopack.plan.estimate import expected
+from autopack.plan.calibration import Calibration
+from autopack.plan.estimate import basis, expected
 from autopack.plan.graph import waves
 from autopack.plan.model import Earlier, Plan, PlanPhase
 from autopack.run.state import ENDED, RunState, Warned
@@ -51,15 +52,15 @@ def _padded(line: Sequence[str], widths: Sequence[int], right: frozenset[int]) -
 # --- a plan ---
 
 
-def plan_screen(plan: Plan, digest: str, width: int | None = None) -> str:
+def plan_screen(plan: Plan, digest: str, width: int | None = None, calibration: Calibration | None = None) -> str:
     """What `autopack plan` prints: every phase with model, reason and price, then the sums against the caps.
 
-    Where the table is wider than `width`, a phase takes two lines.
+    Where the table is wider than `width`, a phase takes two lines. `calibration` decides what is expected.
     """
     wave_of = _waves(plan)
-    rows = [_plan_row(plan, phase, wave_of[phase.phase_id]) for phase in plan.phases]
+    rows = [_plan_row(plan, phase, wave_of[phase.phase_id], calibration) for phase in plan.phases]
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
-    likely = sum((expected(plan, phase) for phase in plan.phases), Decimal(0))
+    likely = sum((expected(plan, phase, calibration) for phase in plan.phases), Decimal(0))
     caps = plan.caps
     cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
     worst = plan.worst
@@ -74,7 +75,10 @@ def plan_screen(plan: Plan, digest: str, width: int | None = None) -> str:
                 f"{_counted(len(plan.phases), 'phase')} in {_counted(len(plan.tiers), 'tier')} and "
                 f"{_counted(waves, 'wave')}, up to {plan.pools['phase']} at once."
             ),
-            f"Cost: {money(likely)} expected (stated prior), at most {money(worst.cost_usd)}; run cap: {cost_cap}.",
+            (
+                f"Cost: {money(likely)} expected ({basis(plan, calibration)}), at most {money(worst.cost_usd)}; "
+                f"run cap: {cost_cap}."
+            ),
             (
                 f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; run cap: {caps.tokens:,}. "
                 f"Time cap {caps.minutes} minutes."
@@ -110,7 +114,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:
+def _plan_row(plan: Plan, phase: PlanPhase, wave: int, calibration: Calibration | None) -> tuple[str, ...]:
     ladder = [attempt.ask.model for attempt in phase.attempts]
     return (
         str(wave),
@@ -122,7 +126,7 @@ def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:
         " > ".join(dict.fromkeys(ladder)),
         str(len(ladder)),
         phase.audit.model if phase.audited else "-",
-        money(expected(plan, phase)),
+        money(expected(plan, phase, calibration)),
         money(phase.worst.cost_usd),
         phase.why,
     )

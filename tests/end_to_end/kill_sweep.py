@@ -23,7 +23,7 @@ from typing import Any
 from autopack.journal.rows import CallRow
 from autopack.journal.store import open_store
 from tests.end_to_end import storm
-from tests.end_to_end.scratch import CHECKOUT, PATIENCE_S, PLAYBOOK, Project, hello
+from tests.end_to_end.scratch import CHECKOUT, PATIENCE_S, PLAYBOOK, Project, hello_of_many_runs
 
 EFFECTS = (
     *("ProbeProviders", "OpenRun", "AssembleContext", "CallModel", "ApplyReply", "RunCi", "ReadReview", "Land"),
@@ -133,7 +133,7 @@ def _every_point(beginning: str) -> int:
     points = [point for point in every_point() if point.startswith(beginning)]
     bad = 0
     with tempfile.TemporaryDirectory(prefix="kill-sweep-") as folder:
-        project = hello(Path(folder).resolve())
+        project = hello_of_many_runs(Path(folder).resolve())
         unbroken = killed(project, "unbroken", [])
         _say(f"unbroken: {unbroken.state}, {len(unbroken.events)} events, tree {unbroken.tree}")
         for group in (False, True):

@@ -153,6 +153,12 @@ def hello(folder: Path, files: Mapping[str, str] | None = None) -> Project:
     return project
 
 
+def hello_of_many_runs(folder: Path, files: Mapping[str, str] | None = None) -> Project:
+    """The example for tests that run it over and over: no issue ages, so that each run has the same plan."""
+    settings = (files or {}).get("autopack.yaml", text_of("autopack.yaml"))
+    return hello(folder, {**(files or {}), "autopack.yaml": settings + "stage: operational\n"})
+
+
 def commit_all(project: Project, message: str) -> None:
     """The repository's first commit, on main, at a fixed time, so that equal files give an equal id."""
     project.git("init", "-q", "-b", "main", "--template=")

@@ -17,7 +17,7 @@ from autopack.__main__ import main
 from autopack.run.state import RunState
 from autopack.views.cli import VERBS
 from autopack.views.cli.running import driven, place_here
-from tests.end_to_end.scratch import PLAYBOOK, Ended, Project, hello, quick_ci, text_of
+from tests.end_to_end.scratch import PLAYBOOK, Ended, Project, hello, hello_of_many_runs, quick_ci, text_of
 from tests.end_to_end.terminal import on_terminal
 
 Answer = Callable[..., Ended]
@@ -33,7 +33,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    project = hello(tmp_path_factory.mktemp("cli"), {"ci.yaml": quick_ci()})
+    project = hello_of_many_runs(tmp_path_factory.mktemp("cli"), {"ci.yaml": quick_ci()})
     return Place(project, project.autopack("run", PLAYBOOK, "--run-id", "one", "--json"))
 
 

@@ -10,14 +10,23 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.kill_sweep import AROUND_EFFECTS, Killed, killed
-from tests.end_to_end.scratch import PATIENCE_S, PLAYBOOK, Project, alive, eventually, hello, quick_ci
+from tests.end_to_end.scratch import (
+    PATIENCE_S,
+    PLAYBOOK,
+    Project,
+    alive,
+    eventually,
+    hello,
+    hello_of_many_runs,
+    quick_ci,
+)
 
 KILLED = -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return hello(tmp_path_factory.mktemp("kill"))
+    return hello_of_many_runs(tmp_path_factory.mktemp("kill"))
 
 
 @pytest.fixture(scope="module")

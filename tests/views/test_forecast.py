@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from autopack.plan.calibration import PRIOR, Calibration, Observation, fold
-from autopack.plan.model import Plan
+from autopack.plan.model import Plan, PlanRun
 from autopack.views import forecast as views
 from autopack.views.forecast import Forecast, forecast
 from tests.run.story import phase, plan
@@ -135,3 +136,41 @@ def test_people_get_bars_and_programs_json() -> None:
 def test_the_prior_is_the_one_that_the_plan_states() -> None:
     """The scripted answers of a rehearsal are billed as the prior says."""
     assert (PRIOR.input_tokens, PRIOR.output_tokens) == (6_000, 1_500)
+
+
+def in_turn(**changes: object) -> Plan:
+    """Two phases, each in a run of its own with caps of its own."""
+    whole = told(**changes)
+    runs = tuple(
+        PlanRun((name,), (replace(whole.tiers[0], phases=(name,)),), whole.caps, whole.phase(name).worst)
+        for name in "ab"
+    )
+    return replace(whole, runs=runs)
+
+
+def test_several_runs_are_played_one_after_the_other() -> None:
+    """A run that fails ends the series: what would have come is not paid for."""
+    certain = learnt(input_tokens=6_000)
+    one, both = forecast(told(), certain, 50, 1), forecast(in_turn(), certain, 50, 1)
+    assert both.success > 0.5
+    assert both.mean(lambda s: s.cost_usd) == pytest.approx(one.mean(lambda s: s.cost_usd), rel=Decimal("0.3"))
+    assert "50 series of 2 runs, seed 1" in views.screen(both)
+    lost = forecast(in_turn(), learnt(edit_failed=1), 50, 1)
+    assert lost.success < 0.1
+    first_fails = [sample for sample in lost.samples if sample.reason]
+    assert all(sample.by_phase["b"] == 0 for sample in first_fails if sample.by_phase["a"] and not sample.by_phase["b"])
+    assert any(sample.by_phase["b"] == 0 for sample in first_fails)
+
+
+def test_each_run_of_a_series_has_its_own_caps() -> None:
+    caps = replace(told().caps, phases=1)
+    assert forecast(in_turn(caps=caps), learnt(), 50, 1).success > 0.5
+
+
+def test_what_nobody_can_bound_is_said_in_words() -> None:
+    found = told()
+    worst = replace(found.worst, cost_usd=None)
+    unbounded = replace(found, worst=worst, phases=tuple(replace(each, worst=worst) for each in found.phases))
+    screen = views.screen(forecast(unbounded, None, 20, 1))
+    assert "UNBOUNDED: what some of it costs nobody knows" in screen
+    assert views.document(forecast(unbounded, None, 20, 1))["worst"]["cost_usd"] is None

@@ -308,3 +308,34 @@ def test_validate_of_the_project_checks_its_scenarios(project: Path) -> None:
     command = [sys.executable, "-m", "autopack", "validate", "--format", "concise"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert "scenarios/good.yaml:4:11: error[AP3031]" in done.stdout
+
+
+SERIES = """\
+autopack: playbook/v1
+name: rates
+budget: {phases: 1}
+tiers:
+  - id: T1
+    phases:
+      - {id: store, goal: Store., category: feature_scaffolding, scope: {write: [src/**]}}
+  - id: T2
+    phases:
+      - {id: page, goal: Page., category: docs, scope: {write: [docs/page.md]}}
+"""
+
+
+def test_a_playbook_of_several_runs_is_rehearsed_run_by_run(case: Case) -> None:
+    case.write("p.yaml", SERIES)
+    answers = "answers: {'*': {ci: [green]}}\n"
+    each = rehearse(case, answers + "expect: {state: DONE_SUCCESS, phases: {store: COMPLETE, page: COMPLETE}}\n")
+    assert each.passed
+    assert each.run is not None
+    assert each.run.ledger.calls == 2
+
+
+def test_a_series_ends_with_the_run_that_fails(case: Case) -> None:
+    case.write("p.yaml", SERIES)
+    answers = "answers: {store: {ci: [red]}}\n"
+    ends = "state: DONE_FAILED_REQUIRES_HUMAN_REVIEW, promotion_eligible: false"
+    each = rehearse(case, f"{answers}expect: {{{ends}, phases: {{store: FAILED, page: SKIPPED}}}}\n")
+    assert each.passed, [found.message for found in each.problems]

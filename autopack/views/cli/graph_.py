@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from autopack.journal.durable import put
+from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan
 from autopack.views.cli import selecting
 from autopack.views.compiled import Unusable, compiled, given_inputs
@@ -41,8 +42,9 @@ def command(
     of any other place. Edges that follow from others are left out.
     """
     try:
-        plan = selecting.part(compiled(playbook, given_inputs(inputs), None, env), select, exclude, state)
-        text = drawn(plan, "json" if as_json else form or _by_name(output))
+        found = compiled(playbook, given_inputs(inputs), None, env)
+        plan = selecting.part(found, select, exclude, state)
+        text = drawn(plan, "json" if as_json else form or _by_name(output), found.calibration)
         if output is None:
             sys.stdout.write(text)
         else:
@@ -54,8 +56,8 @@ def command(
     return 0
 
 
-def drawn(plan: Plan, form: str) -> str:
-    found = content(plan)
+def drawn(plan: Plan, form: str, calibration: Calibration | None = None) -> str:
+    found = content(plan, calibration)
     if form in {"svg", "html"}:
         from autopack.views.drawing.layout import layout  # noqa: PLC0415 - only pictures have places
         from autopack.views.drawing.page import page  # noqa: PLC0415

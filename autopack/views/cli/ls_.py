@@ -6,7 +6,8 @@ from decimal import Decimal
 import click
 
 from autopack.plan import canonical
-from autopack.plan.estimate import expected
+from autopack.plan.calibration import Calibration
+from autopack.plan.estimate import basis, expected
 from autopack.plan.facets import models_of
 from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.shape import Shape, shape
@@ -73,9 +74,15 @@ def command(
             click.echo(f"autopack ls: {error}", err=True)
         return error.code
     known = shape(found.plan)
-    rows = [_row(found.plan, found.plan.phase(name), known) for name in ids]
+    rows = [_row(found.plan, found.plan.phase(name), known, found.calibration) for name in ids]
     if as_json:
-        click.echo(json.dumps({"format_version": 1, "phases": rows}, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"format_version": 1, "expected_from": basis(found.plan, found.calibration), "phases": rows},
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
     elif len(wanted) == 1:
         click.echo("\n".join(_word(wanted[0], row[wanted[0]]) for row in rows))
     else:
@@ -94,7 +101,7 @@ def _columns(asked: str | None) -> tuple[str, ...]:
     return found
 
 
-def _row(plan: Plan, phase: PlanPhase, known: Shape) -> dict[str, object]:
+def _row(plan: Plan, phase: PlanPhase, known: Shape, calibration: Calibration | None) -> dict[str, object]:
     """What JSON shows; money as text, as everywhere."""
     name = phase.phase_id
     return {
@@ -110,7 +117,7 @@ def _row(plan: Plan, phase: PlanPhase, known: Shape) -> dict[str, object]:
         "ci": phase.ci,
         "models": sorted(models_of(phase)),
         "attempts": len(phase.attempts),
-        "expected": canonical.plain(expected(plan, phase)),
+        "expected": canonical.plain(expected(plan, phase, calibration)),
         "worst": canonical.plain(phase.worst.cost_usd),
         "minutes": round(float(known.weights[name]), 1),
         "slack": round(float(known.slack[name]), 1),

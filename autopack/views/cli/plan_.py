@@ -83,7 +83,7 @@ def command(
     if as_json or output == STDOUT:
         sys.stdout.write(frozen)
     else:
-        sys.stdout.write(_screen(plan, old, state, verbose=verbose))
+        sys.stdout.write(_screen(plan, old, state, found.calibration, verbose=verbose))
     differs = old is not None and digest(old) != digest(plan)
     return STALE if detailed_exitcode and differs else 0
 
@@ -95,9 +95,9 @@ def _earlier(state: str | None, *, detailed_exitcode: bool) -> Plan | None:
     return frozen_plan(state) if state else None
 
 
-def _screen(plan: Plan, old: Plan | None, state: str | None, *, verbose: bool) -> str:
+def _screen(plan: Plan, old: Plan | None, state: str | None, calibration: Calibration | None, *, verbose: bool) -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    parts = [text.plan_screen(plan, digest(plan), width)]
+    parts = [text.plan_screen(plan, digest(plan), width, calibration)]
     if old is not None or verbose:
         from autopack.views import plan_text  # noqa: PLC0415 - most plans are asked for without
 

@@ -54,13 +54,16 @@ def command(
     Everything lands on the run's integration branch; your checkout and your branches are not touched.
     """
     try:
-        plan = selecting.part(compiled(playbook, given_inputs(inputs), jobs, env), select, exclude, state)
+        found = compiled(playbook, given_inputs(inputs), jobs, env)
+        plan = selecting.part(found, select, exclude, state)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack run: {error}", err=True)
         return error.code
     if dry_run:
-        click.echo(canonical.text(plan) if as_json else text.plan_screen(plan, digest(plan)))
+        click.echo(
+            canonical.text(plan) if as_json else text.plan_screen(plan, digest(plan), calibration=found.calibration)
+        )
         return 0
     name = run_id or launch.new_run_id(plan.playbook)
     if not _ID.fullmatch(name) or len(name) > ID_CHARS_MAX or name.endswith((".", ".lock")):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from autopack.plan.estimate import expected
+from autopack.plan.calibration import Calibration
+from autopack.plan.estimate import basis, expected
 from autopack.plan.facets import models_of
 from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.shape import Shape, shape
@@ -63,6 +64,7 @@ class Edge:
 class Content:
     plan: Plan
     shape: Shape
+    basis: str  # of what is expected, in words
     bands: tuple[Band, ...]
     edges: tuple[Edge, ...]
 
@@ -70,9 +72,9 @@ class Content:
         return (node for band in self.bands for node in band.nodes)
 
 
-def content(plan: Plan) -> Content:
+def content(plan: Plan, calibration: Calibration | None = None) -> Content:
     known = shape(plan)
-    nodes = {phase.phase_id: _node(plan, phase, known) for phase in plan.phases}
+    nodes = {phase.phase_id: _node(plan, phase, known, calibration) for phase in plan.phases}
     members = {tier.tier_id: tuple(name for name in tier.phases if name in nodes) for tier in plan.tiers}
     waiting = {tier_id: _waits_for(plan, tier_id, members) for tier_id in members}
     bands = tuple(
@@ -88,16 +90,16 @@ def content(plan: Plan) -> Content:
         for need in needs
         if tier_of[need] not in waiting[tier_of[name]]
     )
-    return Content(plan, known, bands, edges)
+    return Content(plan, known, basis(plan, calibration), bands, edges)
 
 
-def _node(plan: Plan, phase: PlanPhase, known: Shape) -> Node:
+def _node(plan: Plan, phase: PlanPhase, known: Shape, calibration: Calibration | None) -> Node:
     name = phase.phase_id
     return Node(
         phase=phase,
         risk="high risk" if phase.high_risk else phase.complexity,
         models=tuple(dict.fromkeys(attempt.ask.model for attempt in phase.attempts)) or tuple(models_of(phase)),
-        expected=expected(plan, phase),
+        expected=expected(plan, phase, calibration),
         minutes=known.weights[name],
         slack=known.slack[name],
         wave=known.wave_of[name],

@@ -48,6 +48,7 @@ def _data(drawn: Content, placed: Layout) -> str:
     found = {
         "sha256": digest(drawn.plan),
         "rows": placed.rows,
+        "basis": drawn.basis,
         "critical": drawn.shape.critical,
         "phases": {node.id: _phase(drawn, node) for node in drawn.nodes()},
     }

@@ -28,6 +28,7 @@ def document(drawn: Content) -> str:
         "plan_sha256": digest(plan),
         "critical_path": known.critical,
         "minutes": round(float(known.length), 1),
+        "expected_from": drawn.basis,
         "waves": known.waves,
         "tiers": [
             {"tier": b.tier_id, "name": b.name, "waits_for": b.waits_for, "phases": [n.id for n in b.nodes]}
