@@ -1,13 +1,18 @@
 """Words and tables for people: the plan on one screen, a run's state, and the Markdown files of a run."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from autopack.plan.estimate import expected
 from autopack.plan.graph import waves
 from autopack.plan.model import Earlier, Plan, PlanPhase
-from autopack.run.state import ENDED, RunState, Warned
-from autopack.views.projection import PhaseView, RunView, TierView
+
+if TYPE_CHECKING:  # the screen of a plan is made without the machine
+    from autopack.run.state import RunState, Warned
+    from autopack.views.projection import PhaseView, RunView, TierView
 
 
 def money(value: Decimal | None) -> str:
@@ -194,6 +199,8 @@ def _run_row(phase: PhaseView) -> tuple[str, ...]:
 
 
 def _clean(tier: TierView) -> str:
+    from autopack.run.state import ENDED  # noqa: PLC0415 - see the imports
+
     if tier.state not in ENDED:
         return "under way"
     return "clean" if not tier.why_not_clean else f"not clean: {'; '.join(tier.why_not_clean)}"
