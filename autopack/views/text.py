@@ -62,9 +62,10 @@ def plan_screen(plan: Plan, digest: str, width: int | None = None) -> str:
     Where the table is wider than `width`, a phase takes two lines.
     """
     wave_of = _waves(plan)
-    rows = [_plan_row(plan, phase, wave_of[phase.phase_id]) for phase in plan.phases]
+    costs = [expected(plan, phase) for phase in plan.phases]
+    rows = [_plan_row(phase, wave_of[phase.phase_id], cost) for phase, cost in zip(plan.phases, costs, strict=True)]
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
-    likely = sum((expected(plan, phase) for phase in plan.phases), Decimal(0))
+    likely = sum(costs, Decimal(0))
     caps = plan.caps
     cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
     worst = plan.worst
@@ -115,7 +116,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:
+def _plan_row(phase: PlanPhase, wave: int, cost: Decimal) -> tuple[str, ...]:
     ladder = [attempt.ask.model for attempt in phase.attempts]
     return (
         str(wave),
@@ -127,7 +128,7 @@ def _plan_row(plan: Plan, phase: PlanPhase, wave: int) -> tuple[str, ...]:
         " > ".join(dict.fromkeys(ladder)),
         str(len(ladder)),
         phase.audit.model if phase.audited else "-",
-        money(expected(plan, phase)),
+        money(cost),
         money(phase.worst.cost_usd),
         phase.why,
     )
