@@ -34,7 +34,9 @@ class Cleanup:
 
 
 def age(draft: Draft) -> Draft:
-    """The draft with what aged issues ask for; without a backlog it is as it was."""
+    """The draft with what aged issues ask for; without a backlog, or before the last stage, it is as it was."""
+    if draft.spec.project.stage != "stewardship":
+        return draft
     aged = [entry for _, entry in sorted(draft.backlog.items()) if _is_aged(draft.spec, entry)]
     if not aged:
         return draft

@@ -32,8 +32,9 @@ from autopack.plan.model import (
     Step,
     Worst,
 )
+from autopack.plan.policy import granted, own_files
 from autopack.plan.worst import price_of, total
-from autopack.spec.model import CiStep, Model, Phase, Ruleset, Spec, Tier
+from autopack.spec.model import CiStep, Model, Ruleset, Spec, Tier
 from autopack.spec.record import replace
 
 
@@ -64,7 +65,7 @@ def seal(draft: Draft) -> Plan:
         tiers=_tiers(draft, draft.phases, caps, _numbers(draft)),
         phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
         models={name: _model(spec.models.models[name]) for name in used},
-        profiles={name: _profile(spec, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
+        profiles={name: _profile(draft, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
         worst=total(worsts),
         backlog_sha256=digest(draft.backlog),
@@ -91,7 +92,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
     spec, rules = phase.spec, draft.spec.ruleset
     if phase.audit is None:
         raise ValueError("the route pass has not run")
-    budget, granted = spec.budget, _granted(draft.spec, spec)
+    budget, exceptions = spec.budget, granted(draft.spec, spec)
     return PlanPhase(
         phase_id=spec.id,
         index=index,
@@ -110,8 +111,8 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         read=tuple(dict.fromkeys((*spec.scope.read, *draft.spec.playbook.context))),
         needs=phase.needs,
         tags=spec.tags,
-        allow=tuple(dict.fromkeys((*spec.allow, *granted[0]))),
-        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *granted[1]))),
+        allow=tuple(dict.fromkeys((*spec.allow, *exceptions[0]))),
+        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *exceptions[1]))),
         probes=spec.probes,
         ci=phase["ci"],
         recheck=_recheck(rules, phase["ci"]),
@@ -147,11 +148,6 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
 def _recheck(rules: Ruleset, profile: str) -> Literal["always", "overlap"]:
     """A profile that the ruleset doesn't name is treated like `strict`."""
     return "overlap" if rules.recheck.get(profile, rules.recheck.get("strict", "always")) == "overlap" else "always"
-
-
-def _granted(spec: Spec, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    grants = [grant for grant in spec.ruleset.grants if {phase.id, phase.fan_out} & set(grant.phases)]
-    return tuple(word for g in grants for word in g.allow), tuple(path for g in grants for path in g.allow_protected)
 
 
 def _runs(draft: Draft, worsts: Sequence[Worst]) -> tuple[PlanRun, ...]:
@@ -222,12 +218,12 @@ def _model(model: Model) -> PlanModel:
     )
 
 
-def _profile(spec: Spec, name: str) -> Profile:
-    ci, profile = spec.ci, spec.ci.profiles[name]
+def _profile(draft: Draft, name: str) -> Profile:
+    ci, profile = draft.spec.ci, draft.spec.ci.profiles[name]
     return Profile(
         name=name,
         setup=tuple(_step(step) for step in ci.setup),
-        steps=tuple(_step(step, affected=_may_be_limited(spec, name)) for step in profile.steps),
+        steps=tuple(_step(step, affected=_may_be_limited(draft, name)) for step in profile.steps),
         retries=profile.retries,
         env_pass=ci.env_pass,
         env_set=dict(ci.env_set),
@@ -245,9 +241,9 @@ def _profile(spec: Spec, name: str) -> Profile:
     )
 
 
-def _may_be_limited(spec: Spec, profile: str) -> bool:
+def _may_be_limited(draft: Draft, profile: str) -> bool:
     """Strict runs everything, and so does every profile where safety is critical."""
-    return profile != "strict" and spec.project.safety_profile != "safety_critical"
+    return profile != "strict" and draft.safety_profile != "safety_critical"
 
 
 def _step(step: CiStep, *, affected: bool = False) -> Step:
@@ -258,8 +254,7 @@ def _step(step: CiStep, *, affected: bool = False) -> Step:
 
 def _protected(spec: Spec) -> tuple[str, ...]:
     """The ruleset's patterns, what runs commit about themselves, and every file that governs this very run."""
-    own = [path for path in spec.documents if not path.startswith(("builtin:", "git+", "<"))]
-    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *sorted(own))))
+    return tuple(dict.fromkeys((*spec.ruleset.protected_paths, f"{FOLDER}/**", *own_files(spec))))
 
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:

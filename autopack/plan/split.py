@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
-from autopack.problem import Problem, problem
+from autopack.problem import Label, Problem, problem
+from autopack.spec.model import Tier
 from autopack.spec.record import replace
 
 
@@ -34,16 +35,25 @@ def _why(draft: Draft, cap: int) -> Iterator[Problem]:
         yield problem(
             "AP7001",
             f"run_scope is single_tier and this playbook has {tiers} tiers: it is executed as {count} runs",
-            spec.span(spec.playbook.at, "tiers"),
+            spec.span(_second_tier(draft).at, "id"),
             help="each run starts from what the one before has landed; nothing needs to be done",
         )
     if len(draft.phases) > cap:
+        written = cap_at(spec, "phases")
+        shipped = written.path.startswith("builtin:")
         yield problem(
             "AP6002",
             f"{len(draft.phases)} phases, and a run may have {cap}: this playbook is executed as {count} runs",
-            spec.span(cap_at(spec, "phases")),
+            spec.span(draft.phases[cap].spec.at, "id") if shipped else spec.span(written),
+            (Label(spec.span(written), "the cap, where nobody writes another"),) if shipped else (),
             help="each run has its own caps; raise budget.phases for one long run, or leave it",
         )
+
+
+def _second_tier(draft: Draft) -> Tier:
+    """Where a single-tier run would have to end."""
+    first = draft.phases[0].tier
+    return next(phase.tier for phase in draft.phases if phase.tier.id != first.id)
 
 
 def _by_tier(draft: Draft) -> list[list[DraftPhase]]:

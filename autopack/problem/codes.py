@@ -368,6 +368,16 @@ CODES: dict[str, Code] = {
         "error",
         "Whoever uses the selector would run other phases than it was meant for, or learn of it only then.",
     ),
+    "AP3033": Code(
+        "grant for an unknown phase",
+        "warning",
+        "The exception is given to nobody: the phase it was meant for will be refused what it was to be allowed.",
+    ),
+    "AP3034": Code(
+        "context that is not there",
+        "warning",
+        "What was to be shown to every Builder is not in the checkout, so all of them would work without it.",
+    ),
     "AP3040": Code(
         "builder that does not fit its kind",
         "error",
@@ -419,6 +429,11 @@ CODES: dict[str, Code] = {
         "network closed without a sandbox",
         "error",
         "Without a sandbox every command reaches the network, whatever the file says: the promise can't be kept.",
+    ),
+    "AP5008": Code(
+        "scope over the project's own files",
+        "warning",
+        "No run may change the rules it runs by: a patch that touches one of these files is refused, and paid for.",
     ),
     "AP5020": Code(
         "aged issue",

@@ -79,18 +79,30 @@ def select(now: Tree, before: Tree, changed: Sequence[str]) -> Selection:
     return Selection(paths, f"{len(paths)} of {tests} test files can be affected by the patch")
 
 
+def reached(now: Tree, before: Tree, changed: Sequence[str]) -> frozenset[str] | None:
+    """The test files that the changed paths can affect, which may be none; None where that can't be told."""
+    try:
+        return frozenset(_reached(now, before, [path for path in changed if not matches(path, _PROSE)]))
+    except _Unsure:
+        return None
+
+
 def _affected(now: Tree, before: Tree, changed: Sequence[str]) -> tuple[str, ...]:
+    found = _reached(now, before, changed)
+    if not found:
+        raise _Unsure("no test file imports what changed" if changed else "nothing but prose changed")
+    return found
+
+
+def _reached(now: Tree, before: Tree, changed: Sequence[str]) -> tuple[str, ...]:
     code = [path for path in changed if is_read(path)]
     for path in code:
         _understood(path, now)
     starts = frozenset(code)
     if _reached_dynamically(now, before, starts):
         raise _Unsure("an import whose name is made at run time reaches what changed, or may")
-    reached = _dependents(now, before, starts | _users(now, [path for path in changed if not is_read(path)]))
-    found = tuple(sorted(path for path in reached if path in now.paths and is_collected(path)))
-    if not found:
-        raise _Unsure("no test file imports what changed" if changed else "nothing but prose changed")
-    return found
+    dependents = _dependents(now, before, starts | _users(now, [path for path in changed if not is_read(path)]))
+    return tuple(sorted(path for path in dependents if path in now.paths and is_collected(path)))
 
 
 def _understood(path: str, tree: Tree) -> None:

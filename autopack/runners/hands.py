@@ -258,8 +258,7 @@ class Hands:
         failed = self._probes(phase, commit, ticket, ())
         if failed is not None:
             return failed
-        meanwhile = self.repository.diff_stat(effect.base, effect.head).paths
-        overlaps = any(matches(path, (*phase.write, *phase.read, *phase.deliverables)) for path in meanwhile)
+        overlaps = self._verdicts.overlaps(phase, effect.base, effect.head, commit)
         return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
 
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
@@ -329,14 +328,15 @@ class Hands:
     def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
         """What this role may see: the phase's own files, what it may read, and for the Auditor what was changed."""
         patterns = (*phase.write, *phase.deliverables, *phase.read)
-        hidden = [path for path in self.plan.protected_paths if path not in phase.read]
+        opened = (*phase.read, *phase.allowed_protected)  # what a grant lets it change, it has to see
+        hidden = [path for path in self.plan.protected_paths if path not in opened]
         wanted = [
             entry.path
             for entry in self.repository.list_files(commit)
             if entry.is_regular
             and (entry.size or 0) <= phase.limits.file_bytes
             and matches(entry.path, patterns)
-            and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, phase.read))
+            and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, opened))
             and not is_secret_like(entry.path)
         ]
         if effect.wants == "review":

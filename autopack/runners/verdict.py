@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 
 from autopack.journal.store import Store
 from autopack.plan import canonical
-from autopack.plan.model import Plan, Profile
+from autopack.plan.model import Plan, PlanPhase, Profile
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import affected, ci, git, integrity, sandbox
+from autopack.runners import affected, ci, git, integrity, record, sandbox
 from autopack.runners.ci.profile import standing
 from autopack.runners.ci.selection import EVERYTHING, Selection, takes
 from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import OUTPUT, Trials
+from autopack.spec.paths import matches
 
 MESSAGE_CHARS = 600
 
@@ -140,6 +141,22 @@ class Verdicts:
             return EVERYTHING
         changed = self.repository.diff_stat(effect.base, effect.commit).paths
         return affected.select(self._sources(effect.commit), self._sources(effect.base), changed)
+
+    def overlaps(self, phase: PlanPhase, base: str, head: str, commit: str) -> bool:
+        """Whether what landed between `base` and `head` may change what CI says of the phase's change, now `commit`.
+
+        It does in a file of the phase's scope, or where a test can be affected by both. Which tests those are is asked
+        only of profiles that can be limited to them; where it can't be told, they overlap.
+        """
+        landed = [path for path in self.repository.diff_stat(base, head).paths if not path.startswith(record.PREFIX)]
+        if any(matches(path, (*phase.write, *phase.read, *phase.deliverables)) for path in landed):
+            return True
+        if not any(takes(step) for step in self.plan.profiles[phase.ci].steps):
+            return False
+        now = self._sources(commit)
+        theirs = affected.reached(now, self._sources(base), landed)
+        ours = affected.reached(now, self._sources(head), self.repository.diff_stat(head, commit).paths)
+        return theirs is None or ours is None or bool(theirs & ours)
 
     def _sources(self, commit: str) -> affected.Tree:
         paths = [entry.path for entry in self.repository.list_files(commit) if entry.is_regular]

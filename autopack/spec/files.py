@@ -25,6 +25,7 @@ SCENARIOS = "scenarios"  # the project's folder of them
 STDIN = "<stdin>"
 BUILTIN = "builtin:"
 REMOTE = "git+"
+_NAMES_MAX = 500  # of one folder, to look through for what was meant
 FOLDERS = {"ruleset": "", "ci": "ci", "models": "models"}  # below the shipped `rulesets`, by kind
 
 
@@ -141,6 +142,21 @@ class Library:
         if not found:
             self.seen.absent(place)
         return found
+
+    def named(self, folder: str, path: str) -> bool:
+        """Whether there is anything of this name below a folder; whether there is, is remembered."""
+        place = os.path.abspath(os.path.join(folder, path))
+        self.seen.names(os.path.dirname(place))
+        return place in self.instead or os.path.lexists(place)
+
+    def like(self, folder: str, path: str) -> str | None:
+        """A name beside it that may have been meant."""
+        head = os.path.dirname(path)
+        try:
+            names = os.listdir(os.path.join(folder, head))
+        except OSError:
+            return None
+        return did_you_mean(path, [os.path.join(head, name) for name in sorted(names)[:_NAMES_MAX]])
 
     def add(self, path: str, place: str, source: bytes) -> File:
         document, problems = read(path, source)

@@ -13,7 +13,7 @@ from autopack.spec.document import Document
 from autopack.spec.files import REMOTE, File, Library, OutOfReach, Unusable, folder_of
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.nearest import did_you_mean, replacement
 from autopack.spec.rules.written import Names, Source
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Judge:
             *of_templates(file.document, file.value, file.value.get("inputs", ())),
             *rules.check(file.document, value, names),
             *government.problems.get(file.path, ()),
+            *self._context(file, government),
         ]
 
     def names(self, file: File) -> Names:
@@ -78,7 +79,36 @@ class Judge:
         modules = self.source(file).modules if phases else {}
         source = self.source(playbook) if playbook else None
         environments = government.settings.get("environments", ())
-        return Names(ruleset, profiles, self._today, modules, source, environments)
+        granted = self._phases(government) if file.kind == "ruleset" and file.value.get("grants") else None
+        return Names(ruleset, profiles, self._today, modules, source, granted, environments)
+
+    def _phases(self, government: Governing) -> list[str] | None:
+        """The ids in all playbooks of a project; None where one of them can't be seen."""
+        if government.project is None:
+            return None
+        from autopack.spec.rules import ids  # noqa: PLC0415 - only grants speak of another file's phases
+
+        playbooks = government.playbooks()
+        if any(found.code != "AP3023" for found in government.problems.get(government.project.path, ())):
+            return None
+        found = [None if file.value is None else ids.of_playbook(self.source(file)) for file in playbooks]
+        names = [name for each in found for name in each or ()]
+        return None if None in found or not names else names
+
+    # --- what Builders are shown ---
+
+    def _context(self, file: File, government: Governing) -> Iterator[Problem]:
+        """Files that a playbook shows to every Builder and that aren't in the checkout."""
+        shown = file.value.get("context") if file.kind == "playbook" else None
+        if not shown or government.project is None or government.settings.get("repository") is None:
+            return
+        home = os.path.join(folder_of(self.library, government.project), government.settings["repository"])
+        for index, path in enumerate(shown):
+            if path is not None and file.document is not None and _plain(path) and not self.library.named(home, path):
+                span = file.document.span(("context", index))
+                advice = self.library.like(home, path) or "correct the path, or write the file"
+                message = f'there is no "{path}" to show to the Builders'
+                yield problem("AP3034", message, span, (), advice, replacement(span, advice))
 
     # --- environments ---
 
@@ -229,6 +259,12 @@ class Judge:
         except Unusable:
             return None
         return file if file.kind in (None, "project") else None
+
+
+def _plain(path: str) -> bool:
+    """Whether it is the path of one file, which is known before anything is filled in."""
+    odd = set(path) & set("*?[{}\\\0") or path.startswith(("!", "/", "~")) or ".." in path.split("/")
+    return not odd and path[1:2] != ":"
 
 
 _WITH_PHASES = ("playbook", "tier", "phase")

@@ -239,12 +239,20 @@ class _Wording:
             absent = [name for name in allowed if name not in error.instance]
             guess = nearest(key, absent)
             self.unknown.setdefault(steps, set()).update([guess] if guess else ())
+            if guess is None and isinstance(error.instance[key], dict):
+                self.unknown[steps].update(name for name in absent if self.declares(allowed[name]))
             start = f"did you mean `{guess}`? " if guess else ""
             message = f'unknown key "{key}" in {_place(node, steps)}'
             rivals = [other for other in error.instance if other not in allowed and nearest(other, absent) == guess]
             meant = clear(key, absent) if len(rivals) == 1 else None
             fixes = (Fix(span, meant),) if meant else ()
             yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}", fixes)
+
+    def declares(self, node: Node) -> bool:
+        """Whether a mapping holds names of one's own choice: one under a key nobody knows may have been meant as such,
+        and then nobody knows which names there are.
+        """
+        return isinstance(resolved(self.root, node).get("additionalProperties"), dict)
 
     def missing_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
         here, instance = error.schema, error.instance
@@ -387,7 +395,8 @@ _TYPES = {
 def _place(node: Node, steps: Steps) -> str:
     """What the mapping is called: "this phase", "this file"."""
     title: str = node.get("title", "mapping")
-    return f"this {title[:1].lower()}{title[1:]}" if steps else "this file"
+    these = "these" if title.partition(" of ")[0].endswith("s") else "this"
+    return f"{these} {title[:1].lower()}{title[1:]}" if steps else "this file"
 
 
 def _name(steps: Steps) -> str:

@@ -247,7 +247,7 @@ def _parses(environment: Any, text: str) -> bool:
 
     try:
         environment.parse(text)
-    except TemplateSyntaxError:
+    except (TemplateSyntaxError, RecursionError):  # what can't be lexed was not measured: jinja2 reads by recursion
         return False
     return True
 

@@ -10,6 +10,8 @@ from autopack.plan import canonical
 from autopack.plan.backlog import FILE as BACKLOG
 from autopack.plan.model import Plan
 from autopack.plan.standing import read_backlog
+from autopack.plan.strategy import FILE as STRATEGY
+from autopack.plan.strategy import strategy
 from autopack.run import records
 from autopack.run.state import RunState
 from autopack.views import promotion_text, text
@@ -30,6 +32,7 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
     found = view(plan, run)
     earlier = read_backlog((store.frozen(plan.project, run.run_id) or {}).get(BACKLOG))
     write(folder / "plan.json", canonical.text(plan).encode())
+    write(folder / STRATEGY, _pretty(strategy(plan)))
     export(store, run.run_id, folder / "events.jsonl")
     write(folder / "run_summary.json", _pretty(summary(found, None)))
     write(folder / "run_summary.md", text.run_markdown(found).encode())

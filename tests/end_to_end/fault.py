@@ -14,28 +14,40 @@ A point is one of
     after:TYPE    it has been, and nobody has been told
     answer:N      the Nth answer of a model has arrived, and is not on the disk yet
     child:N       the Nth child process runs, and the journal knows it
+    moment:S      S seconds after its start, whatever it is doing then
+
+and two that let the driver live and kill a child of it:
+
+    git:N         the Nth git command, with its group, as soon as it has been started
+    step:N        the Nth CI step or probe; in it whatever runs there
+    keeper:N      the process that keeps it
 
 FILE gets one line for every call that a model answered, and so had paid for: the key of the effect. On stdout each
 driver is one line of JSON: its point, its pid, its exit status (-9: killed as planned).
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import autopack.views.cli.resume_
-import autopack.views.cli.run_  # noqa: F401  # with the one above all that a driver would import
+import autopack.views.cli.run_
+import autopack.views.cli.verify_  # noqa: F401  # with the two above all that a driver would import
 from autopack import __main__ as cli
 from autopack.journal.writer import Writer
 from autopack.run import effects
 from autopack.runners import hands
 from autopack.runners.cassette import Cassette
+from autopack.runners.git import command
 
 Die = Callable[[], NoReturn]
 _here = threading.local()
@@ -51,7 +63,7 @@ def main() -> int:
     given = asked.parse_args()
     words = ["run", given.playbook, "--run-id", given.run_id, "--json"]
     for point in [*given.points, None]:
-        pid, status = _driven(words, point, given.bill, group=given.group)
+        pid, status = driven(words, point, given.bill, group=given.group)
         sys.stdout.write(json.dumps({"point": point, "pid": pid, "status": status}) + "\n")
         sys.stdout.flush()
         if status != -signal.SIGKILL:
@@ -60,18 +72,43 @@ def main() -> int:
     return 0
 
 
-def _driven(words: list[str], point: str | None, bill: str, *, group: bool) -> tuple[int, int]:
+def driven(
+    words: list[str],
+    point: str | None,
+    bill: str,
+    *,
+    group: bool,
+    root: str = ".",
+    environ: Mapping[str, str] | None = None,
+    said: str | None = None,
+) -> tuple[int, int]:
     """One driver in a forked process, to its end: pid, and exit status or minus the signal that ended it."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.chdir(root)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if said is not None:
+            os.dup2(os.open(said, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), 2)
+        if environ is not None:
+            os.environ.clear()
+            os.environ.update(environ)
         _count_what_is_paid(bill)
-        if point is not None:
-            _arm(point, _killer(group=group))
+        if point is not None and not point.startswith("moment:"):
+            _arm(point, _killer(group=group), bill)
         os._exit(cli.main(words))
+    if point is not None and point.startswith("moment:"):
+        _kill_in(float(point.removeprefix("moment:")), pid, group=group)
     return pid, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _kill_in(seconds: float, pid: int, *, group: bool) -> None:
+    """Unless it has ended by then. From outside, so that nothing it does can put it off."""
+    watched = os.pidfd_open(pid)
+    if not select.select([watched], [], [], seconds)[0]:
+        (os.killpg if group else os.kill)(pid, signal.SIGKILL)
+    os.close(watched)
 
 
 def _killer(*, group: bool) -> Die:
@@ -85,10 +122,14 @@ def _killer(*, group: bool) -> Die:
 # --- faults ---
 
 
-def _arm(point: str, die: Die) -> None:
+def _arm(point: str, die: Die, bill: str) -> None:
     kind, _, what = point.partition(":")
     if kind in ("before", "after"):
         _around_effect(effects.TYPES[what], die, before=kind == "before")
+    elif kind == "git":
+        _kill_a_git(int(what), bill)
+    elif kind in ("step", "keeper"):
+        _kill_a_step(int(what), bill, keeper=kind == "keeper")
     elif kind == "event":
         _around_method("append", lambda events: what in {name for name, *_ in events}, die, before=False)
     else:
@@ -124,6 +165,42 @@ def _around_method(name: str, is_it: Callable[[Any], bool], die: Die, *, before:
         return answer
 
     setattr(Writer, name, method)
+
+
+def _kill_a_git(wanted: int, bill: str) -> None:
+    table: Any = command
+    inner, number = table._watchdog, itertools.count(1)
+
+    def watchdog(group: int, timeout_s: float) -> Any:
+        if next(number) == wanted:
+            os.killpg(group, signal.SIGKILL)
+            found = os.waitid(os.P_PID, group, os.WEXITED | os.WNOWAIT)
+            if found is not None and found.si_code == os.CLD_KILLED:  # else it was faster
+                _note(bill, "git")
+        return inner(group, timeout_s)
+
+    table._watchdog = watchdog
+
+
+def _kill_a_step(wanted: int, bill: str, *, keeper: bool) -> None:
+    inner, number = Writer.started, itertools.count(1)
+
+    def started(self: Writer, key: str, pid: int, pid_start: float) -> None:
+        inner(self, key, pid, pid_start)
+        if next(number) == wanted:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+            for victim in [pid] if keeper else [int(child) for child in children]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                    _note(bill, "keeper" if keeper else "step")
+
+    Writer.started = started  # type: ignore[method-assign]
+
+
+def _note(bill: str, what: str) -> None:
+    """Which child really died."""
+    with Path(f"{bill}.children").open("a", encoding="ascii") as file:
+        file.write(what + "\n")
 
 
 def _count_what_is_paid(bill: str) -> None:

@@ -5,13 +5,16 @@ the driver alone and once with its whole process group, and says what it saw; it
 
     python -m tests.end_to_end.kill_sweep            # from the checkout's root
     python -m tests.end_to_end.kill_sweep append     # only the points that start so
+    python -m tests.end_to_end.kill_sweep --random 1000 [--seed N] [--minutes M]      # see storm.py
 """
 
+import argparse
 import json
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import Any
 
 from autopack.journal.rows import CallRow
 from autopack.journal.store import open_store
+from tests.end_to_end import storm
 from tests.end_to_end.scratch import CHECKOUT, PATIENCE_S, PLAYBOOK, Project, hello
 
 EFFECTS = (
@@ -108,7 +112,24 @@ def every_point() -> list[str]:
     ]
 
 
-def main(beginning: str = "") -> int:
+def main(arguments: list[str]) -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("beginning", nargs="?", default="")
+    asked.add_argument("--random", type=int, metavar="KILLS")
+    asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--minutes", type=float)
+    given = asked.parse_args(arguments)
+    if given.random is None:
+        return _every_point(given.beginning)
+    until = None if given.minutes is None else time.time() + given.minutes * 60
+    found = storm.storm(given.random, given.seed, _say, until)
+    _say(f"{found.hits.total()} kills in {found.runs} runs ({dict(found.hits)}): {len(found.bad)} faults")
+    for words in found.bad:
+        _say(words)
+    return 1 if found.bad else 0
+
+
+def _every_point(beginning: str) -> int:
     points = [point for point in every_point() if point.startswith(beginning)]
     bad = 0
     with tempfile.TemporaryDirectory(prefix="kill-sweep-") as folder:
@@ -140,4 +161,4 @@ def _told(project: Project, run_id: str, point: str, tree: str, *, group: bool) 
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    sys.exit(main(sys.argv[1:]))

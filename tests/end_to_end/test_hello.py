@@ -23,6 +23,13 @@ COST_USD = {"phrasebook": "0.0479", "greet": "0.015075", "suite": "0.0002175", "
 TOKENS = {"phrasebook": 3_730, "greet": 4_770, "suite": 1_270, "readme": 1_490}
 
 
+OWN_RULES = {
+    "rules.yaml": "autopack: ruleset/v1\nname: house\nextends: builtin:default\nlanding: {hooks: skip}\n",
+    "autopack.yaml": scratch.text_of("autopack.yaml").replace("builtin:default", "rules.yaml"),
+}
+"""For a checkout with hooks: a run says what shall become of them, or is refused."""
+
+
 @dataclass(frozen=True)
 class Built:
     """The one run that most of these tests look at."""
@@ -50,7 +57,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("built")
-    project = hello(folder)
+    project = hello(folder, OWN_RULES)
     _leave_it_untidy(project)
     before = project.snapshot()
     recorded = folder / "recorded.jsonl"
@@ -209,7 +216,8 @@ def test_the_run_leaves_its_records(built: Built):
     found = {path.relative_to(built.folder).as_posix() for path in built.folder.rglob("*") if path.is_file()}
     numbered = [f"phase_{number:02}_{phase}" for number, phase in enumerate(PHASES, 1)]
     assert found >= {
-        *("plan.json", "events.jsonl", "run_summary.md", "run_summary.json", "issues/run_issue_index.json"),
+        *("plan.json", "project_implementation_strategy_v1.json", "events.jsonl", "issues/run_issue_index.json"),
+        *("run_summary.md", "run_summary.json"),
         *("tiers/tier_01_T1.md", "tiers/tier_02_T2.md"),
         *(f"phases/{name}.md" for name in numbered),
         *(f"issues/{name}_issues.json" for name in numbered),
@@ -229,6 +237,29 @@ def test_the_plan_on_file_is_the_one_every_commit_names(built: Built):
     assert json.loads(plan)["base_commit"] == built.project.git("rev-parse", "main")
 
 
+def test_the_strategy_on_file_is_what_policy_made_of_the_plan(built: Built):
+    """REQ-3.2-1, REQ-3.2-2, REQ-7.1-2: ruleset, backlog, safety profile and scope, as they hold for each phase."""
+    told = json.loads((built.folder / "project_implementation_strategy_v1.json").read_text())
+    plan = json.loads((built.folder / "plan.json").read_text())
+    assert told["plan_sha256"] == built.summary["plan_sha256"]
+    assert (told["safety_profile"], told["run_scope"], told["stage"]) == ("normal", "multi_tier", "stewardship")
+    assert {name: plan[name] for name in told.keys() & plan.keys() - {"phases"}}.items() <= told.items()
+    first = told["phases"][0]
+    assert {
+        name: first[name] for name in ("phase_id", "tier_id", "category", "complexity", "ci", "auditor_profile")
+    } == {
+        "phase_id": "phrasebook",
+        "tier_id": "T1",
+        "category": "schema_contract_change",
+        "complexity": "high",
+        "ci": "strict",
+        "auditor_profile": "schema_review",
+    }
+    assert (first["auto_apply"], first["token_cap"], first["auditor"]) == (False, 1_000_000, "premium")
+    assert [rung["role"] for rung in first["escalation"]] == ["builder"] * 3 + ["auditor"] * 2
+    assert not any("goal" in phase or "builder_prompt" in phase for phase in told["phases"])
+
+
 def test_the_events_on_file_prove_themselves(built: Built):
     lines = [json.loads(line) for line in (built.folder / "events.jsonl").read_text().splitlines()]
     previous = built.summary["plan_sha256"]
@@ -242,7 +273,7 @@ def test_the_events_on_file_prove_themselves(built: Built):
 
 
 def test_the_patches_on_file_apply_and_give_the_branch(built: Built, tmp_path: Path):
-    copy = hello(tmp_path)
+    copy = hello(tmp_path, OWN_RULES)
     for patch in sorted((built.folder / "patches").iterdir()):
         copy.git("apply", "--index", str(patch))
     assert copy.git("write-tree") == built.project.tree("hello-1")

@@ -1,7 +1,10 @@
 """Two phases side by side, from the same head: the second to arrive is carried onto what the first one landed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 from tests.end_to_end.answers import reply, search_replace, whole_file
 from tests.end_to_end.scratch import Ended, Project, cassette, hello, quick_ci, record
@@ -19,7 +22,9 @@ SHARED = "src/hello/shared.py"
 BEFORE = "".join(f"def part_{number}():\n    return {number}\n\n\n" for number in range(12))
 
 
-def _project(folder: Path, paths: tuple[str, str], answers: list[tuple[str, int, str]]) -> Project:
+def _project(
+    folder: Path, paths: tuple[str, str], answers: list[tuple[str, int, str]], more: Mapping[str, str] | None = None
+) -> Project:
     files = {
         "ci.yaml": quick_ci(),
         "playbooks/pair.yaml": PAIR % (paths[0], paths[0], paths[1], paths[1]),
@@ -27,6 +32,7 @@ def _project(folder: Path, paths: tuple[str, str], answers: list[tuple[str, int,
             [record(name, "builder", call, text) for name, call, text in answers]
         ),
         SHARED: BEFORE,
+        **(more or {}),
     }
     return hello(folder, files)
 
@@ -69,6 +75,25 @@ def test_what_shares_a_file_passes_ci_again_on_both_changes(tmp_path: Path):
     assert len(_events(project, "CiFinished")) == 3
     landed = project.git("show", f"autonomous/r1:{SHARED}")
     assert ("ONE = 1" in landed, "TWO = 2" in landed) == (True, True)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one-test-of-both", "a-test-for-each"])
+def test_what_one_test_imports_passes_ci_again_though_no_file_is_shared(tmp_path: Path, *, shared: bool):
+    """GOVERNANCE: under normal CI again "when what landed since overlaps the phase's scope or its affected tests"."""
+    paths = ("src/hello/one.py", "src/hello/two.py")
+    answers = [(name, 1, reply("a number", whole_file(f"src/hello/{name}.py", "N = 2\n"))) for name in ("one", "two")]
+    checks = {name: f"import hello.{name}\ndef test_{name}(): assert hello.{name}.N\n" for name in ("one", "two")}
+    tests = {"tests/test_both.py": "".join(checks.values())}
+    if not shared:
+        tests = {f"tests/test_{name}.py": text for name, text in checks.items()}
+    pytest_ci = quick_ci("python", "-m", "pytest", "-q", "-p", "no:cacheprovider").replace(
+        "timeout_s: 600}", "timeout_s: 600, when: affected}"
+    )
+    project = _project(tmp_path, paths, answers, {"ci.yaml": pytest_ci, **dict.fromkeys(paths, "N = 1\n"), **tests})
+    ended = _run(project)
+    assert ended.code == 0, ended.err
+    assert [event["overlaps"] for event in _events(project, "Rebased")] == [shared]
+    assert len(_events(project, "CiFinished")) == (3 if shared else 2)
 
 
 def test_what_merges_but_does_not_go_together_goes_back_to_its_builder(tmp_path: Path):

@@ -74,3 +74,16 @@ def test_a_cap_that_one_of_several_runs_may_pass_names_that_run(folder: Folder):
     (found,) = folder.found("AP6005")
     assert "run 1 of 2 may spend 300,000" in found.message
     assert [folder.under(label.span) for label in found.labels] == ["a1", "a2"]
+
+
+def test_the_finding_about_single_tier_runs_is_at_the_tier_that_starts_the_second(folder: Folder):
+    folder.project(run_scope="single_tier").playbook(tiers(1, 2))
+    (found,) = folder.found("AP7001")
+    assert found.span is not None
+    assert folder.under(found.span) == "T2"
+
+
+def test_a_cap_that_nobody_wrote_is_told_at_the_first_phase_beyond_it(folder: Folder):
+    (found,) = folder.playbook(tiers(26)).found("AP6002")
+    assert folder.under(found.span) == "a26"
+    assert [label.span.path for label in found.labels] == ["builtin:default"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from autopack.runners.git import (
     TagRefused,
     TreeRefused,
     Worktree,
+    command,
     open_repository,
     remove_tree,
     sweep,
@@ -679,10 +681,87 @@ def test_a_stale_ref_lock_is_named_with_what_to_do(shop: Path, repo: Repository)
     repo.advance(RUN, base, None)
     lock = shop / ".git" / "refs" / "heads" / "autonomous" / "run-1.lock"
     lock.touch()
+    soon = (*repo.user.settings, "core.filesRefLockTimeout=10")
+    repo = replace(repo, user=replace(repo.user, settings=soon))
     with pytest.raises(GitLocked) as locked:
         repo.advance(RUN, landed(repo, base, changes(src__app_py=b"2\n")), base)
     assert locked.value.place == str(lock)
     assert "delete the file and resume the run" in str(locked.value)
+
+
+@pytest.mark.parametrize("name", ["refs/heads/autonomous/run-1.lock", "packed-refs.lock", "index.lock"])
+def test_a_lock_that_another_git_holds_for_a_while_is_waited_for(shop: Path, repo: Repository, name: str):
+    """As `git gc` and `git commit` of a person hold them."""
+    base = repo.resolve("main")
+    repo.advance(RUN, base, None)
+    git(shop, "pack-refs", "--all")
+    lock = shop / ".git" / name
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    threading.Timer(1.5, lock.unlink).start()
+    new = landed(repo, base, changes(src__app_py=b"2\n"))
+    assert repo.advance(RUN, new, base)
+    repo.tag("autonomous/run-1/done", new, "done\n", NOON, ROBOT)
+    assert repo.branch_head(RUN) == new
+
+
+@pytest.fixture
+def killing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Kills the first `times` of the git commands that have one of these words, as an out-of-memory killer does."""
+
+    def arm(words: str, times: int, leave: Path | None = None) -> list[str]:
+        killed: list[str] = []
+        talk = command._talk
+
+        def talked(line: list[str], *arguments: object) -> Answer:
+            verb = next((word for word in words.split() if word in line), None)
+            if verb is None or len(killed) == times:
+                return talk(line, *arguments)  # type: ignore[arg-type]
+            killed.append(verb)
+            if leave is not None:
+                leave.touch()
+            done = subprocess.run(["sh", "-c", "kill -9 $$"], check=False)
+            return Answer(done.returncode, b"", "")
+
+        monkeypatch.setattr(command, "_talk", talked)
+        return killed
+
+    return arm
+
+
+def test_a_git_that_was_killed_is_started_again(repo: Repository, killing: Callable[..., list[str]]):
+    base = repo.resolve("main")
+    killed = killing("read-tree hash-object update-index write-tree commit-tree update-ref mktag", 2)
+    new = landed(repo, base, changes(src__app_py=b"2\n"))
+    assert killed == ["read-tree", "read-tree"]
+    killed.clear()
+    assert repo.advance(RUN, new, None)
+    assert (len(killed), repo.branch_head(RUN)) == (2, new)
+
+
+def test_the_lock_that_a_killed_git_of_ours_left_is_taken_away_and_no_older_one(
+    shop: Path, repo: Repository, killing: Callable[..., list[str]]
+):
+    base = repo.resolve("main")
+    repo.advance(RUN, base, None)
+    repo = replace(repo, user=replace(repo.user, settings=(*repo.user.settings, "core.filesRefLockTimeout=10")))
+    lock = shop / ".git" / "refs" / "heads" / "autonomous" / "run-1.lock"
+    killing("update-ref", 1, leave=lock)
+    new = landed(repo, base, changes(src__app_py=b"2\n"))
+    assert repo.advance(RUN, new, base)
+
+    lock.touch()
+    os.utime(lock, (NOON, NOON))
+    killing("update-ref", 1)
+    with pytest.raises(GitLocked):
+        repo.advance(RUN, landed(repo, new, changes(src__app_py=b"3\n")), new)
+    assert lock.exists()
+
+
+def test_a_git_that_is_killed_every_time_is_told_so(repo: Repository, killing: Callable[..., list[str]]):
+    killing("commit-tree", 3)
+    with pytest.raises(GitFailed, match=r"git commit-tree was ended by SIGKILL each time. See who kills it"):
+        landed(repo, repo.resolve("main"), changes(src__app_py=b"2\n"))
 
 
 def test_a_branch_that_somebody_has_checked_out_is_refused(shop: Path, repo: Repository, tmp_path: Path):

@@ -178,3 +178,17 @@ def test_the_wrong_shape_is_told_with_the_right_one(expect: Expect, text: str, s
     scope = "" if text.startswith("scope") else 'scope: {write: ["docs/**"]}, '
     head = "autopack: playbook/v1\nname: x\ntiers:\n  - id: T1\n    phases:\n"
     assert expect("AP2003", f"{head}      - {{id: a, goal: Do it., category: docs, {scope}{text}}}\n") == said
+
+
+def test_inputs_under_a_key_that_resembles_nothing_leave_their_templates_alone(expect: Expect) -> None:
+    text = playbook(phase("a", 'name: "{{ inputs.service }} {{ inputs.region }}"'), top="⟦params⟧: {service: {}}\n")
+    assert expect("AP2001", text).startswith('unknown key "params" in this file | allowed here: ')
+
+
+def test_a_builder_with_a_misspelt_key_has_that_one_finding(expect: Expect) -> None:
+    expect("AP2001", playbook(phase("a", "builder: {kind: model, ⟦rum⟧: [agent]}")))
+
+
+def test_a_template_with_more_brackets_than_anyone_can_read_is_one_finding(expect: Expect) -> None:
+    name = "{{ inputs.a" + "[" * 200 + " }}"
+    expect("AP3021", playbook(phase("a", f'name: "⟦{{{{⟧{name[2:]}"'), top="inputs: {a: {default: b}}\n"))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from autopack.spec.seen import still
 from tests.spec.marks import Case, phase, playbook
 
 Expect = Callable[[str, str], str]
@@ -401,3 +402,69 @@ def test_a_quota_for_a_provider_without_models_is_a_warning(case: Case) -> None:
 )
 def test_defaults_and_values_of_an_input_are_of_its_type(expect: Expect, declared: str) -> None:
     assert expect("AP3018", playbook(phase("a"), top=f"inputs: {{n: {declared}}}\n")).startswith('the input "n" ')
+
+
+def test_a_price_was_looked_up_on_a_day_of_the_calendar(expect: Expect) -> None:
+    said = expect("AP2006", models(price='{input: "1", output: "2", as_of: ⟦2026-02-30⟧}'))
+    assert said == "2026-02-30 is no day of the calendar | write it like 2027-01-31"
+
+
+def test_a_missing_route_is_missing_in_the_routing_by_complexity(expect: Expect) -> None:
+    route = "{builder: [mini], auditor: [mini]}"
+    said = expect("AP2002", models(_complexity=f"{{⟦low⟧: {route}, medium: {route}}}"))
+    assert said.startswith('"high" is missing in this routing by complexity | ')
+
+
+# --- what other files have --------------------------------------------------------------------------------
+
+GRANTED = "{phases: [%s], allow: [test_changes], owner: ann, reason: rewrite, until: 2027-01-31}"
+
+
+def project_with(case: Case, grants: str, *phases: str, top: str = "") -> Case:
+    case.write("autopack.yaml", "autopack: project/v1\nname: shop\nplaybooks: [p.yaml]\nruleset: r.yaml\n")
+    case.write("r.yaml", f"autopack: ruleset/v1\nname: x\ngrants: [{GRANTED % grants}]\n")
+    case.write("p.yaml", playbook(*phases, top=top))
+    return case
+
+
+def test_a_grant_names_phases_of_a_playbook_of_the_project(case: Case) -> None:
+    (found,) = project_with(case, "store, ⟦stoer⟧", phase("store")).expect("AP3033").problems
+    assert (found.severity, found.help, [fix.text for fix in found.fixes]) == (
+        "warning",
+        "did you mean `store`?",
+        ["store"],
+    )
+
+
+def test_a_grant_may_name_a_fan_out_or_one_of_it(case: Case) -> None:
+    project_with(case, "a, a.x", phase("a", "for_each: [x, y]")).expect("AP3033")
+
+
+def test_nobody_knows_which_phases_there_are_while_a_playbook_is_broken(case: Case) -> None:
+    project_with(case, "b", phase("a"), "⟦5⟧").expect("AP2003")
+
+
+def test_context_that_is_not_in_the_checkout_is_told_with_what_is_there(case: Case) -> None:
+    (case.root / "docs").mkdir()
+    (case.root / "docs" / "limits.md").write_text("Few.\n", encoding="utf-8")
+    shown = 'context: [docs/limits.md, ⟦docs/limit.md⟧, "docs/*.txt"]\n'
+    (found,) = project_with(case, "a", phase("a"), top=shown).expect("AP3034").problems
+    assert (found.severity, found.help) == ("warning", "did you mean `docs/limits.md`?")
+
+
+def test_context_is_looked_for_in_the_repository_that_is_built(case: Case) -> None:
+    case.write("autopack.yaml", "autopack: project/v1\nname: shop\nplaybooks: [p.yaml]\nrepository: app\n")
+    (case.root / "app").mkdir()
+    (case.root / "app" / "README.md").write_text("Shop.\n", encoding="utf-8")
+    case.write("p.yaml", playbook(phase("a"), top="context: [README.md]\n"))
+    case.expect("AP3034")
+
+
+def test_an_answer_is_not_kept_past_the_file_that_is_shown(case: Case) -> None:
+    file = case.root / "README.md"
+    file.write_text("Shop.\n", encoding="utf-8")
+    checked = project_with(case, "a", phase("a"), top="context: [README.md]\n").check()
+    assert checked.seen.whole
+    assert still(checked.seen.facts)
+    file.unlink()
+    assert not still(checked.seen.facts)

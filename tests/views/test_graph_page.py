@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from autopack.plan.model import Plan
 from autopack.views.cli.graph_ import drawn
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     not (BROWSER and DRIVER), reason="needs the programs chromium and chromedriver (Debian: chromium chromium-driver)"
 )
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,800"),
 )
 
@@ -52,6 +53,7 @@ def opened(driver: Any, plan: Plan, tmp_path: Path) -> Callable[[Plan | None], A
         file = tmp_path / "graph.html"
         file.write_text(drawn(shown or plan, "html"), encoding="utf-8")
         driver.get(file.as_uri())
+        WebDriverWait(driver, 60).until(lambda page: page.find_elements("css selector", ".cost"))
         return driver
 
     return open_page

@@ -13,11 +13,14 @@ import threading
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from autopack.runners.git.errors import DiskFull, GitFailed, GitLocked, GitUnusable
+from autopack.runners.git.errors import DiskFull, GitFailed, GitKilled, GitLocked, GitUnusable
 
 OLDEST = (2, 38)  # the first with `merge-tree --write-tree`
 TIMEOUT_S = 600.0  # a checkout of a very large tree on a slow disk; nothing here waits for a network
+TRIES = 3  # of a command that a signal ended (an out-of-memory killer, an impatient person): each may be repeated
+LOCK_MS = 30_000  # git's own are a tenth of a second and one second; a `git gc` of a large repository takes longer
 
 # No program named in a configuration is ever started, and no setting changes what is written or printed.
 SETTINGS = (
@@ -33,6 +36,8 @@ SETTINGS = (
     "core.protectNTFS=true",
     "log.showSignature=false",
     "trailer.separators=:",
+    f"core.filesRefLockTimeout={LOCK_MS}",  # with growing pauses, by git itself
+    f"core.packedRefsTimeout={LOCK_MS}",
     "gc.auto=0",
     "maintenance.auto=false",
     "init.defaultBranch=main",  # only to keep git from printing advice
@@ -83,9 +88,14 @@ class Git:
         return replace(self, folder=folder or self.folder, variables={**self.variables, **variables})
 
     def run(
-        self, *words: str, given: bytes = b"", accept: Container[int] = (0,), timeout_s: float = TIMEOUT_S
+        self,
+        *words: str,
+        given: bytes = b"",
+        accept: Container[int] = (0,),
+        timeout_s: float = TIMEOUT_S,
+        tries: int = TRIES,
     ) -> Answer:
-        """Raises GitFailed, or its named relative, for a status that isn't accepted."""
+        """Raises GitFailed, or its named relative, for a status that isn't accepted. Killed, it is tried again."""
         if not os.path.isdir(self.folder):
             raise GitUnusable(self.place, f"the folder {self.folder} is gone", "Start the run again.")
         variables = QUIET | dict(self.variables)
@@ -94,6 +104,9 @@ class Git:
         command = [*_without_foreign(variables), "git", "-C", self.folder, "--no-pager", *options, *words]
         try:
             answer = _talk(command, variables, given, timeout_s)
+            while answer.status < 0 and (tries := tries - 1):
+                self._clear_locks(words[-1])
+                answer = _talk(command, variables, given, timeout_s)
         except TimeoutError as error:
             fact = f"git {words[0]} did not finish within {timeout_s:g} s"
             raise GitUnusable(self.place, fact, "Check the disk it lies on, then resume the run.") from error
@@ -101,7 +114,20 @@ class Git:
             raise self._failure(words[0], answer)
         return answer
 
+    def _clear_locks(self, last_word: str) -> None:
+        """What a killed git has locked, where nobody but us has anything to lock: not in the user's own repository."""
+        if SEALED.items() <= self.variables.items():
+            own = self.variables.get("GIT_DIR", last_word)  # `git init` is told at its end where
+            folders = [Path(own), Path(own, ".git")]
+            index = Path(self.variables.get("GIT_INDEX_FILE", os.path.join(own, "index")) + ".lock")
+            for lock in (index, *(lock for folder in folders for lock in _locks(folder))):
+                lock.unlink(missing_ok=True)
+
     def _failure(self, verb: str, answer: Answer) -> GitUnusable:
+        if answer.status < 0:
+            name = signal.Signals(-answer.status).name
+            fact = f"git {verb} was ended by {name} each time"
+            return GitKilled(self.place, fact, "See who kills it (memory limits?), then resume the run.", answer.err)
         if lock := _LOCK.search(answer.err):
             return GitLocked(
                 lock[1],
@@ -115,6 +141,11 @@ class Git:
             return GitFailed(self.place, "an object is missing", action, answer.err)
         action = f"Run `git -C {self.place} fsck`; when that is clean, report this as a bug."
         return GitFailed(self.place, f"git {verb} failed with status {answer.status}", action, answer.err)
+
+
+def _locks(git_dir: Path) -> Iterator[Path]:
+    yield from git_dir.glob("*.lock")
+    yield from (git_dir / "refs").rglob("*.lock")
 
 
 def _talk(command: list[str], variables: Mapping[str, str], given: bytes, timeout_s: float) -> Answer:

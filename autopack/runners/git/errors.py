@@ -24,6 +24,10 @@ class GitFailed(GitUnusable):
     """A git command failed in a way nobody here expected."""
 
 
+class GitKilled(GitFailed):
+    """A signal ended git, as often as it was tried."""
+
+
 class GitLocked(GitUnusable):
     """Another git process holds a lock, or a dead one left it behind."""
 

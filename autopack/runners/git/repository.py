@@ -12,14 +12,24 @@ call may be repeated after a crash.
 import os
 import re
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from autopack.runners.git import tree as trees
 from autopack.runners.git.command import SEALED, SETTINGS, Git, require_git
-from autopack.runners.git.errors import BranchInUse, GitFailed, GitUnusable, RefRefused, TagRefused, TreeRefused
+from autopack.runners.git.errors import (
+    BranchInUse,
+    GitFailed,
+    GitKilled,
+    GitUnusable,
+    RefRefused,
+    TagRefused,
+    TreeRefused,
+)
 from autopack.runners.git.folder import Folder
 from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
 
@@ -58,6 +68,7 @@ class Conflict(NamedTuple):
     paths: tuple[str, ...]
 
 
+CLOCK_TICK_S = 0.05  # a file's time is the kernel's last tick, not the moment
 TELLING_BYTES = 60  # an empty or a tiny file says nothing about where it comes from
 
 
@@ -347,7 +358,12 @@ class Repository:
         git = self.user.seeing(GIT_COMMITTER_NAME="autopack", GIT_COMMITTER_EMAIL="autopack@localhost")
         # --no-deref: a symbolic ref put there could otherwise carry the write to any branch.
         words = ("update-ref", "--no-deref", "-m", "autopack", ref, new, old or self.nothing)
-        answer = git.run(*words, accept=(0, 1, 128))
+        began = time.time()
+        try:
+            answer = git.run(*words, accept=(0, 1, 128), tries=1)
+        except GitKilled:
+            self._unlock(ref, began)
+            answer = git.run(*words, accept=(0, 1, 128))
         if answer.status == 0:
             return new
         if "cannot create" in answer.err:
@@ -358,6 +374,13 @@ class Repository:
             return head
         git.run(*words)  # nobody moved it, so something else is in the way: raises what it is, if it still is
         return new
+
+    def _unlock(self, ref: str, began: float) -> None:
+        """The lock that a git of ours, killed, has left: nobody else writes this ref. An older one stays."""
+        lock = Path(self.common_dir, f"{ref}.lock")
+        with suppress(FileNotFoundError):
+            if lock.stat().st_mtime >= began - CLOCK_TICK_S:
+                lock.unlink()
 
     def _bare_commit(self, tree: str, *parents: str) -> str:
         return self.commit(tree, parents, "side of a merge", 0, Identity("autopack", "autopack@localhost"))

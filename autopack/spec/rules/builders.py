@@ -13,6 +13,6 @@ def builders(written: Written, _names: Names) -> Found:
             advice = "add `run: [program, argument]`"
             yield written.at((*place, "kind"), "AP3040", "a command has to say what to run", advice)
         for key in _OF_COMMANDS if kind in ("model", "external") else ():
-            if key in builder:
+            if builder.get(key) is not None:
                 message = f"`{key}` is for `kind: command`, this is `kind: {kind}`"
                 yield written.at_key((*place, key), "AP3040", message, "take it out, or make it `kind: command`")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from autopack.spec.at import Steps
 from autopack.spec.nearest import did_you_mean
+from autopack.spec.rules.exceptions import a_day
 from autopack.spec.rules.references import category_at, known_categories
 from autopack.spec.rules.written import Found, Names, Row, Written, some
 
@@ -23,6 +24,9 @@ def prices(written: Written, _names: Names) -> Found:
         elif model["price"] == "unmetered" and "token_cap" not in model:
             message = f'the model "{steps[-1]}" is unmetered and has no cap'
             yield written.at((*steps, "price"), "AP3017", message, "add `token_cap: 2_000_000`")
+        elif isinstance(model["price"], dict) and (day := model["price"].get("as_of")) and not a_day(day):
+            message = f"{day} is no day of the calendar"
+            yield written.at((*steps, "price", "as_of"), "AP2006", message, "write it like 2027-01-31")
 
 
 def addresses(written: Written, _names: Names) -> Found:

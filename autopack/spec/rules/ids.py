@@ -47,6 +47,15 @@ def phases(written: Written, names: Names) -> Iterator[Node]:
             yield Node(place, _rank(steps), found, entry.get("needs") or (), unknown)
 
 
+def of_playbook(source: Source) -> list[str] | None:
+    """Every name by which a phase of a playbook may be called; None where there may be more than can be seen."""
+    playbook = Written(source.document, source.value)
+    nodes = list(phases(playbook, Names(modules=source.modules)))
+    if playbook.refused_phases() or any(node.unknown or not node.names for node in nodes):
+        return None
+    return [each.name for node in nodes for each in node.names]
+
+
 def _rank(steps: Steps) -> int:
     return int(steps[1]) if steps else 0
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from autopack.spec.at import Steps
+from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules.exceptions import expired
 from autopack.spec.rules.references import category_at, known_profiles, profile_at
 from autopack.spec.rules.scopes import allowed_paths, path_at
-from autopack.spec.rules.written import Found, Names, Row, Written
+from autopack.spec.rules.written import Found, Names, Row, Written, some
 
 _NAME = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"  # what the schema refuses is not called unknown as well
 
@@ -69,6 +70,10 @@ def references_of_ruleset(written: Written, names: Names) -> Found:
 def grants(written: Written, names: Names) -> Found:
     for steps, grant in written.items("grants"):
         yield from expired(written, steps, grant, "grant", names.today)
+        for place, name in written.items(*steps, "phases"):
+            if names.phases is not None and name not in names.phases and re.fullmatch(_NAME, name):
+                advice = did_you_mean(name, names.phases) or f"ids of phases: {some(names.phases)}"
+                yield written.at(place, "AP3033", f'no playbook of the project has a phase "{name}"', advice)
 
 
 def paths_of_ruleset(written: Written, _names: Names) -> Found:

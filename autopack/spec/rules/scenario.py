@@ -1,7 +1,7 @@
 """A scenario against the playbook that it rehearses."""
 
 from autopack.spec.nearest import did_you_mean
-from autopack.spec.rules.ids import phases
+from autopack.spec.rules import ids
 from autopack.spec.rules.inputs import declaration, misfit
 from autopack.spec.rules.written import Found, Names, Written, some
 
@@ -15,10 +15,8 @@ _BY_PHASE = (
 def phases_of_scenario(written: Written, names: Names) -> Found:
     if names.playbook is None:
         return
-    playbook = Written(names.playbook.document, names.playbook.value)
-    nodes = list(phases(playbook, Names(modules=names.playbook.modules)))
-    known = [each.name for node in nodes for each in node.names]
-    if playbook.refused_phases() or any(node.unknown or not node.names for node in nodes):
+    known = ids.of_playbook(names.playbook)
+    if known is None:
         return
     for steps in (place for way in _BY_PHASE for place, _ in written.items(*way)):
         name = str(steps[-1])

@@ -31,6 +31,7 @@ class Names(NamedTuple):
     today: str = ""  # such as 2027-01-31; empty: nothing counts as expired
     modules: Mapping[str, Source | None] = {}  # of a playbook or a tier
     playbook: Source | None = None  # of a scenario
+    phases: Collection[str] | None = None  # of all playbooks of the project
     environments: Collection[str] | None = None  # of the project
 
     def categories(self) -> list[str] | None:
