@@ -47,11 +47,7 @@ LAYERS = {
 
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {},
-    "ruleset": {
-        "aging": "Every run counts its issues anew.",
-        "category_defaults.severity": "Part of the plan; no issue's severity follows from it.",
-        "category_defaults.advice": "No advice is given.",
-    },
+    "ruleset": {},
     "models": {
         **{
             f"providers.*.{name}": "Only `concurrency` and what holds by the minute is held."

@@ -37,6 +37,14 @@ def checked(folder: Path, *paths: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def phases(more: bytes, count: int = 1_500, *, scope: bytes = b"a", head: bytes = b"") -> bytes:
+    """A playbook of many phases, each with the same fault; `%d` in `more` is its number."""
+    row = b"  - {id: phase-%d, category: docs, scope: {write: [" + scope.replace(b"%", b"%%") + b"]}, "
+    rows = b"".join((row % n) + (more.replace(b"%d", b"%d" % n)) + b"}\n" for n in range(count))
+    inputs = b"inputs:\n" + head if head else b""
+    return b"autopack: playbook/v1\nname: x\n" + inputs + b"tiers:\n- id: T\n  phases:\n" + rows
+
+
 FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "alias bomb": ("AP1008", lambda: HEAD + b"  a0: &a0 [lol, lol]\n" + LAUGHS),
     "merge bomb": ("AP1026", lambda: HEAD + b"  b: &b {a: 1}\n  c:\n" + b"  - {<<: *b}\n" * 690_000),
@@ -71,6 +79,23 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "unclosed quotes": ("AP1015", lambda: HEAD + b"  a: '" + b"x\n" * 400_000),
     "backslashes": ("AP1015", lambda: HEAD + b'  a: "' + b"\\" * 999_999),
     "duplicate keys": ("AP1005", lambda: HEAD + b"  a: 1\n" * 400_000),
+    "unknown keys": ("AP1024", lambda: HEAD + b"  a: 1\n" + b"".join(b"k%d: 1\n" % n for n in range(60_000))),
+    "unclosed templates": ("AP3022", lambda: HEAD + b"  a: 1\ndescription: '" + b"{{ " * 200_000 + b"'\n"),
+    "unknown names": (
+        "AP3020",
+        lambda: phases(b"goal: '{{ inputs.b%d }}'", head=b"".join(b" a%d: {type: string}\n" % n for n in range(1_000))),
+    ),
+    "needs of nothing": ("AP3002", lambda: phases(b"goal: g, needs: [qhase-%dx]")),
+    "numbers for text": ("AP1024", lambda: phases(b"goal: %d, tags: [1, 2, 3]")),
+    "things twice": ("AP1024", lambda: phases(b"goal: g, tags: [" + b"a, " * 10_000 + b"]", 1)),
+    "deliverables and scopes": (
+        "AP3010",
+        lambda: phases(
+            b"goal: g, deliverables: [b, %s]" % b", ".join(b"a/%d.py" % n for n in range(15_000)),
+            1,
+            scope=b", ".join(b"a/%d.py" % n for n in range(15_000)),
+        ),
+    ),
     "tags": ("AP1006", lambda: HEAD + b"  a: [" + b"!x 1," * 400_000 + b"]\n"),
 }  # fmt: skip
 

@@ -1,10 +1,13 @@
 """Files that are there whole or not at all."""
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\.(?!cancel\.).+\.[a-z0-9_]{8}")  # as mkstemp is asked below; a cancel comes from anybody
 
 DEVICES = ("/dev", "/proc")  # what has a name in there was opened by somebody else, who would miss a replacement
 
@@ -14,6 +17,13 @@ def write(path: Path, data: bytes | Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _replace(path, data, 0o600)
     _sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Takes away what killed writers have left below a folder whose files are all made by `write`."""
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def put(path: Path, data: bytes) -> None:

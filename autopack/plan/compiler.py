@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
 from autopack.plan.commands import entered
+from autopack.plan.coverage import cover
 from autopack.plan.draft import NO_BACKLOG, Draft
 from autopack.plan.expand import expand
 from autopack.plan.inherit import inherit
@@ -32,7 +33,7 @@ Pass = Callable[[Draft], Draft]
 PHASES_AT_ONCE = 4
 """How many phases may be under way together where nobody says otherwise (`--jobs`)."""
 
-PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, route, split, prove_budget)
+PASSES: tuple[Pass, ...] = (expand, age, order, keep_apart, inherit, stage, obey, cover, route, split, prove_budget)
 
 
 def compile(  # noqa: A001 - the field's word

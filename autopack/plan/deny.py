@@ -27,9 +27,10 @@ RULES: Mapping[str, tuple[str, Callable[[Change], bool]]] = {
         _is("widened", fields=("write",)),
     ),
     "new-commands": (
-        "a probe, CI step or setup step is new or says something else, or a CI profile is new",
+        "a probe, CI step, setup step or Builder's command is new or says something else, or a CI profile is new",
         lambda c: (
             (c.field in {"probes", "steps", "setup", "env_set"} and c.effect in {"widened", "changed"})
+            or (c.group == "authority" and c.field.startswith("builder") and c.effect != "narrowed")
             or (c.field == "CI profile" and c.effect == "added")
             or c.field.startswith("env_")
         ),
@@ -47,7 +48,7 @@ RULES: Mapping[str, tuple[str, Callable[[Change], bool]]] = {
         lambda c: c.group == "authority" and c.subject.startswith("model ") and c.effect in {"added", "changed"},
     ),
     "loosen-guards": (
-        "complexity, risk, CI profile, audit, safety profile, stage or a limit guards less than before",
+        "complexity, risk, CI, audit, sandbox, hooks, promotion, stage, safety profile or a limit guards less",
         lambda c: c.effect == "loosened" or (c.field.startswith("limits.") and c.effect == "raised"),
     ),
     "raise-caps": (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from autopack.plan import canonical
-from autopack.plan.model import Plan, digest
+from autopack.plan.model import BY_MODEL, Plan, digest
 from autopack.spec.territory import beyond
 
 Group = Literal["authority", "money", "risk", "graph", "instructions", "other"]
@@ -19,14 +19,14 @@ Effect = Literal["widened", "narrowed", "raised", "lowered", "loosened", "tighte
 GROUPS: tuple[Group, ...] = ("authority", "money", "risk", "graph", "instructions", "other")
 
 OF_PHASE: Mapping[Group, tuple[str, ...]] = {
-    "authority": ("write", "read", "allow", "allowed_protected", "probes"),
+    "authority": ("write", "read", "allow", "allowed_protected", "probes", "builder"),
     "money": (
         *("attempts", "audit", "audit_fallbacks", "second_audit", "patches"),
         *("token_cap", "cost_usd_max", "minutes_max", "worst"),
     ),
     "risk": (
         *("category", "task_category", "complexity", "builder_mode", "high_risk", "severity", "ci", "auto_apply"),
-        *("auditor_profile", "auditor_attempts", "limits"),
+        *("auditor_profile", "auditor_attempts", "limits", "recheck", "aged"),
     ),
     "graph": ("needs", "tier_id", "index"),
     "instructions": (
@@ -44,9 +44,12 @@ OF_PHASE: Mapping[Group, tuple[str, ...]] = {
     ),
 }
 OF_PLAN: Mapping[Group, tuple[str, ...]] = {
-    "authority": ("base_branch", "integration_branch", "protected_branches", "protected_paths"),
+    "authority": ("base_branch", "integration_branch", "protected_branches", "protected_paths", "hooks"),
     "money": ("caps", "retry", "worst", "budget_warnings", "quotas"),
-    "risk": ("safety_profile", "run_scope", "stage", "fail_fast", "severity_upgrades"),
+    "risk": (
+        *("safety_profile", "run_scope", "stage", "fail_fast", "severity_upgrades", "audit_policy"),
+        *("not_clean", "promotion", "aged"),
+    ),
     "graph": ("pools", "assumed", "carried", "continues", "runs"),
     "instructions": ("project", "playbook", "description", "inputs", "format_prompts"),
     "other": ("format_version", "base_commit", "backlog_sha256", "commit_issues"),
@@ -68,6 +71,9 @@ OF_TIER: Mapping[Group, tuple[str, ...]] = {
     "graph": ("phases", "index"),
     "instructions": ("name",),
 }
+WITHIN: Mapping[str, Group] = {"builder.tokens": "money", "builder.timeout_s": "money"}
+"""What of a field belongs elsewhere than the field."""
+
 KEYED = {"phases": OF_PHASE, "tiers": OF_TIER, "models": OF_MODEL, "profiles": OF_PROFILE}
 CALLED = {"phases": "phase", "tiers": "tier", "models": "model", "profiles": "CI profile"}
 FOLLOWS = frozenset({"builder_prompt", "auditor_prompt", "patch_prompt", "why", "index", "worst"})
@@ -79,6 +85,11 @@ LADDERS: Mapping[str, tuple[str, ...]] = {
     "ci": ("quick", "normal", "strict"),
     "safety_profile": ("normal", "safety_critical"),
     "stage": ("baseline", "operational", "stewardship"),
+    "recheck": ("overlap", "always"),
+    "not_clean": ("mark", "fail_run"),
+    "promotion": ("clean_tiers", "no_issues"),
+    "hooks": ("skip", "run", "refuse"),
+    "sandbox": ("none", "bubblewrap"),
 }
 """Words in the order in which they guard."""
 
@@ -181,6 +192,8 @@ def _come(part: str, name: str, thing: Mapping[str, Any], reach: Sequence[tuple[
     for field in ("allow", "allowed_protected", "probes"):
         if thing[field]:
             yield Change("authority", subject, field, "widened", None, thing[field])
+    if thing["builder"]["kind"] != BY_MODEL.kind:
+        yield Change("authority", subject, "builder", "widened", None, thing["builder"])
 
 
 def _beyond_all(write: Sequence[str], reach: Sequence[tuple[str, ...]]) -> str | None:
@@ -228,7 +241,8 @@ def _field(group: Group, subject: str, field: str, old: Any, new: Any) -> Iterat
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys((*old, *new)):
             if key not in old or key not in new or unequal(old[key], new[key]):
-                yield from _field(group, subject, f"{field}.{key}", old.get(key), new.get(key))
+                name = f"{field}.{key}"
+                yield from _field(WITHIN.get(name, group), subject, name, old.get(key), new.get(key))
         return
     if field in _MEANINGS:
         effect, shown = _MEANINGS[field](old, new)
@@ -260,6 +274,12 @@ def _set(old: Iterable[Any], new: Iterable[Any]) -> Meaning:
     if any(item not in before for item in after):
         return "widened", ""
     return ("narrowed" if any(item not in after for item in before) else "changed"), ""
+
+
+def _raising(old: Sequence[Any], new: Sequence[Any]) -> Meaning:
+    """Rules that only ever raise: with one less there is less guard."""
+    after = [canonical.text(item) for item in new]
+    return ("loosened" if any(canonical.text(item) not in after for item in old) else "tightened"), ""
 
 
 def _amount(old: Any, new: Any) -> Effect:
@@ -303,6 +323,14 @@ _MEANINGS: Mapping[str, Callable[[Any, Any], Meaning]] = {
     "auto_apply": _switch(guards=False),
     "auditor_profile": _switch(guards=True),
     "fail_fast": _switch(guards=True),
-    "attempts": lambda old, new: (_amount(len(old), len(new)), ""),
+    "network": _switch(guards=False),
+    "baseline": _switch(guards=False),
+    "quarantine": _set,
+    "builder.env_pass": _set,
+    "second_audit": _switch(guards=True),
+    "severity_upgrades": _raising,
+    **{f"audit_policy.{name}": _switch(guards=True) for name in ("major_issue", "attempts_used_up", "test_changes")},
+    "audit_policy.same_failure": lambda old, new: ("loosened" if new > old else "tightened", ""),
+    **{name: lambda old, new: (_amount(len(old), len(new)), "") for name in ("attempts", "patches")},
     **{name: lambda old, new: (_amount(old, new), "") for name in ("auditor_attempts", "minor_issues", "ci_runs")},
 }

@@ -7,6 +7,7 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.graph import Cycle, Edge, cycles, smallest_cut
 from autopack.plan.graph import order as ordered
 from autopack.problem import Label, Problem, problem
+from autopack.spec.at import At
 from autopack.spec.model import Spec
 from autopack.spec.record import replace
 
@@ -18,7 +19,10 @@ def order(draft: Draft) -> Draft:
     try:
         ids = ordered(needs)
     except Cycle:
-        paths = cycles(needs)
+        written: dict[tuple[At, ...], tuple[str, ...]] = {}
+        for path in cycles(needs):  # of a fan-out once: its branches share what is written
+            written.setdefault(tuple(by_id[who].spec.need_at(need) for who, need in pairwise(path)), path)
+        paths = list(written.values())
         cut = smallest_cut(paths)
         return draft.found(*(_cycle(draft.spec, by_id, path, cut, len(paths)) for path in paths))
     return replace(draft, phases=tuple(by_id[name] for name in ids))

@@ -100,7 +100,7 @@ def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
 
     A phase that an aged issue is about goes by high complexity: the issue counts as a major one.
     """
-    for name in _names(phase):
+    for name in names_of(phase):
         if name in routing.categories and not phase.aged:
             return routing.categories[name], f"category {name}"
     if phase.scheduled:
@@ -112,7 +112,13 @@ def _choose(routing: Routing, phase: DraftPhase) -> tuple[Route, str]:
     return routing.complexity[phase["complexity"]], f"{phase['complexity']} complexity"
 
 
-def _names(phase: DraftPhase) -> tuple[str, ...]:
+def routed(routing: Routing, phase: DraftPhase) -> Route:
+    """The route that a phase takes."""
+    return _choose(routing, phase)[0]
+
+
+def names_of(phase: DraftPhase) -> tuple[str, ...]:
+    """Both names of its category."""
     return phase["category"], phase["task_category"] or phase["category"]
 
 
@@ -191,7 +197,7 @@ def _format(model: Model) -> EditFormat:
 
 
 def _may_move(spec: Spec, phase: DraftPhase) -> bool:
-    return not set(_names(phase)) & set(spec.models.routing.never_downgrade)
+    return not set(names_of(phase)) & set(spec.models.routing.never_downgrade)
 
 
 def _above(models: Models, name: str) -> tuple[str, ...]:

@@ -445,6 +445,21 @@ CODES: dict[str, Code] = {
         "error",
         "Two audits are worth more than one only when two different models judge; the same one would only agree again.",
     ),
+    "AP5022": Code(
+        "rule that matches no phase",
+        "info",
+        "A rule that governs nothing is read as if it did: what it was written for may go by another name.",
+    ),
+    "AP5023": Code(
+        "phases that only defaults cover",
+        "info",
+        "Nobody has said how careful to be with this kind of work, so it gets what suits work in general.",
+    ),
+    "AP5024": Code(
+        "advice of a builder mode",
+        "info",
+        "Large work in one piece is hard to review and costly to repeat; in the advised form less of it is lost.",
+    ),
     "AP5901": Code(
         "waiver that cannot hold",
         "error",

@@ -25,6 +25,7 @@ from autopack.runners.change import Change, Refused, candidate, carried, reporte
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
+from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import OUTPUT, CiUnusable, Trials
 from autopack.runners.verdict import Verdicts
@@ -62,7 +63,7 @@ class Hands:
         """The event that answers the effect. What the world refuses becomes EffectFailed; a bug stays an exception."""
         trouble: ev.Trouble
         try:
-            answer: Any = DOES[type(effect)](self, effect, ticket)
+            answer: Any = self._done(effect, ticket)
             told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
         except (CiUnusable, ci.Cancelled) as error:
             trouble, message = "ci_unusable", str(error)
@@ -81,6 +82,25 @@ class Hands:
         else:
             return told
         return ev.EffectFailed(ticket.key, elapsed_s(), trouble, redact(message))
+
+    def _done(self, effect: ef.Effect, ticket: Ticket) -> ev.Event:
+        """A second time where git failed and what it may have missed could be made again."""
+        does: Callable[[Hands, Any, Ticket], ev.Event] = DOES[type(effect)]
+        try:
+            return does(self, effect, ticket)
+        except git.GitFailed:
+            if not self._remade(effect):
+                raise
+        return does(self, effect, ticket)
+
+    def _remade(self, effect: ef.Effect) -> bool:
+        """What a `git gc --prune=now` of somebody takes away: the candidate that the effect is about."""
+        if isinstance(effect, (ef.ApplyReply, ef.ApplyChange)):
+            return True  # the second time makes all of it
+        if not isinstance(effect, (ef.AssembleContext, ef.RunCi, ef.Rebase, ef.Land)) or effect.commit is None:
+            return False
+        message = self._candidate_message(self.plan.phase(effect.phase_id).name, effect.phase_id)
+        return remade(self.store, self.run_id, self.repository, effect.commit, message, AUTHOR)
 
     def answer_from(self, effect: ef.CallModel, kept: Mapping[str, Any], elapsed_s: float) -> ev.Event:
         """The answer that a dead driver had put on disk but not yet believed."""

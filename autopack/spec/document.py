@@ -15,7 +15,7 @@ from autopack.spec.header import VERSION
 from autopack.spec.places import Places
 from autopack.spec.reader import Reader
 from autopack.spec.scalars import Value
-from autopack.spec.source import BOM
+from autopack.spec.source import BOM, BREAK
 
 
 class Document:
@@ -26,7 +26,7 @@ class Document:
     that does not exist is a KeyError.
     """
 
-    __slots__ = ("_places", "kind", "path", "repeated", "text", "value", "version")
+    __slots__ = ("_lines", "_places", "kind", "path", "repeated", "text", "value", "version")
 
     def __init__(
         self, text: str, value: Value, places: Places, kind: str | None = None, version: int | None = None
@@ -38,6 +38,14 @@ class Document:
         self.version = version
         self.repeated: Mapping[int, set[str]] = {}  # keys written twice, by the `id` of their mapping
         self._places = places
+        self._lines: list[str] | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """The text as editors count it; split once, since every finding may ask for one of them."""
+        if self._lines is None:
+            self._lines = BREAK.split(self.text)
+        return self._lines
 
     def span(self, steps: tuple[Step, ...]) -> Span:
         """The token of a value; of what comes by an alias, the token at the anchor.

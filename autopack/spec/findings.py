@@ -4,7 +4,7 @@ from collections.abc import Collection
 from itertools import islice
 from typing import NoReturn
 
-from autopack.problem import Fix, Label, Problem, problem
+from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec.nearest import nearest
 from autopack.spec.places import Places
 
@@ -45,12 +45,16 @@ class Findings:
         fix: str | None = None,  # what to write there instead
     ) -> None:
         if len(self.problems) >= FINDINGS_MAX:
-            message = f"more than {FINDINGS_MAX:,} findings in this file; from here on they are not listed"
-            self.problems.append(problem("AP1024", message, self.places.span(start, end)))
+            self.problems.append(too_many(self.places.span(start, end)))
             raise Unreadable
         span = self.places.span(start, end)
         fixes = (Fix(span, fix),) if fix else ()
         self.problems.append(problem(code, short(message), span, labels, help and short(help), fixes))
+
+
+def too_many(span: Span | None) -> Problem:
+    message = f"more than {FINDINGS_MAX:,} findings in this file; from here on they are not listed"
+    return problem("AP1024", message, span)
 
 
 def in_quotes(text: str) -> str | None:

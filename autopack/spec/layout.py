@@ -132,7 +132,7 @@ class _Layout:
     def __init__(self, document: Document, *, sort: bool, respace: bool) -> None:
         self.text = document.text
         self.kind = document.kind
-        self.written = BREAK.split(document.text)
+        self.written = document.lines
         self.starts = [0, *(found.end() for found in BREAK.finditer(document.text))]
         self.sort = sort
         self.respace = respace

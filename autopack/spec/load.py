@@ -55,10 +55,12 @@ class Compile(NamedTuple):
     """The compiler's part of a check, which is another room's: what it finds in a spec, by default inputs.
 
     `beside` is a file that it may read, relative to the project; its text is handed on, None where there is none.
+    Beside the findings it gives what the playbook has used of the policy: `left_over` gets that of all in a project.
     """
 
-    findings: Callable[[Spec, str | None], list[Problem]]
+    findings: Callable[[Spec, str | None], tuple[list[Problem], Any]]
     beside: str
+    left_over: Callable[[Spec, list[Any]], list[Problem]]
 
 
 class Government(NamedTuple):
@@ -342,6 +344,7 @@ def _compiled(
     """What a compiler finds in every playbook that can be compiled by its default inputs, and what it could not see."""
     found: dict[Problem, None] = {}
     left_out, wrong = [], 0
+    uses: dict[str, tuple[Spec, Any]] = {}
     for file in (file for file in files if file.kind == "playbook"):
         involved = [file, *judge.modules_below(file), *judge.government(file).files()]
         for each in involved:
@@ -356,11 +359,28 @@ def _compiled(
             left_out.append(f"graph, policy and budget of {file.path}, which needs --input {names}")
             continue
         spec, late = _spec(judge, file, inputs)
-        more = [] if broken(late) else compiler.findings(spec, _beside(judge.library, spec.root, compiler.beside))
+        more: list[Problem] = []
+        use = None
+        if not broken(late):
+            more, use = compiler.findings(spec, _beside(judge.library, spec.root, compiler.beside))
+        if use is not None:
+            uses[file.path] = spec, use
         found.update(dict.fromkeys([*late, *more]))
+    for shared in _whole_projects(judge, uses):
+        found.update(dict.fromkeys(compiler.left_over(shared[0][0], [use for _, use in shared])))
     if wrong:
         left_out.append(f"graph, policy and budget of {wrong} playbook{'' if wrong == 1 else 's'} with errors")
     return list(found), left_out
+
+
+def _whole_projects(judge: Judge, uses: Mapping[str, tuple[Spec, Any]]) -> Iterator[list[tuple[Spec, Any]]]:
+    """What the playbooks have used, of each project of which all of them are known."""
+    files = judge.library.files
+    projects = dict.fromkeys(judge.government(files[path]).project for path in uses)
+    for project in projects:
+        names = [] if project is None else [each.path for each in judge.government(project).playbooks()]
+        if names and all(name in uses for name in names):
+            yield [uses[name] for name in names]
 
 
 def _beside(library: Library, root: str, name: str) -> str | None:

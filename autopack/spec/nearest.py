@@ -1,7 +1,8 @@
 """Did you mean: the known word that a misspelt one resembles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Self
 
 from autopack.problem import Fix, Span
@@ -9,6 +10,8 @@ from autopack.problem import Fix, Span
 CUTOFF = 0.6  # difflib's own; `gaol` finds `goal` (0.75), `T2` doesn't find `T1` (0.5)
 CLEAR = 0.75  # as similar as this, and by LEAD more than any other, a word can be replaced without asking
 LEAD = 0.08
+COMPARED_MAX = 200  # among more words only those one slip away are compared: each with each would take minutes
+LETTERS_MAX = 64  # of an id; from there on a slip in a longer word is not looked for
 
 
 class Advice(str):
@@ -59,10 +62,11 @@ def replacement(span: Span | None, advice: str | None, *, quote: str = "") -> tu
 @lru_cache(maxsize=256)
 def _best(word: str, known: tuple[str, ...]) -> tuple[str | None, bool]:
     """Kept, because one slip is often copied to hundreds of places."""
-    forms = [(_form(candidate), candidate) for candidate in reversed(known)]
-    by_form, form = dict(forms), _form(word)
+    by_form, form = _forms(known), _form(word)
     if (same := by_form.get(form)) is not None:
-        return same, sum(each == form for each, _ in forms) == 1
+        return same, sum(_form(each) == form for each in known) == 1
+    if len(known) > COMPARED_MAX:
+        by_form = {each: by_form[each] for each in _one_slip_away(form, known)}
     from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415 - only something misspelt pays for its import
 
     found = get_close_matches(form, by_form, n=2, cutoff=CUTOFF)
@@ -70,6 +74,32 @@ def _best(word: str, known: tuple[str, ...]) -> tuple[str | None, bool]:
         return _same_letters(form, by_form), False
     best, *other = (SequenceMatcher(None, each, form).ratio() for each in found)
     return by_form[found[0]], best >= CLEAR and all(best - ratio >= LEAD for ratio in other)
+
+
+@lru_cache(maxsize=16)
+def _forms(known: tuple[str, ...]) -> Mapping[str, str]:
+    return {_form(candidate): candidate for candidate in reversed(known)}
+
+
+@lru_cache(maxsize=16)
+def _by_remains(known: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """The forms by what is left of each when nothing or one letter is taken out."""
+    found: dict[str, list[str]] = {}
+    for form in _forms(known):
+        for remains in _remains(form):
+            found.setdefault(remains, []).append(form)
+    return found
+
+
+def _one_slip_away(form: str, known: tuple[str, ...]) -> Iterator[str]:
+    """The forms with one letter more, less or other than this one, or with two in another order."""
+    by_remains = _by_remains(known)
+    near = dict.fromkeys(each for remains in _remains(form) for each in by_remains.get(remains, ()))
+    yield from islice(near, COMPARED_MAX)
+
+
+def _remains(form: str) -> set[str]:
+    return {form, *(form[:at] + form[at + 1 :] for at in range(min(len(form), LETTERS_MAX)))}
 
 
 def _form(word: str) -> str:

@@ -6,17 +6,19 @@ Not known here: other files, ids, anything a schema can't say.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec import shipped
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
+from autopack.spec.findings import FINDINGS_MAX, too_many
 from autopack.spec.gate import Gate, Node, Test, target
 from autopack.spec.nearest import clear, nearest
-from autopack.spec.source import BREAK
 
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 
@@ -57,6 +59,8 @@ def check(document: Document) -> tuple[Any, list[Problem]]:
         return _without(document.value, set(), {}, document.repeated), []
     wording = _Wording(document)
     problems = wording.problems()
+    if problems and problems[-1].code == "AP1024":
+        return None, problems
     return _without(document.value, wording.refused, wording.unknown, document.repeated), problems
 
 
@@ -206,7 +210,10 @@ class _Wording:
         for steps, error in _one_a_place(_errors(self.kind, self.document.value)):
             if error.validator not in _ABOUT_CONTENTS:  # with a refused key nobody knows which names the mapping has
                 self.refused.add(steps)
-            found.extend(_WORDINGS[error.validator](self, steps, error))
+            room = FINDINGS_MAX + 1 - len(found)
+            found.extend(islice(_WORDINGS[error.validator](self, steps, error), room))
+            if len(found) > FINDINGS_MAX:
+                return [*found[:-1], too_many(found[-1].span)]
         return found
 
     def once(self, steps: Steps, what: str) -> bool:
@@ -225,26 +232,27 @@ class _Wording:
     def written(self, steps: Steps) -> str:
         """The token of a scalar as it stands in the file."""
         span = self.document.span(steps)
-        line = BREAK.split(self.document.text)[span.line - 1]
+        line = self.document.lines[span.line - 1]
         return line[span.column - 1 : span.end_column - 1]
 
     def unknown_keys(self, steps: Steps, error: Any) -> Iterator[Problem]:
         node = error.schema
         allowed = node.get("properties", {})
-        for key in error.instance:
-            if key in allowed or (key.startswith("x-") and "patternProperties" in node):
+        absent = tuple(name for name in allowed if name not in error.instance)
+        unknown = islice((key for key in error.instance if key not in allowed), FINDINGS_MAX + 1)
+        guesses = {key: nearest(key, absent) for key in unknown}
+        rivals = Counter(guesses.values())
+        for key, guess in guesses.items():
+            if key.startswith("x-") and "patternProperties" in node:
                 continue
             self.refused.add((*steps, key))
             span = self.document.key_span((*steps, key))
-            absent = [name for name in allowed if name not in error.instance]
-            guess = nearest(key, absent)
             self.unknown.setdefault(steps, set()).update([guess] if guess else ())
             if guess is None and isinstance(error.instance[key], dict):
                 self.unknown[steps].update(name for name in absent if self.declares(allowed[name]))
             start = f"did you mean `{guess}`? " if guess else ""
             message = f'unknown key "{key}" in {_place(node, steps)}'
-            rivals = [other for other in error.instance if other not in allowed and nearest(other, absent) == guess]
-            meant = clear(key, absent) if len(rivals) == 1 else None
+            meant = clear(key, absent) if rivals[guess] == 1 else None
             fixes = (Fix(span, meant),) if meant else ()
             yield problem("AP2001", message, span, (), f"{start}allowed here: {', '.join(allowed)}", fixes)
 
@@ -263,7 +271,7 @@ class _Wording:
         self.unknown.setdefault(steps, set()).update(name for name in error.schema["required"] if name not in instance)
         allowed = here.get("properties", {})
         absent = [name for name in allowed if name not in instance]
-        meant = {nearest(key, absent) for key in instance if key not in allowed}
+        meant = {nearest(key, absent) for key in islice((key for key in instance if key not in allowed), FINDINGS_MAX)}
         if "uses" in meant:  # then a module was to say the rest
             return
         for name in error.schema["required"]:
@@ -357,11 +365,10 @@ class _Wording:
         yield problem("AP2008", f"{_name(steps)} is empty", self.span(steps), (), "it must hold something")
 
     def repeated(self, steps: Steps, error: Any) -> Iterator[Problem]:
-        seen: list[tuple[Any, int]] = []
+        seen: dict[str, int] = {}
         for index, item in enumerate(error.instance):
-            first = next((at for value, at in seen if value == item), None)
-            if first is None:
-                seen.append((item, index))
+            first = seen.setdefault(json.dumps(item, sort_keys=True), index)
+            if first == index:
                 continue
             label = Label(self.document.span((*steps, first)), "first here")
             message = f"{_literal(item)} is in {_name(steps)} twice"

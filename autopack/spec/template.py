@@ -18,12 +18,12 @@ from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
 from autopack.spec.nearest import did_you_mean, replacement
-from autopack.spec.source import BREAK
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in
 DEPTH_MAX = 10  # of brackets in an expression, and of `if` in `if`
 WORDS_MAX = 100  # words and signs of one expression
+TOKENS_MAX = 10_000  # of all templates in one text
 
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
 TAGS = frozenset({"if", "elif", "else", "endif"})
@@ -208,7 +208,11 @@ def _faults(text: str, known: Known) -> list[_Fault]:
 
     environment = _environment()
     try:
-        tokens = [token for token in _tokens(environment, text) if token.kind not in ("whitespace", "data")]
+        words = (token for token in _tokens(environment, text) if token.kind not in ("whitespace", "data"))
+        tokens = list(islice(words, TOKENS_MAX + 1))
+        if len(tokens) > TOKENS_MAX:
+            message = f"the templates of a text have at most {TOKENS_MAX:,} words and signs"
+            return [_Fault("AP3022", message, tokens[-1], "write it in fewer steps")]
         if (fault := _too_much(tokens)) is not None:
             return [fault]
         environment.parse(text)
@@ -375,7 +379,7 @@ def _span(document: Document, steps: Steps, text: str, token: _Token | None) -> 
     whole = document.span(steps)
     if token is None:
         return whole
-    lines = BREAK.split(document.text)[whole.line - 1 : whole.end_line]
+    lines = document.lines[whole.line - 1 : whole.end_line]
     lines[-1] = lines[-1][: whole.end_column - 1]
     skipped = whole.column - 1
     raw = "\n".join(lines)

@@ -14,7 +14,6 @@ from autopack.problem import CODES, Fix, Problem, Span, problem
 from autopack.spec.document import Document
 from autopack.spec.marks import comments
 from autopack.spec.nearest import did_you_mean, replacement
-from autopack.spec.source import BREAK
 
 MAY_BE_WAIVED = ("AP52",)  # errors of policy that leave the spec usable
 OWN_CODES = ("AP5901", "AP5902", "AP5903")
@@ -102,7 +101,7 @@ def _waivers(document: Document, told: list[Problem]) -> list[_Waiver]:
 
 def _next_said(document: Document, line: int) -> int:
     """The first line below that is no comment and not blank; the next one where there is none."""
-    lines = BREAK.split(document.text)[line:]
+    lines = document.lines[line:]
     return next((number for number, text in enumerate(lines, line + 1) if not _SAYS_NOTHING.fullmatch(text)), line + 1)
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from autopack.journal.durable import write
+from autopack.journal.durable import sweep, write
 from autopack.journal.export import export
 from autopack.journal.store import Store
 from autopack.plan import canonical
@@ -47,6 +47,7 @@ def finish(folder: Path, store: Store, plan: Plan, run: RunState) -> None:
         write(folder / "issues" / records.phase_file(plan, phase.phase_id), records.pretty(found_issues))
         _blobs(folder, store, run, phase.phase_id, name)
     write(folder / "issues" / "run_issue_index.json", records.pretty(records.index(run.run_id, run.issues.values())))
+    sweep(folder)
     if run.state != "DONE_SUCCESS":
         pack(folder / "incident", store, plan, run, found)
 

@@ -21,6 +21,8 @@ and two that let the driver live and kill a child of it:
     git:N         the Nth git command, with its group, as soon as it has been started
     step:N        the Nth CI step or probe; in it whatever runs there
     keeper:N      the process that keeps it
+    clock:S       nothing dies, but the wall clock jumps by S seconds, forth and back, whenever it is read
+    full:N:FILE   nothing dies, but before the Nth transaction FILE takes all the room there is on its disk
 
 FILE gets one line for every call that a model answered, and so had paid for: the key of the effect. On stdout each
 driver is one line of JSON: its point, its pid, its exit status (-9: killed as planned).
@@ -35,6 +37,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -49,7 +52,7 @@ from autopack.runners import hands
 from autopack.runners.cassette import Cassette
 from autopack.runners.git import command
 
-Die = Callable[[], NoReturn]
+Die = Callable[[], None]
 _here = threading.local()
 
 
@@ -91,6 +94,8 @@ def driven(
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if said is not None:
             os.dup2(os.open(said, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), 2)
+        if said is not None and words[0] == "verify":
+            os.dup2(2, 1)
         if environ is not None:
             os.environ.clear()
             os.environ.update(environ)
@@ -111,7 +116,7 @@ def _kill_in(seconds: float, pid: int, *, group: bool) -> None:
     os.close(watched)
 
 
-def _killer(*, group: bool) -> Die:
+def _killer(*, group: bool) -> Callable[[], NoReturn]:
     def die() -> NoReturn:
         (os.killpg if group else os.kill)(os.getpid(), signal.SIGKILL)
         raise AssertionError("still alive")
@@ -126,6 +131,13 @@ def _arm(point: str, die: Die, bill: str) -> None:
     kind, _, what = point.partition(":")
     if kind in ("before", "after"):
         _around_effect(effects.TYPES[what], die, before=kind == "before")
+    elif kind == "full":
+        which, _, place = what.partition(":")
+        numbers = itertools.count(1)
+        _around_method("append", lambda _: next(numbers) == int(which), lambda: _fill(Path(place)), before=True)
+    elif kind == "clock":
+        inner, turns = time.time, itertools.cycle((float(what), -float(what), 0.0))
+        time.time = lambda: inner() + next(turns)
     elif kind == "git":
         _kill_a_git(int(what), bill)
     elif kind in ("step", "keeper"):
@@ -165,6 +177,14 @@ def _around_method(name: str, is_it: Callable[[Any], bool], die: Die, *, before:
         return answer
 
     setattr(Writer, name, method)
+
+
+def _fill(place: Path) -> None:
+    with place.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"\0" * size) == size:
+                    pass
 
 
 def _kill_a_git(wanted: int, bill: str) -> None:

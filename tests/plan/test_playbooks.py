@@ -56,7 +56,7 @@ def test_every_shipped_playbook_plans_with_every_shipped_ruleset_catalogue_and_p
         if ruleset in ONE_TIER and len(spec.playbook.tiers) > 1:  # a run of one tier, or one run after the other
             assert {found.code for found in problems} <= {"AP7001"}
             continue
-        assert problems == [], name
+        assert {found.code for found in problems} <= {"AP5024"}, name  # which is advice
         assert plan is not None
         assert not any("{{" in text or "{%" in text for phase in plan.phases for text in (phase.goal, *phase.write))
 

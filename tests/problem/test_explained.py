@@ -15,6 +15,7 @@ from autopack.problem.codes import LAYERS
 from autopack.problem.explained import File, explanation
 from autopack.spec.load import check, load, scenarios
 from autopack.views import cli
+from autopack.views.compiling import COMPILE
 from autopack.views.rehearsal import Stage
 from tests.run.story import BASE, Story
 
@@ -34,7 +35,8 @@ def judged(folder: Path, files: Sequence[File]) -> list[Problem]:
     """As `validate` and then, where nothing stands against it, `rehearse` and `plan` of all there is."""
     named = write(folder, files)
     named = [name for name in named if not name.startswith(backlog.FOLDER)]
-    checked = check(str(folder), None if "autopack.yaml" in named else named, today=TODAY)
+    whole = "autopack.yaml" in named
+    checked = check(str(folder), None if whole else named, today=TODAY, compile=COMPILE if whole else None)
     found = list(checked.problems)
     if any(problem.severity == "error" for problem in found):
         return found

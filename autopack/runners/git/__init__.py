@@ -20,6 +20,7 @@ from autopack.runners.git.errors import (
 from autopack.runners.git.folder import remove_tree, sweep
 from autopack.runners.git.hooks import Hooks, hook_commands, hooks_of, lay_hooks
 from autopack.runners.git.past import commits_between, merge_base, write_specs
+from autopack.runners.git.patched import patched_tree
 from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
@@ -57,6 +58,7 @@ __all__ = [
     "lay_hooks",
     "merge_base",
     "open_repository",
+    "patched_tree",
     "remove_tree",
     "require_git",
     "sweep",

@@ -1,6 +1,6 @@
 """Where paths and patterns may lead, and what a phase may write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from autopack.problem import Problem
 from autopack.spec.at import Steps
@@ -50,22 +50,32 @@ def _deliverables(written: Written, steps: Steps, phase: Row) -> Found:
     scope = (phase.get("scope") or {}).get("write")
     if not scope or None in scope or any(map(holds_template, scope)):
         return
+    inside = _inside(scope)
     for index, path in present(phase.get("deliverables")):
-        if not _inside(path, scope) and not holds_template(path):
+        if not inside(path) and not holds_template(path):
             label = written.label((*steps, "scope", "write"), "what it may write")
             message = f'the deliverable "{path}" is outside `scope.write`'
             yield written.at((*steps, "deliverables", index), "AP3010", message, "widen the scope or drop it", label)
 
 
-def _inside(path: str, scope: Sequence[str]) -> bool:
-    """As `paths.matches`, with the two most frequent answers before its import."""
-    if not any(pattern.startswith("!") for pattern in scope) and (
-        path in scope or any(pattern.endswith("/**") and path.startswith(pattern[:-2]) for pattern in scope)
-    ):
-        return True
-    from autopack.spec import paths  # noqa: PLC0415 - as said above
+def _inside(scope: Sequence[str]) -> Callable[[str], bool]:
+    """As `paths.matches`, with the two most frequent answers before its import and without a look at each pattern."""
+    if any(pattern.startswith("!") for pattern in scope):
+        exact, folders, odd = frozenset[str](), frozenset[str](), list(scope)
+    else:
+        exact = frozenset(scope)
+        folders = frozenset(pattern[:-3] for pattern in scope if pattern.endswith("/**"))
+        odd = [pattern for pattern in scope if any(sign in pattern for sign in "*?[") or pattern.endswith("/")]
 
-    return paths.matches(path, scope)
+    def inside(path: str) -> bool:
+        above = (path[:at] for at, char in enumerate(path) if char == "/")
+        if path in exact or not folders.isdisjoint(above):
+            return True
+        from autopack.spec import paths  # noqa: PLC0415 - as said above
+
+        return paths.matches(path, odd)
+
+    return inside
 
 
 def allowed_paths(written: Written, steps: Steps) -> Found:
