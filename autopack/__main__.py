@@ -25,8 +25,8 @@ def main(argv: list[str] | None = None) -> int:
         code = _answer(arguments)
         sys.stdout.flush()
         sys.stderr.flush()
-        if argv is None and arguments[:1] == ["validate"]:
-            os._exit(code)  # taking a checked project apart again takes 5 ms, and nobody waits for anything in it
+        if argv is None and arguments[:1] in (["validate"], ["plan"]) and "--forecast" not in arguments:
+            os._exit(code)  # taking a project apart again takes 5 ms, a plan more, and nobody waits for it
     except KeyboardInterrupt:
         from autopack.views import exits  # noqa: PLC0415  the table is nothing `--version` has time for
 

@@ -54,17 +54,23 @@ def of_runs(draft: Draft) -> tuple[Worst, ...]:
 
 def at_once(draft: Draft) -> int:
     """How many phases get on side by side whatever else they wait for: the narrowest pool all of them go through."""
-    providers = {draft.spec.models.models[ask.model].provider for phase in draft.phases for ask in phase.asks}
+    kinds = {_asked(phase): phase for phase in draft.phases}.values()
+    providers = {draft.spec.models.models[ask.model].provider for phase in kinds for ask in phase.asks}
     quotas = (draft.spec.models.providers.get(name) for name in providers)
     return min([draft.jobs, *(quota.concurrency for quota in quotas if quota and quota.concurrency)])
+
+
+def _asked(phase: DraftPhase) -> tuple[int, ...]:
+    """Phases of one route have the very same objects."""
+    audits = id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks)
+    return id(phase.attempts), id(phase.patches), *audits
 
 
 def _decides(phase: DraftPhase) -> tuple[Any, ...]:
     """What the sums of a phase follow from; its ladder is the very object that other phases of its kind have."""
     own = phase.spec.budget
     caps = (None, None) if own is None else (own.cost_usd, own.minutes)
-    asks = (id(phase.attempts), id(phase.patches), id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks))
-    return (*asks, phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
+    return (*_asked(phase), phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
 
 
 def _of_run(phases: Sequence[DraftPhase], width: int) -> Worst:
@@ -110,7 +116,13 @@ def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int)
         return
     from autopack.plan.estimate import minutes  # noqa: PLC0415 - a check of files mostly does without
 
-    likely = {phase.spec.id: minutes(draft.spec, phase, draft.calibration) for phase in phases}
+    known: dict[tuple[Any, ...], int] = {}
+    likely = {}
+    for phase in phases:
+        key = (id(phase.attempts), phase["category"], phase["complexity"], phase["auto_apply"])
+        if key not in known:
+            known[key] = minutes(draft.spec, phase, draft.calibration)
+        likely[phase.spec.id] = known[key]
     needs = {phase.spec.id: phase.needs for phase in phases}
     length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, width).minutes
     if length > draft.caps.minutes:

@@ -66,7 +66,12 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 def digest(value: object) -> str:
     """sha256 (64 hex digits) of the canonical text."""
-    return hashlib.sha256(text(value).encode()).hexdigest()
+    return digest_of(text(value))
+
+
+def digest_of(canonical_text: str) -> str:
+    """As `digest`, of a value whose text is at hand."""
+    return hashlib.sha256(canonical_text.encode()).hexdigest()
 
 
 def build(cls: type[T], data: object, path: str = "") -> T:

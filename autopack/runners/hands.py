@@ -16,6 +16,7 @@ from autopack.journal.writer import Writer
 from autopack.plan import canonical
 from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
+from autopack.plan.standing import KINDS, place_of
 from autopack.run import effects as ef
 from autopack.run import events as ev
 from autopack.runners import agent, ci, context, git, process, record, reply, request
@@ -306,7 +307,7 @@ class Hands:
         if effect.observed is None:
             return self.repository.tree(effect.commit)
         changed = self.repository.diff_stat(effect.head, effect.commit).paths
-        places = {record.place_of(kind): kind for kind in record.KINDS}
+        places = {place_of(kind): kind for kind in KINDS}
         found = self.repository.read_files(effect.head, places)
         committed = {places[path]: text.decode("utf-8", "replace") for path, text in found.items()}
         made = record.files(self.plan, self.run_id, effect, changed, self.standing, committed, at)

@@ -6,26 +6,19 @@ run's first from what stood when the run was created. So the same landing makes 
 
 from collections.abc import Mapping
 
-from autopack.plan import backlog, calibration, canonical
+from autopack.plan import backlog, calibration
 from autopack.plan.backlog import FOLDER, Backlog
-from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan
+from autopack.plan.standing import place_of, read_backlog, read_calibration
 from autopack.run import records
 from autopack.run.aging import Seen, aged
 from autopack.run.effects import Land
 
 PREFIX = f"{FOLDER}/"
-KINDS = (backlog.FILE, calibration.FILE)
-"""What outlives runs: names of files here, and of texts in the store."""
 
 
 def folder_of(run_id: str) -> str:
     return f"{FOLDER}/issues/{run_id}"
-
-
-def place_of(kind: str) -> str:
-    """Where the committed backlog and calibration are."""
-    return f"{FOLDER}/{kind}"
 
 
 def files(
@@ -60,21 +53,6 @@ def files(
         **{f"{folder_of(run_id)}/{name}": records.pretty(value) for name, value in made.items()},
         **{place_of(kind): text.encode() for kind, text in texts.items()},
     }
-
-
-def read_backlog(text: str | None) -> Backlog:
-    """What can't be read is as good as none: it was written by another version, or by somebody else."""
-    try:
-        return backlog.load(text) if text else {}
-    except canonical.NotThisShape:
-        return {}
-
-
-def read_calibration(text: str | None) -> Calibration:
-    try:
-        return calibration.load(text) if text else Calibration()
-    except canonical.NotThisShape:
-        return Calibration()
 
 
 def _still_resolved(now: Backlog, committed: Backlog, run_id: str) -> Backlog:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ def record(cls: type[T]) -> type[T]:
         "__record_hints__": hints,
         "__record_defaults__": defaults,
         "__record_count__": 0,
+        "__record_reader__": None,
         "__dataclass_fields__": _Fields(),
         "__init__": _first_init,
         "__setattr__": _refuse,
@@ -83,14 +85,23 @@ def record(cls: type[T]) -> type[T]:
 def replace(value: T, **changes: Any) -> T:
     """The record with other values in some fields."""
     cls: Any = type(value)
-    slots = cls.__match_args__
-    if not changes.keys() <= set(slots):
-        raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(changes.keys() - set(slots)))}")
-    fresh = object.__new__(cls)
-    write = object.__setattr__
-    for name in slots:
-        write(fresh, name, changes[name] if name in changes else getattr(value, name))
-    return fresh  # type: ignore[no-any-return]
+    read, place = cls.__record_reader__ or _reader(cls)
+    values = [*read(value)]
+    try:
+        for name, new in changes.items():
+            values[place[name]] = new
+    except KeyError:
+        unknown = sorted(changes.keys() - place.keys())
+        raise TypeError(f"{cls.__name__} has no field {', '.join(unknown)}") from None
+    return cls(*values)  # type: ignore[no-any-return]
+
+
+def _reader(cls: Any) -> tuple[Callable[[Any], tuple[Any, ...]], Mapping[str, int]]:
+    """How to get all values of a record at once, and where each stands among them."""
+    names: tuple[str, ...] = cls.__match_args__
+    read: Any = attrgetter(*names) if len(names) > 1 else _values
+    cls.__record_reader__ = read, {name: number for number, name in enumerate(names)}
+    return cls.__record_reader__  # type: ignore[no-any-return]
 
 
 def _first_init(self: Any, *values: Any, **named: Any) -> None:

@@ -9,11 +9,11 @@ from autopack.journal.store import Store
 from autopack.plan import canonical
 from autopack.plan.backlog import FILE as BACKLOG
 from autopack.plan.model import Plan
+from autopack.plan.standing import read_backlog
 from autopack.plan.strategy import FILE as STRATEGY
 from autopack.plan.strategy import strategy
 from autopack.run import records
 from autopack.run.state import RunState
-from autopack.runners.record import read_backlog
 from autopack.views import promotion_text, text
 from autopack.views.incident import pack, safe
 from autopack.views.projection import summary, view

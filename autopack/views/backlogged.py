@@ -9,20 +9,21 @@ from autopack.plan import backlog, calibration
 from autopack.plan.backlog import Backlog
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan
-from autopack.run.aging import Seen, aged
-from autopack.run.grading import graded
-from autopack.run.state import RunState
-from autopack.runners.record import KINDS, place_of, read_backlog, read_calibration
+from autopack.plan.standing import KINDS, place_of, read_backlog, read_calibration
 
-if TYPE_CHECKING:  # a plan of a project without runs needs neither
+if TYPE_CHECKING:  # a plan of a project without runs needs none of these
     from autopack.journal.store import Standing, Store
+    from autopack.run.state import RunState
     from autopack.runners import git
 
 STORE = "autopack.db"
 
 
-def fold(store: "Store", plan: Plan, run: RunState, at: float) -> bool:
+def fold(store: "Store", plan: Plan, run: "RunState", at: float) -> bool:
     """Let a run that has ended leave its issues and its grades, once; False when it had done so before."""
+    from autopack.run.aging import Seen, aged  # noqa: PLC0415 - the machine, which a compile does without
+    from autopack.run.grading import graded  # noqa: PLC0415 - see above
+
     if not run.done:
         return False
     frozen = store.frozen(plan.project, run.run_id) or {}

@@ -13,9 +13,10 @@ from autopack.journal.store import Store
 from autopack.plan import calibration
 from autopack.plan.backlog import FILE as BACKLOG
 from autopack.plan.model import Plan
+from autopack.plan.standing import place_of
 from autopack.run import issues
 from autopack.run.state import RunState
-from autopack.runners import git, record
+from autopack.runners import git
 from autopack.views import verifying
 
 KINDS = (BACKLOG, calibration.FILE)
@@ -85,7 +86,7 @@ def _merged(repository: git.Repository, store: Store, plan: Plan, run: RunState,
     """The merged tree. Backlog and calibration are not merged line by line: the store's are the sum of all runs."""
     if base == old:
         return repository.tree(run.head)
-    places = {record.place_of(kind): kind for kind in KINDS}
+    places = {place_of(kind): kind for kind in KINDS}
     ours, theirs = (_as_at(repository, each, base, places) for each in (old, run.head))
     found = repository.merge_tree_onto(base, ours, theirs)
     if isinstance(found, git.Conflict):

@@ -1,14 +1,19 @@
 """Words and tables for people: the plan on one screen, a run's state, and the Markdown files of a run."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from autopack.plan.calibration import Calibration
 from autopack.plan.estimate import basis, expected
 from autopack.plan.graph import waves
 from autopack.plan.model import Earlier, Plan, PlanPhase
-from autopack.run.state import ENDED, RunState, Warned
-from autopack.views.projection import PhaseView, RunView, TierView
+
+if TYPE_CHECKING:  # the screen of a plan is made without the machine
+    from autopack.run.state import RunState, Warned
+    from autopack.views.projection import PhaseView, RunView, TierView
 
 
 def money(value: Decimal | None) -> str:
@@ -58,9 +63,10 @@ def plan_screen(plan: Plan, digest: str, width: int | None = None, calibration: 
     Where the table is wider than `width`, a phase takes two lines. `calibration` decides what is expected.
     """
     wave_of = _waves(plan)
-    rows = [_plan_row(plan, phase, wave_of[phase.phase_id], calibration) for phase in plan.phases]
+    costs = [expected(plan, phase, calibration) for phase in plan.phases]
+    rows = [_plan_row(phase, wave_of[phase.phase_id], cost) for phase, cost in zip(plan.phases, costs, strict=True)]
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
-    likely = sum((expected(plan, phase, calibration) for phase in plan.phases), Decimal(0))
+    likely = sum(costs, Decimal(0))
     caps = plan.caps
     cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
     worst = plan.worst
@@ -114,7 +120,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _plan_row(plan: Plan, phase: PlanPhase, wave: int, calibration: Calibration | None) -> tuple[str, ...]:
+def _plan_row(phase: PlanPhase, wave: int, cost: Decimal) -> tuple[str, ...]:
     ladder = [attempt.ask.model for attempt in phase.attempts]
     return (
         str(wave),
@@ -126,7 +132,7 @@ def _plan_row(plan: Plan, phase: PlanPhase, wave: int, calibration: Calibration 
         " > ".join(dict.fromkeys(ladder)),
         str(len(ladder)),
         phase.audit.model if phase.audited else "-",
-        money(expected(plan, phase, calibration)),
+        money(cost),
         money(phase.worst.cost_usd),
         phase.why,
     )
@@ -198,6 +204,8 @@ def _run_row(phase: PhaseView) -> tuple[str, ...]:
 
 
 def _clean(tier: TierView) -> str:
+    from autopack.run.state import ENDED  # noqa: PLC0415 - see the imports
+
     if tier.state not in ENDED:
         return "under way"
     return "clean" if not tier.why_not_clean else f"not clean: {'; '.join(tier.why_not_clean)}"

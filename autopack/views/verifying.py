@@ -19,6 +19,7 @@ from autopack.journal.rows import EventRow, IntentRow
 from autopack.journal.store import Store
 from autopack.plan import canonical
 from autopack.plan.model import Plan
+from autopack.plan.standing import KINDS, place_of
 from autopack.run import effects as ef
 from autopack.run import records
 from autopack.run.events import Landed
@@ -309,7 +310,7 @@ def _record(
     if standing is None:
         found.unchecked.append("committed issue files: what stood before the run is not in the store")
         return
-    places = {record.place_of(kind): kind for kind in record.KINDS}
+    places = {place_of(kind): kind for kind in KINDS}
     before = {places[p]: t.decode("utf-8", "replace") for p, t in repository.read_files(wish.head, places).items()}
     candidate = repository.diff_stat(wish.head, commit).paths
     changed = tuple(path for path in candidate if not path.startswith(record.PREFIX))
@@ -432,7 +433,7 @@ def _files_alone(found: Verified, repository: git.Repository, commit: str, run_i
             found.expect("issue file", f"{place}, {name}, run", each["run_id"], run_id)
             named = name.removesuffix("_issues.json").partition("_")[2].partition("_")[2]
             found.expect("issue file", f"{place}, {name}, phase", each["phase_id"], named)
-        for text in repository.read_files(commit, [record.place_of(kind) for kind in record.KINDS]).values():
+        for text in repository.read_files(commit, [place_of(kind) for kind in KINDS]).values():
             json.loads(text)
             found.saw("issue file")
     except (ValueError, KeyError, TypeError) as error:

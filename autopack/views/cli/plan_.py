@@ -14,7 +14,7 @@ from autopack.journal.durable import put
 from autopack.plan import canonical
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
-from autopack.views import stale, text
+from autopack.views import text
 from autopack.views.cli import selecting
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 from autopack.views.compiled import frozen as frozen_plan
@@ -69,9 +69,9 @@ def command(
         old = _earlier(state, detailed_exitcode=detailed_exitcode)
         found = compiled(playbook, given_inputs(inputs), jobs, env)
         plan = selecting.part(found, select, exclude, state)
-        frozen = canonical.text(plan) + "\n"
+        frozen = canonical.text(plan)
         if output and output != STDOUT:
-            _write(found, output, frozen)
+            _write(found, output, frozen + "\n")
         if check:
             return _checked(check, found, plan)
     except Unusable as error:
@@ -81,10 +81,10 @@ def command(
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     if as_json or output == STDOUT:
-        sys.stdout.write(frozen)
+        sys.stdout.write(frozen + "\n")
     else:
-        sys.stdout.write(_screen(plan, old, state, found.calibration, verbose=verbose))
-    differs = old is not None and digest(old) != digest(plan)
+        sys.stdout.write(_screen(plan, canonical.digest_of(frozen), old, state, found.calibration, verbose=verbose))
+    differs = old is not None and digest(old) != canonical.digest_of(frozen)
     return STALE if detailed_exitcode and differs else 0
 
 
@@ -95,9 +95,11 @@ def _earlier(state: str | None, *, detailed_exitcode: bool) -> Plan | None:
     return frozen_plan(state) if state else None
 
 
-def _screen(plan: Plan, old: Plan | None, state: str | None, calibration: Calibration | None, *, verbose: bool) -> str:
+def _screen(
+    plan: Plan, sha256: str, old: Plan | None, state: str | None, calibration: Calibration | None, *, verbose: bool
+) -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    parts = [text.plan_screen(plan, digest(plan), width, calibration)]
+    parts = [text.plan_screen(plan, sha256, width, calibration)]
     if old is not None or verbose:
         from autopack.views import plan_text  # noqa: PLC0415 - most plans are asked for without
 
@@ -142,6 +144,8 @@ def _same(source: Path, path: Path) -> bool:
 
 def _checked(path: str, found: Compiled, plan: Plan) -> int:
     """Whether the committed plan says the same as the sources; where not, what changed where. Raises Unusable."""
+    from autopack.views import stale  # noqa: PLC0415 - git and what words differences, for this option only
+
     try:
         changed = stale.differences(path, plan, found.spec)
     except stale.NoPlan:
