@@ -29,5 +29,5 @@ def test_two_projects_and_four_runs_at_once_are_as_if_each_were_alone(tmp_path: 
         assert len(commits) == 4
         assert {project.trailers(commit)["Autopack-Run"] for commit in commits} == {run_id}
     for project in projects:
-        assert {row["run_id"] for row in project.autopack("runs", "--json").json["runs"]} == {"a", "b"}
+        assert {row["run_id"] for row in project.autopack("runs", "--json").json} == {"a", "b"}
         assert project.leftovers() == []
