@@ -1,12 +1,12 @@
 """`autopack diff`: files, plans and revisions, told for a terminal, a pull request and a program."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.views import command
 
 PROJECT = "autopack: project/v1\nname: demo\nmodels: builtin:replay\nruleset: policy/rules.yaml\n"
 RULES = "autopack: ruleset/v1\nname: house\n"
@@ -44,10 +44,7 @@ def commit(folder: Path, message: str) -> None:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", "diff", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return command.run(folder, "diff", *arguments)
 
 
 def test_a_revision_is_compared_with_what_is_there_now(shop: Path):

@@ -1,12 +1,11 @@
 """`autopack ls`, and the selection options that `plan` and `run` share with it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.views.command import run
 
 PROJECT = """\
 autopack: project/v1
@@ -34,13 +33,6 @@ def shop(tmp_path: Path) -> Path:
     (tmp_path / "autopack.yaml").write_text(PROJECT)
     (tmp_path / "p.yaml").write_text(PLAYBOOK)
     return tmp_path
-
-
-def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_phases_are_listed_with_what_they_are(shop: Path):

@@ -1,9 +1,6 @@
 """What `plan`, `show` and `explain` say of a plan: every width, every reason."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +8,7 @@ import pytest
 from autopack.plan.model import Plan, digest
 from autopack.views.text import plan_screen
 from tests.plan.folder import Folder
+from tests.views.command import run
 
 PROJECT = "autopack: project/v1\nname: demo\nmodels: builtin:replay\nruleset: rules.yaml\nplaybooks: [p.yaml]\n"
 RULES = "autopack: ruleset/v1\nname: house\nextends: builtin:default\ncategories:\n  docs: {builder_attempts: 4}\n"
@@ -35,13 +33,6 @@ def shop(tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(shop: Path) -> Plan:
     return Folder(shop).plan()
-
-
-def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_the_screen_fits_eighty_columns_with_every_reason(plan: Plan):

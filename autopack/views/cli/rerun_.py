@@ -8,11 +8,10 @@ import click
 from autopack.plan import canonical
 from autopack.plan.model import Plan
 from autopack.plan.reuse import Verdict, verdicts
-from autopack.runners.git import GitError
 from autopack.spec.load import check
 from autopack.views import again, exits, launch
 from autopack.views.cli import selecting
-from autopack.views.cli.running import driven, place_here
+from autopack.views.cli.running import REFUSALS, driven, place_here, refused
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 
 
@@ -68,12 +67,8 @@ def command(
         if str(error):
             click.echo(f"autopack rerun: {error}", err=True)
         return error.code
-    except launch.NotStarted as error:
-        click.echo(f"autopack rerun: {error}", err=True)
-        return exits.USAGE
-    except GitError as error:
-        click.echo(f"autopack rerun: {error}", err=True)
-        return exits.ENVIRONMENT
+    except REFUSALS as error:
+        return refused("autopack rerun", error)
     if dry_run or not any(verdict.kind == "run" for verdict in decided):
         return _told(run_id, decided, dry_run=dry_run, as_json=as_json)
     click.echo(again.screen(run_id, decided), err=True)
