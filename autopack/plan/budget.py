@@ -104,9 +104,10 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
     """Where a run's cap is the project's, the project's proof says it for all runs."""
+    whole = draft.spec.project.budget
     for name in UNITS:
         most, at = getattr(draft.caps, name), cap_at(draft.spec, name)
-        if most is not None and at != draft.spec.project.budget.at.to(name):
+        if most is not None and (getattr(whole, name) is None or at != whole.at.to(name)):
             yield Cap(name, most, whose, at, f"budget.{name}")
 
 
