@@ -6,10 +6,12 @@ says so at the phase.
 """
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase, Value
 from autopack.plan.model import Caps
+from autopack.plan.price import exact
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
 from autopack.spec.model import Budget, CategoryRule, Phase, Ruleset, Spec
@@ -236,11 +238,15 @@ def _over_parent(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
         if mine is not None and theirs is not None and mine > theirs:
             yield problem(
                 "AP6001",
-                f'phase "{phase.spec.id}" may spend {mine:,} {_unit(name)}, its playbook only {theirs:,}',
+                f'phase "{phase.spec.id}" may spend {_figure(mine)} {_unit(name)}, its playbook only {_figure(theirs)}',
                 spec.span(own.at, name),
                 (Label(spec.span(parent.at, name), "the playbook's cap"),),
-                help=f"lower it to {theirs:,} or raise the playbook's",
+                help=f"lower it to {_figure(theirs)} or raise the playbook's",
             )
+
+
+def _figure(cap: int | Decimal) -> str:
+    return exact(cap) if isinstance(cap, Decimal) else f"{cap:,}"
 
 
 def _unit(name: str) -> str:
