@@ -33,7 +33,9 @@ _INSTEAD = tuple(
 def settings(file: Touched, ci_files: Sequence[str]) -> Iterator[Weakening]:
     for path in file.names:
         name = posixpath.basename(path)
-        if matches(path, [*_SETTINGS, *ci_files], ignore_case=True):
+        if path in ci_files or matches(path, ci_files, ignore_case=True):
+            yield Weakening(path, 0, "is run by CI or a probe to judge this very patch", about_settings=True)
+        elif matches(path, _SETTINGS, ignore_case=True):
             yield Weakening(path, 0, "decides which tests run and how", about_settings=True)
         elif file.after is not None and file.before is None and matches(path, (*_BEFORE_ALL, *_INSTEAD)):
             yield Weakening(path, 0, "is run in place of a tool, or before it", about_settings=True)

@@ -333,7 +333,7 @@ def _cases(one: _Defined, values: Values) -> Iterator[int]:
             elif name == "settings" and "max_examples" in words:
                 yield _length(words["max_examples"], values)
     for node in own_nodes(one.node):
-        if isinstance(node, ast.For):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
             yield _length(node.iter, values)
 
 

@@ -195,7 +195,8 @@ def _above(name: str, below: str) -> bool:
 def looser(new: Check, old: Check) -> bool:
     """Whether a tolerance was raised, or brought in where the old one had been content with a smaller default."""
     before = dict(old.slack)
-    return any(value > before.get(name, _BY_DEFAULT.get(name, 0.0)) for name, value in new.slack)
+    most = max(before.values(), default=0.0)  # under another name: `places` has become `abs`
+    return any(value > before.get(name, max(most, _BY_DEFAULT.get(name, 0.0))) for name, value in new.slack)
 
 
 _BY_DEFAULT = {"rel": 1e-6, "abs": 1e-12, "rtol": 1e-7, "rel_tol": 1e-9, "places": 10**-7}
