@@ -42,7 +42,9 @@ def rows() -> Iterable[Row]:
         for phases, ms in each.items():
             target = at_most if phases == SIZES[0] else each[SIZES[0]] * 1.25
             words = f"<= {target:.2f} ms"
-            yield Row("running", f"an event, {phases:,} phases, {synchronous}", f"{ms:.3f} ms", None, words, ms <= target)
+            yield Row(
+                "running", f"an event, {phases:,} phases, {synchronous}", f"{ms:.3f} ms", None, words, ms <= target
+            )
     for what, uneven, at_most in (("even", 0.0, 1.05), ("uneven", 0.8, 1.10)):
         ratio = min(_makespan(uneven) for _ in range(ROUNDS))
         words = f"200 phases x 3 x 50 ms at {PLACES}, {what}"
@@ -109,7 +111,10 @@ def _wide(phases: int) -> Plan:
     """Sixteen phases at once, none of which needs another, no audits."""
     told = plan_of(phases)
     listed = tuple(replace(phase, needs=(), auto_apply=True, recheck="overlap") for phase in told.phases)
-    pools = {**dict.fromkeys(("phase", "provider:replay", *(cls.__name__ for cls in ef.TYPES.values())), PLACES), "Land": 1}
+    pools = {
+        **dict.fromkeys(("phase", "provider:replay", *(cls.__name__ for cls in ef.TYPES.values())), PLACES),
+        "Land": 1,
+    }
     return load(canonical.text(replace(told, phases=listed, pools=pools)))
 
 

@@ -13,6 +13,7 @@ from autopack.run.turn import (
     audit,
     base_of,
     book,
+    carry,
     ci_done,
     environment,
     failure_of,
@@ -23,6 +24,7 @@ from autopack.run.turn import (
     no_reply,
     over,
     overrun_failure,
+    queue,
     refuse,
     report,
     request_of,
@@ -372,7 +374,7 @@ def start_audit(turn: Turn) -> Turn:
 
 
 def start_landing(turn: Turn) -> Turn:
-    return land(ci_done(turn))
+    return queue(ci_done(turn))
 
 
 def ask_second_auditor(turn: Turn) -> Turn:
@@ -382,7 +384,7 @@ def ask_second_auditor(turn: Turn) -> Turn:
 def land_approved(turn: Turn) -> Turn:
     settled = issues.resolve(turn.run.issues, turn.phase.phase_id, ("auditor", "static_check"))
     turn = reviewed(report(turn.with_run(issues=settled), turn.event.issues)).with_phase(approved=True)
-    return land(turn)
+    return queue(turn)
 
 
 def revise(turn: Turn) -> Turn:
@@ -424,16 +426,7 @@ def complete(turn: Turn) -> Turn:
 
 def rebase(turn: Turn) -> Turn:
     event: ev.HeadMoved = turn.event
-    turn = turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1)
-    return turn.wish(
-        Rebase(
-            phase_id=turn.phase.phase_id,
-            attempt=turn.phase.attempt,
-            base=base_of(turn),
-            commit=turn.candidate.commit,
-            head=event.head,
-        )
-    )
+    return carry(turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1))
 
 
 def stop_tampered(turn: Turn) -> Turn:

@@ -6,11 +6,11 @@ from autopack.plan.model import Plan, PlanPhase
 from autopack.run import events as ev
 from autopack.run import issues, ledger
 from autopack.run import phase as do
-from autopack.run.effects import CloseRun
+from autopack.run.effects import CloseRun, Land, Rebase
 from autopack.run.ending import end_all, ended, unclean_tier
 from autopack.run.frozen import replace
 from autopack.run.state import ENDED, Failure, PhaseState, PhaseStateName, RunState, RunStateName, with_phases
-from autopack.run.turn import Turn, begin_attempt, send, stopped, wish
+from autopack.run.turn import Turn, base_of, begin_attempt, carry, land, send, stopped, wish
 
 SHOWS: dict[PhaseStateName, RunStateName] = {
     "QUEUED": "PHASE_QUEUEING",
@@ -39,7 +39,7 @@ def settle(plan: Plan, before: RunState, run: RunState) -> RunState:
         run = stopped(run, failure)
     if not run.stopping:
         run = _ask_waiting(plan, run)
-    run = end_all(run) if run.stopping else _start_ready(plan, run)
+    run = end_all(run) if run.stopping else _start_ready(plan, _land_next(plan, run))
     if not run.pending and not run.left:
         run = wish(run, CloseRun(run.run_id, run.protected_refs))
     return run
@@ -133,6 +133,18 @@ def _ask_waiting(plan: Plan, run: RunState) -> RunState:
             before, run = run, move(turn.with_phase(waiting=False), "FAILED").run
             run = _after_endings(plan, before, run)
     return run
+
+
+def _land_next(plan: Plan, run: RunState) -> RunState:
+    """Who is first lands, or is carried onto the head that others have moved; nobody else has to try meanwhile.
+
+    Were all who wait to race for the head, each landing would make all others do again what they had just done.
+    """
+    if not run.landing or any(isinstance(effect, (Land, Rebase)) for effect in run.pending.values()):
+        return run
+    phase = run.phases[run.landing[0]]
+    turn = Turn(plan, run, plan.phase(phase.phase_id), phase, ev.TimePassed(run.elapsed_s), None)
+    return (land if base_of(turn) == run.head else carry)(turn).run
 
 
 def _start_ready(plan: Plan, run: RunState) -> RunState:

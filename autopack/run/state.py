@@ -209,6 +209,7 @@ class RunState:
     follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.
     `standing` names, by CI profile, the blob of what is red on the base commit.
+    `landing` are the phases that have passed everything, in the order in which they land; the first one is at it.
     """
 
     run_id: str
@@ -229,6 +230,7 @@ class RunState:
     left: int = 0
     warnings: tuple[Warned, ...] = ()
     standing: Mapping[str, str] = field(default_factory=dict)
+    landing: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -242,18 +244,20 @@ class RunState:
 
 def with_phases(run: RunState, *changed: PhaseState) -> RunState:
     """The run with these phases in place of what they were."""
-    active, left = run.active, run.left
+    active, left, landing = run.active, run.left, run.landing
     for phase in changed:
         was, now = run.phases[phase.phase_id].state, phase.state
         if was == now:
             continue
         left -= now in ENDED
+        if now != "GATE" and phase.phase_id in landing:
+            landing = tuple(name for name in landing if name != phase.phase_id)
         if was == "QUEUED" and now not in ENDED:
             active = (*active, phase.phase_id)
         elif now in ENDED:
             active = tuple(name for name in active if name != phase.phase_id)
     phases = {**run.phases, **{phase.phase_id: phase for phase in changed}}
-    return replace(run, phases=phases, active=active, left=left)
+    return replace(run, phases=phases, active=active, left=left, landing=landing)
 
 
 def tier_state(run: RunState, tier: PlanTier) -> TierStateName:

@@ -8,7 +8,18 @@ from autopack.plan.model import COMMAND, COMMAND_PROMPT_TOKENS, Ask, Attempt, Pl
 from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
 from autopack.run import events as ev
 from autopack.run import issues, ledger
-from autopack.run.effects import AssembleContext, CallModel, Effect, Evidence, Land, Role, RunBuilder, RunCi, key
+from autopack.run.effects import (
+    AssembleContext,
+    CallModel,
+    Effect,
+    Evidence,
+    Land,
+    Rebase,
+    Role,
+    RunBuilder,
+    RunCi,
+    key,
+)
 from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.ledger import Amount, Overrun
@@ -206,6 +217,24 @@ def ci_done(turn: Turn) -> Turn:
     summary = CiSummary(event.verdict, event.digest, event.executed_tests, event.failing, event.logs)
     found = issues.of_ci(event.failing, turn.spec.category, turn.spec.severity) if event.verdict == "red" else ()
     return refuse(report(turn, event.issues), found).with_phase(ci=summary)
+
+
+def queue(turn: Turn) -> Turn:
+    """To the end of those who wait to land."""
+    return turn.with_run(landing=(*turn.run.landing, turn.phase.phase_id))
+
+
+def carry(turn: Turn) -> Turn:
+    """Onto the head as it is now."""
+    return turn.wish(
+        Rebase(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            base=base_of(turn),
+            commit=turn.candidate.commit,
+            head=turn.run.head,
+        )
+    )
 
 
 def land(turn: Turn) -> Turn:
