@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,25 +127,25 @@ def _driven(told: Plan, synchronous: Synchronous, hands: Hands) -> Driven:
         count += 1
         hands.run = run
 
-    with tempfile.TemporaryDirectory() as folder:
-        with open_store(Path(folder) / "store.db", create=True, synchronous=synchronous) as store:
-            store.create_run("bench", "bench", text, canonical.digest(told), 0.0)
-            with store.writer("bench") as writer:
-                run = hands.run = start(told, "bench")
-                driver = Driver(
-                    plan=told,
-                    state=run,
-                    writer=writer,
-                    hands=hands,
-                    now=time.monotonic,
-                    wall=time.time,
-                    observe=observe,
-                    cancel_wanted=lambda: None,
-                    summary=lambda then: summary_of(told, then),
-                )
-                began = time.perf_counter()
-                run = asyncio.run(driver.drive({}, {}))
-                seconds = time.perf_counter() - began
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        store = stack.enter_context(open_store(Path(folder) / "store.db", create=True, synchronous=synchronous))
+        store.create_run("bench", "bench", text, canonical.digest(told), 0.0)
+        run = hands.run = start(told, "bench")
+        driver = Driver(
+            plan=told,
+            state=run,
+            writer=stack.enter_context(store.writer("bench")),
+            hands=hands,
+            now=time.monotonic,
+            wall=time.time,
+            observe=observe,
+            cancel_wanted=lambda: None,
+            summary=lambda then: summary_of(told, then),
+        )
+        began = time.perf_counter()
+        run = asyncio.run(driver.drive({}, {}))
+        seconds = time.perf_counter() - began
     if run.state != "DONE_SUCCESS":
         raise RuntimeError(f"the scripted run ended in {run.state}: {run.failure}")
     return Driven(seconds, count)

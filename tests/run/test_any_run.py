@@ -242,11 +242,16 @@ class World:
         assert self.run.ledger.calls == sum(len(each.calls) for each in self.run.phases.values())
 
     def who_waits_will_be_asked(self) -> None:
-        """A phase under way has exactly one wish, or waits for money that somebody else holds."""
+        """A phase under way has exactly one wish, or waits for money that somebody else holds, or for its landing.
+
+        The first of those who wait to land always has its wish.
+        """
         asked = Counter(phase_of(effect) for effect in self.run.pending.values())
         for phase_id, now in self.run.phases.items():
             if now.waiting:
                 assert self.run.ledger.held
+            elif phase_id in self.run.landing[1:]:
+                assert (asked[phase_id], now.state) == (0, "GATE")
             elif now.state not in ENDED and now.state != "QUEUED":
                 assert asked[phase_id] == 1
 
