@@ -18,7 +18,6 @@ from autopack.run.turn import (
     environment,
     failure_of,
     land,
-    landed,
     major,
     next_attempt,
     no_reply,
@@ -31,6 +30,7 @@ from autopack.run.turn import (
     resend,
     run_profile,
     send,
+    settled,
     signature,
     signed,
     stop,
@@ -420,8 +420,7 @@ def give_up_review(turn: Turn) -> Turn:
 
 def complete(turn: Turn) -> Turn:
     event: ev.Landed = turn.event
-    settled = issues.settle(turn.run.issues, landed(turn))
-    return turn.with_run(head=event.commit, issues=settled).with_phase(commit=event.commit)
+    return turn.with_run(head=event.commit, issues=settled(turn)).with_phase(commit=event.commit)
 
 
 def rebase(turn: Turn) -> Turn:

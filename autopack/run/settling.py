@@ -149,9 +149,9 @@ def _land_next(plan: Plan, run: RunState) -> RunState:
 
 def _start_ready(plan: Plan, run: RunState) -> RunState:
     room = max(plan.pools["phase"], 1) - len(run.active)
-    for phase_id in run.ready[: max(room, 0)]:
+    begin, wait = run.ready[: max(room, 0)], run.ready[max(room, 0) :]
+    for phase_id in begin:
         spec, phase = plan.phase(phase_id), run.phases[phase_id]
         turn = Turn(plan, run, spec, phase, ev.TimePassed(run.elapsed_s), None)
-        turn = move(begin_attempt(turn.with_phase(started_s=run.elapsed_s)), "EXECUTING")
-        run = replace(turn.run, ready=tuple(name for name in run.ready if name != phase_id))
-    return run
+        run = move(begin_attempt(turn.with_phase(started_s=run.elapsed_s)), "EXECUTING").run
+    return replace(run, ready=wait) if begin else run

@@ -8,7 +8,7 @@ from typing import Literal
 from autopack.plan.model import Ask, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
-from autopack.run.effects import CloseRun, Effect, Evidence, Role
+from autopack.run.effects import CloseRun, Effect, Evidence, Role, phase_of
 from autopack.run.frozen import replace
 from autopack.run.issues import Issues
 from autopack.run.ledger import Ledger
@@ -258,6 +258,22 @@ def with_phases(run: RunState, *changed: PhaseState) -> RunState:
             active = tuple(name for name in active if name != phase.phase_id)
     phases = {**run.phases, **{phase.phase_id: phase for phase in changed}}
     return replace(run, phases=phases, active=active, left=left, landing=landing)
+
+
+def moved(before: RunState, now: RunState) -> list[str]:
+    """The phases that one event has changed.
+
+    Only those under way before or after it can be, the one it was about, and those it has ended; whether there are any
+    of the latter is told by how many are left. So a run of thousands is not searched after each event.
+    """
+    about = (phase_of(effect) for key, effect in before.pending.items() if key not in now.pending)
+    under_way = dict.fromkeys((*before.active, *now.active, *(name for name in about if name is not None)))
+    found = [name for name in under_way if now.phases[name] is not before.phases[name]]
+    if before.left - now.left == sum(
+        now.phases[n].state in ENDED and before.phases[n].state not in ENDED for n in found
+    ):
+        return found
+    return [name for name, phase in now.phases.items() if phase is not before.phases[name]]
 
 
 def tier_state(run: RunState, tier: PlanTier) -> TierStateName:

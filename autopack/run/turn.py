@@ -198,7 +198,8 @@ def _ci_words(turn: Turn) -> str:
 
 
 def run_profile(turn: Turn) -> Turn:
-    turn = turn.with_phase(ci_runs=turn.phase.ci_runs + 1)
+    booked = replace(turn.run.ledger, ci_runs=turn.run.ledger.ci_runs + 1)
+    turn = turn.with_run(ledger=booked).with_phase(ci_runs=turn.phase.ci_runs + 1)
     return turn.wish(
         RunCi(
             phase_id=turn.phase.phase_id,
@@ -254,15 +255,15 @@ def land(turn: Turn) -> Turn:
 
 def _landing_issues(turn: Turn) -> tuple[issues.Issue, ...]:
     """The run's issues as they are once this has landed, for the files that land with it."""
-    if not turn.plan.commit_issues:
-        return ()
-    return tuple(issues.settle(turn.run.issues, landed(turn)).values())
+    return tuple(settled(turn).values()) if turn.plan.commit_issues else ()
 
 
-def landed(turn: Turn) -> frozenset[str]:
-    """The phases that are complete once this one is."""
+def settled(turn: Turn) -> issues.Issues:
+    """The run's issues once this phase is complete."""
+    if not turn.run.issues:
+        return turn.run.issues
     done = (name for name, phase in turn.run.phases.items() if phase.state == "COMPLETE")
-    return frozenset((*done, turn.phase.phase_id))
+    return issues.settle(turn.run.issues, {*done, turn.phase.phase_id})
 
 
 def _trailers(turn: Turn, candidate: Candidate) -> dict[str, str]:
