@@ -1,12 +1,11 @@
 """`autopack show`: what holds for a phase, and the line that decided it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.views import command
 
 PROJECT = "autopack: project/v1\nname: demo\nplaybooks: [p.yaml]\nruleset: rules.yaml\nmodels: builtin:replay\n"
 RULES = """\
@@ -43,10 +42,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", "show", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return command.run(folder, "show", *arguments)
 
 
 def origins(out: str) -> dict[str, tuple[str, str, str]]:
@@ -99,3 +95,15 @@ def test_an_unknown_phase_and_a_faulty_playbook_say_so(shop: Path):
     assert err.startswith('p.yaml:14:61: error[AP3002]: no phase has the id "guid"\n')
     (shop / "autopack.yaml").write_text(PROJECT.replace("playbooks: [p.yaml]\n", ""))
     assert run(shop)[0] == 2
+
+
+def test_the_files_that_judge_a_phase_are_told_before_it_runs(shop: Path):
+    """What its probes and CI run, but for what it is to deliver."""
+    text = PLAYBOOK.replace("budget: {tokens: 120_000}", "probes: [[python, tools/a.py], [sh, -c, cd x && tools/b.sh]]")
+    (shop / "p.yaml").write_text(text)
+    _, out, _ = run(shop, "p.yaml", "guide", "--json")
+    assert origins(out)["judged_by"][0] == ["tools/a.py", "tools/b.sh"]
+    delivered = text.replace("[docs/**]}\n        probes", "[docs/**, tools/a.py]}\n        probes")
+    (shop / "p.yaml").write_text(delivered.replace("probes:", "deliverables: [tools/a.py]\n        probes:"))
+    _, out, _ = run(shop, "p.yaml", "guide", "--json")
+    assert origins(out)["judged_by"][0] == ["tools/b.sh"]
