@@ -18,9 +18,13 @@ profiles:
   normal: {steps: [{id: unit, run: ["true"], timeout_s: 60, allow_no_tests: true}]}
   strict: {steps: [{id: unit, run: ["true"], timeout_s: 60, allow_no_tests: true}]}
 """
-RULES = "autopack: ruleset/v1\nname: bench\nextends: builtin:default\nbudget: {tokens: 5_000_000_000, minutes: 100_000}\n"
+RULES = (
+    "autopack: ruleset/v1\nname: bench\nextends: builtin:default\nbudget: {tokens: 5_000_000_000, minutes: 100_000}\n"
+)
 HEADER = "autopack: playbook/v1\nname: bench\nbudget: {{phases: {phases}}}\ntiers:\n"
-PHASE = "      - {{id: p{number}, category: {category}, goal: g, needs: [{needs}], scope: {{write: [src/m{number}.py]}}}}\n"
+PHASE = (
+    "      - {{id: p{number}, category: {category}, goal: g, needs: [{needs}], scope: {{write: [src/m{number}.py]}}}}\n"
+)
 TROUBLED = Lines({"builder": ("edit_failed", "ok"), "ci": ("red", "green"), "auditor": ("approve",)})
 """Refused once, red once, then audited where that is due, and landed."""
 
@@ -30,7 +34,11 @@ def playbook(phases: int, category: str = "docs", *, chained: bool = True) -> st
     text = HEADER.format(phases=phases)
     for number in range(phases):
         if number % 25 == 0:
-            text += f"  - id: T{number // 25}\n    needs: []\n    phases:\n" if not chained else f"  - id: T{number // 25}\n    phases:\n"
+            text += (
+                f"  - id: T{number // 25}\n    needs: []\n    phases:\n"
+                if not chained
+                else f"  - id: T{number // 25}\n    phases:\n"
+            )
         needs = f"p{number - 1}" if chained and number % 25 else ""
         text += PHASE.format(number=number, category=category, needs=needs)
     return text
