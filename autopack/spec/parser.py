@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import yaml
+from autopack.spec.patterns import Deferring
+
+with Deferring():
+    import yaml
 from yaml import MarkedYAMLError
 from yaml.events import (
     AliasEvent,
