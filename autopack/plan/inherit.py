@@ -6,11 +6,11 @@ says so at the phase.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase, Value
 from autopack.plan.model import Caps
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.model import Budget, CategoryRule, Phase, Ruleset, Spec
 from autopack.spec.record import replace

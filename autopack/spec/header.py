@@ -1,8 +1,7 @@
 """The first key of every file: its kind and version, and one document a file."""
 
-from typing import Any
-
 from autopack.problem import Fix
+from autopack.problem.typed import Any
 from autopack.spec.findings import Findings, lookalike
 from autopack.spec.nearest import clear
 from autopack.spec.scalars import Value

@@ -6,8 +6,8 @@ last duplicate key win in silence.
 
 import re
 from collections.abc import Callable
-from typing import Any
 
+from autopack.problem.typed import Any
 from autopack.spec.patterns import Deferring
 
 with Deferring():

@@ -5,7 +5,8 @@ PyYAML makes a dozen of them for its readers in Python, which takes a third of i
 
 import _thread
 import re
-from typing import Any
+
+from autopack.problem.typed import Any
 
 _compile = re.compile
 

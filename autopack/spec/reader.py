@@ -4,8 +4,8 @@ What is common is written out, what is rare is not: most of a check's time is sp
 """
 
 import re
-from typing import Any, NoReturn
 
+from autopack.problem.typed import Any, NoReturn
 from autopack.spec.anchors import Anchor, unused_anchors
 from autopack.spec.findings import Findings, Unreadable, in_quotes, lookalike
 from autopack.spec.header import header, second_document

@@ -1,9 +1,9 @@
 """Declared inputs, and whether a value is one of theirs."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from autopack.problem import Label
+from autopack.problem.typed import Any
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules.written import Found, Names, Row, Source, Written
 
