@@ -1,6 +1,5 @@
 """The documentation does what it says: its commands are run, its files checked, its generated pages compared."""
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -8,7 +7,6 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
@@ -18,8 +16,8 @@ from autopack.problem.report import render
 from autopack.runners import reply
 from autopack.spec.load import check, load
 from autopack.views import cli
+from tests.beside import ROOT, of_docs
 
-ROOT = Path(__file__).resolve().parent.parent
 TODAY = "2026-11-22"
 LANGUAGES = {"console", "yaml", "sh", "markdown", "mermaid", "text"}
 
@@ -41,17 +39,7 @@ SHOWN_ONLY = {
 """Every line of an `sh` block, comments aside, and why it is not run."""
 
 
-def _loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-build = _loaded("build")
+build = of_docs("build")
 console = build.console
 requirements = build.requirements
 PAGES = console.pages()

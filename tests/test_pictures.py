@@ -1,28 +1,19 @@
 """Pictures of a terminal are captured, not drawn."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from autopack.spec.load import check
+from tests.beside import ROOT, of_docs
 
-ROOT = Path(__file__).resolve().parent.parent
 SHOWN = ROOT / "docs" / "pictures" / "findings"
 
 
 @pytest.fixture(scope="module")
 def terminal() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_terminal", ROOT / "docs" / "terminal.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return of_docs("terminal")
 
 
 def test_the_picture_of_findings_is_what_a_terminal_shows_today(terminal: ModuleType) -> None:

@@ -85,6 +85,7 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
     by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
     for phase in draft.phases:
         yield from _first_against_own(draft, phase, first[phase.spec.id])
+    spent: list[tuple[Worst, Worst]] = []
     for number, run in enumerate(draft.runs, 1):
         whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
         phases = [by_id[name] for name in run]
@@ -92,18 +93,38 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
         worst = _of_run(phases, width)
         for cap in _caps_of_run(draft, whose):
             yield from _against(draft, cap, phases, needed, worst)
+        spent.append((_within(draft, needed), _within(draft, worst)))
         yield from _minutes(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
             yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(tier, width))
+    for cap in _caps_of_project(draft):
+        needed, worst = total([first for first, _ in spent]), total([most for _, most in spent])
+        yield from _against(draft, cap, draft.phases, needed, worst)
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
-    caps = draft.caps
-    if caps is None:
-        return
-    yield Cap("tokens", caps.tokens, whose, cap_at(draft.spec, "tokens"), "budget.tokens")
-    if caps.cost_usd is not None:
-        yield Cap("cost_usd", caps.cost_usd, whose, cap_at(draft.spec, "cost_usd"), "budget.cost_usd")
+    """Where a run's cap is the project's, the project's proof says it for all runs."""
+    whole = draft.spec.project.budget
+    for name in UNITS:
+        most, at = getattr(draft.caps, name), cap_at(draft.spec, name)
+        if most is not None and (getattr(whole, name) is None or at != whole.at.to(name)):
+            yield Cap(name, most, whose, at, f"budget.{name}")
+
+
+def _caps_of_project(draft: Draft) -> Iterator[Cap]:
+    whole = draft.spec.project.budget
+    days = f"{whole.days} day{'' if whole.days == 1 else 's'}"
+    for name in UNITS:
+        most = getattr(whole, name)
+        if most is not None:
+            yield Cap(name, most, f"the project in {days}", whole.at.to(name), f"the project's budget.{name}")
+
+
+def _within(draft: Draft, amount: Worst) -> Worst:
+    """What a run can spend of an amount before a cap of its own stops it."""
+    most = {cap.name: cap.most for cap in _caps_of_run(draft, "")}
+    stopped = {name: cap for name, cap in most.items() if _amount(amount, name) > cap}
+    return replace(amount, **stopped) if stopped else amount
 
 
 def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) -> Iterator[Problem]:

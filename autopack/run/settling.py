@@ -4,13 +4,16 @@ from bisect import insort
 
 from autopack.plan.model import Plan, PlanPhase
 from autopack.run import events as ev
+from autopack.run import guards as when
 from autopack.run import issues, ledger
 from autopack.run import phase as do
+from autopack.run.asking import begin_attempt
+from autopack.run.calling import send
 from autopack.run.effects import CloseRun
 from autopack.run.ending import end_all, ended, unclean_tier
 from autopack.run.frozen import replace
 from autopack.run.state import ENDED, Failure, PhaseState, PhaseStateName, RunState, RunStateName, with_phases
-from autopack.run.turn import Turn, begin_attempt, send, stopped, wish
+from autopack.run.turn import Turn, stopped, wish
 
 SHOWS: dict[PhaseStateName, RunStateName] = {
     "QUEUED": "PHASE_QUEUEING",
@@ -126,10 +129,10 @@ def _ask_waiting(plan: Plan, run: RunState) -> RunState:
         if run.stopping:
             break
         turn = Turn(plan, run, plan.phase(phase.phase_id), phase, ev.TimePassed(run.elapsed_s), None)
-        if do.fits(turn):
+        if when.fits(turn):
             run = send(turn.with_phase(waiting=False), delay_s=phase.delay_s).run
-        elif not do.may_fit_later(turn):
-            turn = do.stop_over_cap(turn) if do.over_run_cap(turn) else do.fail_over_cap(turn)
+        elif not when.may_fit_later(turn):
+            turn = do.stop_over_cap(turn) if when.over_run_cap(turn) else do.fail_over_cap(turn)
             before, run = run, move(turn.with_phase(waiting=False), "FAILED").run
             run = _after_endings(plan, before, run)
     return run

@@ -8,7 +8,7 @@ bill is billed as `Manner` states, so what a rehearsal costs is the same every t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from autopack.plan.price import Usage
 from autopack.run import effects as ef
@@ -17,16 +17,7 @@ from autopack.run import events as ev
 BUILDER = "builder"
 AUDITOR = "auditor"
 
-CALL_WORDS = (
-    "empty_output",
-    "truncated",
-    "context_overflow",
-    "refused",
-    "rate_limited",
-    "transient",
-    "auth",
-    "not_found",
-)
+CALL_WORDS = tuple(word for word in get_args(ev.Outcome) if word != "ok")
 """What a call of either role may come to instead of a reply: the outcomes of `ModelAnswered`."""
 
 NEVER_BILLED = frozenset({"context_overflow", "rate_limited", "transient", "auth", "not_found"})

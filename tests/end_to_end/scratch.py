@@ -18,6 +18,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLE = CHECKOUT / "examples" / "hello"
 PLAYBOOK = "playbooks/languages.yaml"
 CASSETTE = "playbooks/languages.cassette.jsonl"
+ONE = """\
+autopack: playbook/v1
+name: one
+tiers:
+  - id: T1
+    phases:
+      - id: one
+        category: docs
+        goal: Add one.
+        scope: {write: [src/hello/one.py]}
+        deliverables: [src/hello/one.py]
+"""
 NOT_COPIED = shutil.ignore_patterns("__pycache__", ".pytest_cache", ".autonomous_runs")
 PATIENCE_S = 120.0  # how long a test waits for what must come: a bound for a hung product, not an expectation
 
@@ -120,6 +132,11 @@ class Project:
 
     def artifacts(self, run_id: str) -> Path:
         return self.root / ".autonomous_runs" / run_id
+
+    def events(self, run_id: str, kind: str) -> list[dict[str, Any]]:
+        """What happened of one kind, as a reader of the run's folder finds it."""
+        lines = (self.artifacts(run_id) / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        return [event["body"] for event in map(json.loads, lines) if event.get("type") == kind]
 
     def leftovers(self) -> list[str]:
         """What a run has left in the places that are not the user's: there should be nothing."""

@@ -1,6 +1,5 @@
 """CI through the whole machine: who may not move a protected branch, whose tests count, what a sandbox shows."""
 
-import json
 import os
 from pathlib import Path
 
@@ -46,11 +45,6 @@ def run(project: Project, *replies: str) -> Ended:
     return project.autopack("run", "playbooks/note.yaml", "--run-id", "one", "--json", "--replay", str(tape))
 
 
-def events(project: Project, kind: str) -> list[dict[str, object]]:
-    lines = (project.artifacts("one") / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return [found["body"] for found in map(json.loads, lines) if found["type"] == kind]
-
-
 def test_a_step_that_moves_main_ends_the_run_and_its_phase_does_not_land(tmp_path: Path) -> None:
     """REQ-1.2-3: GOVERNANCE, contract 2."""
     project = hello(tmp_path, {"ci.yaml": quick_ci("python", "-c", FORGE), "playbooks/note.yaml": PLAYBOOK})
@@ -80,7 +74,7 @@ def test_a_rewritten_test_does_not_hide_that_the_old_one_fails(tmp_path: Path) -
     assert new["tests/test_greeting.py"] != old["tests/test_greeting.py"]
     ended = run(project, reply("be rude", changed(old, new, list(old))), GOOD)
     assert ended.json["state"] == "DONE_SUCCESS", ended.err
-    first, second = events(project, "CiFinished")
+    first, second = project.events("one", "CiFinished")
     assert (first["verdict"], first["selection"]) == ("red", "the base commit's tests")
     assert any(str(name).startswith("tests/test_greeting.py::") for name in first["failing"])  # type: ignore[attr-defined]
     assert second["verdict"] == "green"
@@ -95,8 +89,8 @@ def test_a_base_commit_that_is_red_blocks_nobody_and_what_is_new_does(tmp_path: 
     worse = reply("a note", whole_file("src/hello/note.py", "NOTE = 1\n"), whole_file("tests/test_note.py", BROKEN))
     ended = run(project, worse, GOOD)
     assert ended.json["state"] == "DONE_SUCCESS", ended.err
-    assert [found["failing"] for found in events(project, "PreflightFinished")][-1] == 1
-    first, second = events(project, "CiFinished")
+    assert [found["failing"] for found in project.events("one", "PreflightFinished")][-1] == 1
+    first, second = project.events("one", "CiFinished")
     assert (first["failing"], first["tolerated"]) == (["tests/test_note.py::test_new"], ["tests/test_old.py::test_old"])
     assert (second["verdict"], second["tolerated"]) == ("green", ["tests/test_old.py::test_old"])
     assert list((project.root / ".autonomous_runs" / ".bases").glob("*.json"))

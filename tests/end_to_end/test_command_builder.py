@@ -1,6 +1,5 @@
 """`builder: {kind: command}`: a small program stands for an agent; git, gate, CI and the run are real."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -41,11 +40,6 @@ def branch(made: Project, path: str) -> str:
     return made.git("show", f"autonomous/agent-1:{path}")
 
 
-def events(made: Project, kind: str) -> list[dict[str, object]]:
-    lines = (made.artifacts("agent-1") / "events.jsonl").read_text().splitlines()
-    return [row["body"] for row in map(json.loads, lines) if row["type"] == kind]
-
-
 def test_what_the_program_changes_becomes_the_phase_s_commit(tmp_path: Path) -> None:
     """REQ-2.2-1, REQ-1.2-1"""
     made = project(
@@ -77,7 +71,7 @@ def test_a_program_that_fails_is_told_why_and_gets_another_attempt(tmp_path: Pat
     ended = run(made)
     assert ended.json["state"] == "DONE_SUCCESS"
     assert branch(made, "README.md").count("again") == 1
-    assert [event["outcome"] for event in events(made, "BuilderFinished")] == ["failed", "ok"]
+    assert [event["outcome"] for event in made.events("agent-1", "BuilderFinished")] == ["failed", "ok"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +88,7 @@ def test_what_the_gate_refuses_of_others_it_refuses_of_a_program(tmp_path: Path,
     made = project(tmp_path, agent)
     ended = run(made)
     assert ended.json["state"] != "DONE_SUCCESS"
-    assert {event["kind"] for event in events(made, "PatchRefused")} == {kind}
+    assert {event["kind"] for event in made.events("agent-1", "PatchRefused")} == {kind}
 
 
 def test_what_a_program_does_elsewhere_is_not_believed_and_nothing_of_it_is_left(tmp_path: Path) -> None:
@@ -136,15 +130,15 @@ def gone(pid: int) -> bool:
 def test_a_repository_inside_the_folder_is_no_change_that_git_can_read(tmp_path: Path) -> None:
     made = project(tmp_path, "subprocess.run(['git', 'init', '-q', 'docs'], check=True)")
     assert run(made).json["state"] != "DONE_SUCCESS"
-    assert "git can't read what it left behind" in str(events(made, "BuilderFinished")[0]["message"])
+    assert "git can't read what it left behind" in str(made.events("agent-1", "BuilderFinished")[0]["message"])
 
 
 def test_a_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
     made = project(tmp_path, "open('README.md', 'a').write('x'); time.sleep(300)", ", timeout_s: 1")
     ended = run(made)
     assert ended.json["state"] != "DONE_SUCCESS"
-    assert [event["outcome"] for event in events(made, "BuilderFinished")] == ["timed_out", "timed_out"]
-    assert "was not done after 1 s" in str(events(made, "BuilderFinished")[0]["message"])
+    assert [event["outcome"] for event in made.events("agent-1", "BuilderFinished")] == ["timed_out", "timed_out"]
+    assert "was not done after 1 s" in str(made.events("agent-1", "BuilderFinished")[0]["message"])
 
 
 def test_a_program_sees_only_what_it_is_given(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 The whole machine: real git, real gate, real CI, a cassette in place of the model.
 """
 
-import json
 from pathlib import Path
 
 import pytest
@@ -64,9 +63,7 @@ HOSTILE = {
 
 
 def _refused(project: Project, run_id: str) -> list[str]:
-    lines = (project.artifacts(run_id) / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    events = [json.loads(line) for line in lines]
-    return [found["body"]["kind"] for found in events if found["type"] == "PatchRefused"]
+    return [event["kind"] for event in project.events(run_id, "PatchRefused")]
 
 
 @pytest.fixture(scope="module")

@@ -6,21 +6,9 @@ import sys
 from pathlib import Path
 
 from tests.end_to_end.answers import reply, whole_file
-from tests.end_to_end.scratch import cassette, hello, quick_ci, record
+from tests.end_to_end.scratch import ONE, cassette, hello, quick_ci, record
 
 SECRETS = ("ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8", "AKIA" + "IOSFODNN7QWERTYU")
-ONE = """\
-autopack: playbook/v1
-name: one
-tiers:
-  - id: T1
-    phases:
-      - id: one
-        category: docs
-        goal: Add one.
-        scope: {write: [src/hello/one.py]}
-        deliverables: [src/hello/one.py]
-"""
 
 
 def test_the_pack_holds_no_secret_is_bounded_and_is_replayed_where_nothing_else_is(tmp_path: Path):

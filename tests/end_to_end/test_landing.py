@@ -1,6 +1,5 @@
 """Two phases side by side, from the same head: the second to arrive is carried onto what the first one landed."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,11 +40,6 @@ def _run(project: Project) -> Ended:
     return project.autopack("run", "playbooks/pair.yaml", "--run-id", "r1", "--jobs", "2", "--json")
 
 
-def _events(project: Project, kind: str) -> list[dict[str, object]]:
-    lines = (project.artifacts("r1") / "events.jsonl").read_text().splitlines()
-    return [event["body"] for event in map(json.loads, lines) if event.get("type") == kind]
-
-
 def _added(number: int, words: str) -> str:
     """A block that puts something before one of the parts."""
     old = f"def part_{number}():\n    return {number}\n"
@@ -61,8 +55,8 @@ def test_what_lies_apart_lands_without_running_ci_again(tmp_path: Path):
     project = _project(tmp_path, paths, answers)
     ended = _run(project)
     assert ended.code == 0, ended.err
-    assert [event["overlaps"] for event in _events(project, "Rebased")] == [False]
-    assert len(_events(project, "CiFinished")) == 2
+    assert [event["overlaps"] for event in project.events("r1", "Rebased")] == [False]
+    assert len(project.events("r1", "CiFinished")) == 2
     assert len(project.commits("r1")) == 2
 
 
@@ -71,8 +65,8 @@ def test_what_shares_a_file_passes_ci_again_on_both_changes(tmp_path: Path):
     project = _project(tmp_path, (SHARED, SHARED), answers)
     ended = _run(project)
     assert ended.code == 0, ended.err
-    assert [event["overlaps"] for event in _events(project, "Rebased")] == [True]
-    assert len(_events(project, "CiFinished")) == 3
+    assert [event["overlaps"] for event in project.events("r1", "Rebased")] == [True]
+    assert len(project.events("r1", "CiFinished")) == 3
     landed = project.git("show", f"autonomous/r1:{SHARED}")
     assert ("ONE = 1" in landed, "TWO = 2" in landed) == (True, True)
 
@@ -92,8 +86,8 @@ def test_what_one_test_imports_passes_ci_again_though_no_file_is_shared(tmp_path
     project = _project(tmp_path, paths, answers, {"ci.yaml": pytest_ci, **dict.fromkeys(paths, "N = 1\n"), **tests})
     ended = _run(project)
     assert ended.code == 0, ended.err
-    assert [event["overlaps"] for event in _events(project, "Rebased")] == [shared]
-    assert len(_events(project, "CiFinished")) == (3 if shared else 2)
+    assert [event["overlaps"] for event in project.events("r1", "Rebased")] == [shared]
+    assert len(project.events("r1", "CiFinished")) == (3 if shared else 2)
 
 
 def test_what_merges_but_does_not_go_together_goes_back_to_its_builder(tmp_path: Path):
@@ -107,7 +101,7 @@ def test_what_merges_but_does_not_go_together_goes_back_to_its_builder(tmp_path:
     project = _project(tmp_path, (SHARED, SHARED), answers)
     ended = _run(project)
     assert ended.code == 0, ended.err
-    assert [event["kind"] for event in _events(project, "PatchRefused")] == ["duplicate_definition"]
+    assert [event["kind"] for event in project.events("r1", "PatchRefused")] == ["duplicate_definition"]
     landed = project.git("show", f"autonomous/r1:{SHARED}")
     assert (landed.count("def helper()"), landed.count("def another_helper()")) == (1, 1)
 
@@ -122,5 +116,5 @@ def test_who_changes_the_same_lines_does_it_again_on_what_landed(tmp_path: Path)
     project = _project(tmp_path, (SHARED, SHARED), answers)
     ended = _run(project)
     assert ended.code == 0, ended.err
-    assert [event["paths"] for event in _events(project, "Conflicted")] == [[SHARED]]
+    assert [event["paths"] for event in project.events("r1", "Conflicted")] == [[SHARED]]
     assert sorted(phase["attempts"] for phase in ended.json["phases"]) == [1, 2]

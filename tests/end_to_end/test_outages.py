@@ -7,21 +7,9 @@ import pytest
 
 from tests.end_to_end import fault
 from tests.end_to_end.answers import reply, whole_file
-from tests.end_to_end.scratch import PLAYBOOK, Ended, Project, alive, eventually, hello, quick_ci
+from tests.end_to_end.scratch import ONE, PLAYBOOK, Ended, Project, alive, eventually, hello, quick_ci
 from tests.loopback import Loopback, Reply
 
-ONE = """\
-autopack: playbook/v1
-name: one
-tiers:
-  - id: T1
-    phases:
-      - id: one
-        category: docs
-        goal: Add one.
-        scope: {write: [src/hello/one.py]}
-        deliverables: [src/hello/one.py]
-"""
 RULES = """\
 autopack: ruleset/v1
 name: house

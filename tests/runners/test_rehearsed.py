@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan, pinned
+from autopack.run.calling import REPEATED
 from autopack.run.effects import TYPES
 from autopack.run.ledger import RUN
-from autopack.run.turn import REPEATED
 from autopack.runners.rehearsed import ANSWERS, HEAD, WORDS, Lines, Manner, Rehearsed
 from autopack.runners.virtual import play
 from autopack.spec.load import load

@@ -1,12 +1,12 @@
 """`autopack ls`, and the selection options that `plan` and `run` share with it."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.views.command import run
 
 PROJECT = """\
 autopack: project/v1
@@ -34,13 +34,6 @@ def shop(tmp_path: Path) -> Path:
     (tmp_path / "autopack.yaml").write_text(PROJECT)
     (tmp_path / "p.yaml").write_text(PLAYBOOK)
     return tmp_path
-
-
-def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_phases_are_listed_with_what_they_are(shop: Path):
@@ -98,3 +91,37 @@ def test_state_compares_with_a_plan_file(shop: Path):
     code, _, err = run(shop, "ls", "p.yaml", "--state", "no.json", "-s", "state:modified")
     assert code == 2
     assert "no.json is no frozen plan" in err
+
+
+def test_state_compares_with_the_playbook_at_a_revision(shop: Path):
+    git(shop, "init", "-q", "-b", "main")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-q", "-m", "first")
+    (shop / "p.yaml").write_text(PLAYBOOK.replace("id: pay, goal: g", "id: pay, goal: another"))
+    modified = ("--state", "main", "-s", "state:modified", "--columns", "phase")
+    assert run(shop, "ls", "p.yaml", *modified) == (0, "pay\n", "")
+    assert run(shop, "ls", "p.yaml", "--state", "main", "-s", "state:modified.price")[0] == 2
+    assert run(shop, "plan", "p.yaml", "--state", "main")[1].endswith("Since main: 1 modified: pay (inputs, prompt).\n")
+    (shop / "q.yaml").write_text(PLAYBOOK)
+    assert run(shop, "ls", "q.yaml", "--state", "main", "-s", "state:new", "--columns", "phase")[1].split() == [
+        "store",
+        "pay",
+        "page",
+    ]
+
+
+def test_a_state_that_is_neither_file_nor_revision_is_told(shop: Path):
+    code, _, err = run(shop, "ls", "p.yaml", "--state", "old.json", "-s", "state:modified")
+    assert (code, err) == (
+        2,
+        "autopack ls: --state old.json: there is no such file; name a frozen plan (JSON) or a revision\n",
+    )
+    git(shop, "init", "-q", "-b", "main")
+    git(shop, "commit", "-q", "--allow-empty", "-m", "first")
+    code, _, err = run(shop, "ls", "p.yaml", "--state", "mian", "-s", "state:modified")
+    assert (code, '"mian" names no commit' in err) == (2, True)
+
+
+def git(folder: Path, *words: str) -> None:
+    named = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
+    subprocess.run(["git", *named, *words], cwd=folder, check=True, capture_output=True)

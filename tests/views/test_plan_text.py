@@ -1,16 +1,15 @@
 """What `plan`, `show` and `explain` say of a plan: every width, every reason."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from autopack.plan.model import Plan, digest
+from autopack.views.plan_text import since, verbose
 from autopack.views.text import plan_screen
 from tests.plan.folder import Folder
+from tests.views.command import run
 
 PROJECT = "autopack: project/v1\nname: demo\nmodels: builtin:replay\nruleset: rules.yaml\nplaybooks: [p.yaml]\n"
 RULES = "autopack: ruleset/v1\nname: house\nextends: builtin:default\ncategories:\n  docs: {builder_attempts: 4}\n"
@@ -37,13 +36,6 @@ def plan(shop: Path) -> Plan:
     return Folder(shop).plan()
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_the_screen_fits_eighty_columns_with_every_reason(plan: Plan):
     """REQ-7.1-4."""
     lines = plan_screen(plan, digest(plan), 80).splitlines()
@@ -52,6 +44,20 @@ def test_the_screen_fits_eighty_columns_with_every_reason(plan: Plan):
     assert table[1].split()[:3] == ["1", "store", "high!"]
     assert table[2] == "      T1 schema_contract_change, CI strict, audit premium: high risk -> premium"
     assert len(plan_screen(plan, digest(plan), 200).splitlines()) == len(lines) - 2
+
+
+def test_no_line_is_wider_than_the_terminal(plan: Plan):
+    words = "\n".join([plan_screen(plan, "0" * 60, 72), verbose(plan, 72), since(plan, plan, "x" * 50, 72)])
+    assert max(map(len, words.splitlines())) <= 72
+    assert "  try  step" in words
+
+
+def test_a_plan_of_several_runs_says_which(shop: Path):
+    (shop / "p.yaml").write_text(PLAYBOOK.replace("name: first", "name: first\nbudget: {phases: 1}"))
+    out = run(shop, "plan", "p.yaml")[1]
+    assert "Executed as 2 runs, one after the other, each from what the one before has landed:\n" in out
+    assert "run  phases" in out
+    assert "; cap of each run: " in out
 
 
 def test_verbose_adds_ladder_bounds_slack_and_prompts(shop: Path):

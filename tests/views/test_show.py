@@ -1,12 +1,11 @@
 """`autopack show`: what holds for a phase, and the line that decided it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.views import command
 
 PROJECT = "autopack: project/v1\nname: demo\nplaybooks: [p.yaml]\nruleset: rules.yaml\nmodels: builtin:replay\n"
 RULES = """\
@@ -43,10 +42,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    argv = [sys.executable, "-m", "autopack", "show", *arguments]
-    env = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return command.run(folder, "show", *arguments)
 
 
 def origins(out: str) -> dict[str, tuple[str, str, str]]:

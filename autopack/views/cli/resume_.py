@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 import click
 
 from autopack.run.continued import CAPS
-from autopack.views import exits, launch, series
-from autopack.views.cli.running import driven, driven_in_turn, place_here
+from autopack.views import launch, series
+from autopack.views.cli.running import driven, driven_in_turn, place_here, refused
 
 
 @click.command("resume")
@@ -37,8 +37,7 @@ def command(*, run_id: str, budget: str | None, repo: str | None, as_json: bool)
     try:
         name, plan, options = launch.continuation(place, run_id, caps)
     except launch.NotStarted as error:
-        click.echo(f"autopack resume: {error}", err=True)
-        return exits.USAGE
+        return refused("autopack resume", error)
     click.echo(f"run {name} goes on from {run_id}: {len(plan.carried)} of {len(plan.phases)} phases are done", err=True)
     return driven(place, name, lambda observe: launch.go_on(place, plan, name, options, observe), as_json=as_json)
 

@@ -18,6 +18,8 @@ from autopack.views.compiled import PROJECT_FILE, project_root
 from autopack.views.projection import summary, view
 
 Drive = Callable[[launch.Observe], RunState]
+REFUSALS = (launch.NotStarted, CassetteError, GitError)
+"""What keeps a run from starting or going on, and has words for whoever asked for it."""
 
 
 def place_here(repo: str | None = None, start: Path | None = None) -> launch.Place:
@@ -56,19 +58,18 @@ def _guarded(place: launch.Place, run_id: str, drive: Drive) -> int | None:
     try:
         with shown:
             drive(shown.observe)
-    except launch.NotStarted as error:
-        click.echo(f"autopack: {error}", err=True)
-        return exits.USAGE
-    except CassetteError as error:
-        click.echo(f"autopack: {error}", err=True)
-        return exits.USAGE
-    except GitError as error:
-        click.echo(f"autopack: {error}", err=True)
-        return exits.ENVIRONMENT
+    except REFUSALS as error:
+        return refused("autopack", error)
     except (Interrupted, KeyboardInterrupt):
         click.echo(_interrupted(place, run_id), err=True)
         return exits.INTERRUPTED
     return None
+
+
+def refused(who: str, error: Exception) -> int:
+    """Say one of REFUSALS; the exit code."""
+    click.echo(f"{who}: {error}", err=True)
+    return exits.ENVIRONMENT if isinstance(error, GitError) else exits.USAGE
 
 
 def _interrupted(place: launch.Place, run_id: str) -> str:
