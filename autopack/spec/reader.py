@@ -26,7 +26,8 @@ from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RA
 from autopack.spec.source import BYTES_MAX, SPLIT
 
 WEIGHT_MAX = 500_000  # of one file, in cells: some 10,000 phases, and half a second
-ANCHOR_WEIGHT = 3  # of an anchor, besides its cell
+NAME_WEIGHT = 2  # of a key that was not met before, besides its cell: nobody writes so many by hand
+ANCHOR_WEIGHT = 6  # of an anchor, besides its cell
 MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with a cell
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 FLATTER = "write it flatter: no kind of file needs more than ten levels"
@@ -279,6 +280,7 @@ class Reader:
             if name == "<<" or not isinstance(plain(name), str):
                 return None
             self.names[name] = name
+        self._bear(NAME_WEIGHT, event.start_mark.index)
         self.cells.append(event.start_mark.index)
         return name
 
