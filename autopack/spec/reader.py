@@ -55,10 +55,10 @@ class Reader:
         "names",
         "places",
         "repeated",
+        "room",
         "sought",
         "source",
         "text",
-        "weight",
     )
 
     def __init__(self, path: str, text: str, source: bytes) -> None:
@@ -76,7 +76,7 @@ class Reader:
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
         self.expanded = 0  # characters all aliases stand for
         self.deepest = 0
-        self.weight = 0  # beside one for each cell, for a bound on time and memory
+        self.room = WEIGHT_MAX  # for cells, less what weighs more than the cells it takes
         self.last: Any = None  # the event that ended the last collection
         self.blocks: list[tuple[int, str, str, dict[str, Value]]] = []  # see `swallowed`
 
@@ -121,8 +121,8 @@ class Reader:
 
     def _bear(self, weight: int, start: int) -> None:
         """What weighs more than the cells it takes."""
-        self.weight += weight
-        if self.weight + len(self.cells) > WEIGHT_MAX:
+        self.room -= weight
+        if len(self.cells) > self.room:
             self._too_much(start)
 
     def _too_much(self, start: int) -> NoReturn:
@@ -159,7 +159,7 @@ class Reader:
         while True:
             event = get()
             kind = type(event)
-            if len(cells) > WEIGHT_MAX:
+            if len(cells) > self.room:
                 self._too_much(event.start_mark.index)
             if (
                 kind is ScalarEvent
@@ -205,7 +205,7 @@ class Reader:
         while True:
             event = get()
             kind = type(event)
-            if len(cells) > WEIGHT_MAX:
+            if len(cells) > self.room:
                 self._too_much(event.start_mark.index)
             if kind is ScalarEvent and not event.anchor and not event.tag and event.style not in BLOCK_STYLES:
                 value = event.value
