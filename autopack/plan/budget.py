@@ -7,13 +7,14 @@ at the cap that can't hold, with the phases that eat most of it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
 from autopack.plan.model import Worst
+from autopack.plan.price import at_most, exact
 from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.record import record, replace
 
@@ -92,14 +93,15 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
         needed = total([first[name] for name in run])
         worst = _of_run(phases, width)
         for cap in _caps_of_run(draft, whose):
-            yield from _against(draft, cap, phases, needed, worst)
+            yield from _against(draft, cap, phases, first, needed, worst)
         spent.append((_within(draft, needed), _within(draft, worst)))
         yield from _minutes(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(tier, width))
+            needed = total([first[phase.spec.id] for phase in tier])
+            yield from _against(draft, cap, tier, first, needed, _of_run(tier, width))
     for cap in _caps_of_project(draft):
-        needed, worst = total([first for first, _ in spent]), total([most for _, most in spent])
-        yield from _against(draft, cap, draft.phases, needed, worst)
+        needed, worst = total([least for least, _ in spent]), total([most for _, most in spent])
+        yield from _against(draft, cap, draft.phases, first, needed, worst)
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
@@ -185,49 +187,62 @@ def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterato
     if own is not None and own.cost_usd is not None and first.cost_usd is not None and first.cost_usd > own.cost_usd:
         yield problem(
             "AP6004",
-            f'a first attempt of phase "{phase.spec.id}" and its audit can take {first.cost_usd:,} USD, '
-            f"the phase may spend {own.cost_usd:,}",
+            f'a first attempt of phase "{phase.spec.id}" and its audit can take {at_most(first.cost_usd)} USD, '
+            f"the phase may spend {exact(own.cost_usd)}",
             draft.spec.span(own.at, "cost_usd"),
-            help=f"raise its budget.cost_usd to {first.cost_usd:,}, "
+            help=f"raise its budget.cost_usd to {at_most(first.cost_usd)}, "
             "or lower its budget.tokens so that calls are smaller",
         )
 
 
-def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst, worst: Worst) -> Iterator[Problem]:
-    least, most = getattr(first, cap.name), getattr(worst, cap.name)
+def _against(
+    draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Mapping[str, Worst], needed: Worst, worst: Worst
+) -> Iterator[Problem]:
+    """`needed` and `worst` are those of all the phases, `first` holds the first attempt of each."""
+    least, most = getattr(needed, cap.name), getattr(worst, cap.name)
     unit = UNITS[cap.name]
     if least is not None and least > cap.most:
         yield problem(
             "AP6004",
-            f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may spend {cap.most:,}",
+            f"first attempts and mandatory audits can take {_up(least)} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name),
-            help=f"raise {cap.knob} well above {least:,} (larger caps allow larger calls), or split the playbook",
+            _eaters(draft, phases, cap.name, first),
+            help=f"raise {cap.knob} well above {_up(least)} (larger caps allow larger calls), or split the playbook",
         )
     elif most is None or most > cap.most:
-        amount = "an UNBOUNDED amount of" if most is None else f"{most:,}"
+        amount = "an UNBOUNDED amount of" if most is None else _up(most)
         found = problem(
             "AP6005",
-            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {cap.most:,}",
+            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name),
-            help=f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
+            _eaters(draft, phases, cap.name, {phase.spec.id: phase.worst for phase in phases}),
+            help=f"the run stops there; raise {cap.knob} to {_up(most)} to be sure it never does"
             if most is not None
             else "the run stops there; give every model a price",
         )
         yield found._replace(severity=_severity(draft))
 
 
-def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str) -> tuple[Label, ...]:
+def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, amounts: Mapping[str, Worst]) -> tuple[Label, ...]:
     """The phases that eat most of it."""
-    top = sorted(phases, key=lambda phase: _amount(phase.worst, name), reverse=True)[:EATERS]
-    return tuple(
-        Label(draft.spec.span(phase.spec.at, "id"), f"up to {_amount(phase.worst, name):,} {UNITS[name]}")
-        for phase in top
-    )
+    top = sorted(phases, key=lambda phase: _amount(amounts[phase.spec.id], name), reverse=True)[:EATERS]
+    return tuple(Label(draft.spec.span(each.spec.at, "id"), _most(amounts[each.spec.id], name)) for each in top)
+
+
+def _most(worst: Worst, name: str) -> str:
+    found = getattr(worst, name)
+    return "no bound" if found is None else f"up to {_up(found)} {UNITS[name]}"
+
+
+def _up(amount: int | Decimal) -> str:
+    return at_most(amount) if isinstance(amount, Decimal) else f"{amount:,}"
+
+
+def _cap(amount: int | Decimal) -> str:
+    return exact(amount) if isinstance(amount, Decimal) else f"{amount:,}"
 
 
 def _amount(worst: Worst, name: str) -> Decimal:
-    """For sorting and saying: what is UNBOUNDED comes before everything."""
+    """For sorting: what is UNBOUNDED comes before everything."""
     found = getattr(worst, name)
     return Decimal("Infinity") if found is None else Decimal(found)

@@ -7,11 +7,12 @@ says so at the phase.
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase, Value
 from autopack.plan.model import Caps
+from autopack.plan.price import exact
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.model import Budget, CategoryRule, Phase, ProjectBudget, Ruleset, Spec
 from autopack.spec.record import replace
@@ -262,11 +263,15 @@ def _above(
         owner = whose.removeprefix("its ").removeprefix("the ")
         yield problem(
             "AP6001",
-            f"{who} may spend {mine:,} {_unit(name)}, {whose} only {theirs:,}",
+            f"{who} may spend {_figure(mine)} {_unit(name)}, {whose} only {_figure(theirs)}",
             spec.span(own.at, name),
             (Label(spec.span(parent.at, name), f"the {owner}'s cap"),),
-            help=f"lower it to {theirs:,} or raise the {owner}'s",
+            help=f"lower it to {_figure(theirs)} or raise the {owner}'s",
         )
+
+
+def _figure(cap: int | Decimal) -> str:
+    return exact(cap) if isinstance(cap, Decimal) else f"{cap:,}"
 
 
 def _unit(name: str) -> str:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from autopack.plan.model import Ask, Caps, Plan, PlanPhase
+from autopack.plan.price import exact
 from autopack.run.effects import TakeAllowance
 from autopack.run.events import AllowanceTaken, ProviderShare
 from autopack.run.frozen import replace
@@ -256,10 +257,10 @@ def project_words(plan: Plan, run: RunState, name: str) -> str:
     share, budget = run.allowance, plan.project_budget
     assert share is not None
     assert budget is not None
-    spent, cap, unit = share.spent_tokens, budget.tokens, "tokens"
+    spent = f"{share.spent_tokens:,} of {budget.tokens or 0:,} tokens"
     if name == "cost_usd":
-        spent, cap, unit = share.spent_cost_usd, budget.cost_usd, "USD"  # type: ignore[assignment]
-    said = [f"{spent:,} of {cap or 0:,} {unit} were spent in {budget.days} days"]
+        spent = f"{exact(share.spent_cost_usd)} of {exact(budget.cost_usd or Decimal(0))} USD"
+    said = [f"{spent} were spent in {budget.days} days"]
     if share.held_by:
         said.append(f"{_some(share.held_by)}, which {_has(share.held_by)} not ended, may still spend the rest")
     if share.frees_at:

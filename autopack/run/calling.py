@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
+from autopack.plan.price import UNKNOWN_USAGE, cost, exact, upper_bound
 from autopack.run import events as ev
 from autopack.run import ledger
 from autopack.run.allowance import limits, project_words, provider_words
@@ -183,13 +183,14 @@ def overrun_failure(turn: Turn) -> Failure:
     if found.level == "tier":
         reason = "tier_caps"
     unit = "tokens" if found.dimension == "tokens" else "USD"
-    amounts = f"({found.used:,f} used, next call at most {found.asked:,f})"
+    said = exact if unit == "USD" else "{:,f}".format
+    amounts = f"({said(found.used)} used, next call at most {said(found.asked)})"
     if found.level in OWNERS:
         knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
-        words = f"would pass {OWNERS[found.level]} cap of {found.cap:,f} {unit} {amounts}"
+        words = f"would pass {OWNERS[found.level]} cap of {said(found.cap)} {unit} {amounts}"
         words += f". Raise {knob} or split the phase."
     else:
-        words = f"would pass the {found.cap:,f} {unit} that were left for this run {amounts}: {_left(turn, found)}"
+        words = f"would pass the {said(found.cap)} {unit} that were left for this run {amounts}: {_left(turn, found)}"
     return Failure(reason, f'phase "{turn.phase.phase_id}" {words} [AP6103]')
 
 

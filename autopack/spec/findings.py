@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from itertools import islice
-from typing import NoReturn
 
 from autopack.problem import Fix, Label, Problem, Span, problem
+from autopack.problem.typed import NoReturn
 from autopack.spec.nearest import nearest
 from autopack.spec.places import Places
 
@@ -53,8 +53,8 @@ class Findings:
 
 
 def too_many(span: Span | None) -> Problem:
-    message = f"more than {FINDINGS_MAX:,} findings in this file; from here on they are not listed"
-    return problem("AP1024", message, span)
+    message = f"more than {FINDINGS_MAX:,} findings in this file; the others are not listed"
+    return problem("AP1024", message, span, (), "settle these, or correct what they have in common, and check again")
 
 
 def in_quotes(text: str) -> str | None:

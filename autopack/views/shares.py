@@ -7,6 +7,7 @@ from typing import Any
 from autopack.journal.store import Store
 from autopack.plan import canonical
 from autopack.plan.model import Plan, ProjectBudget
+from autopack.plan.price import exact
 from autopack.run.allowance import granted
 from autopack.run.effects import TakeAllowance
 from autopack.run.events import AllowanceTaken, ProviderShare
@@ -61,10 +62,11 @@ def _project_lines(budget: ProjectBudget | None, found: AllowanceTaken) -> Itera
     if budget is None:
         return
     if budget.tokens is not None:
-        yield _line("project", f"{found.spent_tokens:,} of {budget.tokens:,} tokens", budget.days, found.tokens)
+        spent = f"{found.spent_tokens:,} of {budget.tokens:,} tokens"
+        yield _line("project", spent, budget.days, f"{found.tokens or 0:,}")
     if budget.cost_usd is not None:
-        spent = f"{found.spent_cost_usd:,f} of {budget.cost_usd:,f} USD"
-        yield _line("project", spent, budget.days, found.cost_usd)
+        spent = f"{exact(found.spent_cost_usd)} of {exact(budget.cost_usd)} USD"
+        yield _line("project", spent, budget.days, exact(found.cost_usd or Decimal(0)))
     if found.held_by:
         yield f"  held by runs that have not ended: {', '.join(found.held_by)}"
     if found.frees_at:
@@ -73,12 +75,12 @@ def _project_lines(budget: ProjectBudget | None, found: AllowanceTaken) -> Itera
 
 def _provider_lines(found: AllowanceTaken) -> Iterator[str]:
     for name, share in found.providers.items():
-        yield _line(name, f"{share.spent:,} of {share.weekly:,} tokens", 7, share.tokens)
+        yield _line(name, f"{share.spent:,} of {share.weekly:,} tokens", 7, f"{share.tokens:,}")
         if share.soft == 0:
             yield "  above its soft limit: others are asked where a phase may go elsewhere"
         if share.frees_at:
             yield f"  some is free again at {share.frees_at}"
 
 
-def _line(whose: str, spent: str, days: int, left: Decimal | int | None) -> str:
-    return f"{whose}: {spent} in {days} days, {left or 0:,f} left"
+def _line(whose: str, spent: str, days: int, left: str) -> str:
+    return f"{whose}: {spent} in {days} days, {left} left"

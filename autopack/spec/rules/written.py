@@ -1,9 +1,9 @@
 """What every rule looks at: a file and its value, and the names that other files declare."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
 from autopack.spec.nearest import replacement
@@ -43,6 +43,7 @@ class Names(NamedTuple):
         return list(dict.fromkeys([*rows, *filter(None, tasks)]))
 
 
+THE_MODULE = "the module"  # a label at a `uses`
 ANY = 1_000_000_000  # more than any file holds
 
 
