@@ -7,7 +7,6 @@ at the cap that can't hold, with the phases that eat most of it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
@@ -15,6 +14,7 @@ from autopack.plan.model import Worst
 from autopack.plan.price import at_most, exact
 from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.record import record, replace
 
