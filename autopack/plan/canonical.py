@@ -53,7 +53,7 @@ def _one_step(value: object) -> Any:
 
 
 @functools.cache
-def _step(cls: type) -> Callable[[Any], Any]:
+def _step(cls: Any) -> Callable[[Any], Any]:
     """How values of a class are taken apart, found once: a plan has thousands, and a run makes them for every key."""
     if issubclass(cls, Decimal):
         return _amount
