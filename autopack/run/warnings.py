@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from autopack.plan.model import Plan
 from autopack.run import issues
+from autopack.run.allowance import caps as lowered
 from autopack.run.frozen import replace
 from autopack.run.ledger import RUN
 from autopack.run.state import RunState, Warned
@@ -53,7 +54,7 @@ def _exactly(share: float) -> Decimal:
 
 
 def _of_run(plan: Plan, run: RunState, *, billed: bool) -> Iterator[Measured]:
-    caps = plan.caps
+    caps = lowered(plan, run)
     if billed:
         spent = run.ledger.spent(RUN)
         yield "tokens", spent.tokens, caps.tokens
