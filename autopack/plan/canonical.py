@@ -49,7 +49,8 @@ def text(value: object) -> str:
 
 def _one_step(value: object) -> Any:
     """What JSON knows in place of what it doesn't; the encoder asks again for what is inside."""
-    return _step(type(value))(value)
+    cls: Any = type(value)
+    return _step(cls)(value)
 
 
 @functools.cache
@@ -60,7 +61,7 @@ def _step(cls: Any) -> Callable[[Any], Any]:
     if issubclass(cls, Mapping):
         return dict
     if dataclasses.is_dataclass(cls):
-        names = _names(cls)
+        names = _names(cast("Any", cls))
         if len(names) < 2:
             return lambda value: {name: getattr(value, name) for name in names}
         read = operator.attrgetter(*names)
