@@ -12,6 +12,7 @@ from functools import partial
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
 from autopack.plan.model import Worst
+from autopack.plan.price import at_most, exact
 from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
@@ -160,10 +161,10 @@ def _first_against_own(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
     if own is not None and own.cost_usd is not None and first.cost_usd is not None and first.cost_usd > own.cost_usd:
         yield problem(
             "AP6004",
-            f'a first attempt of phase "{phase.spec.id}" and its audit can take {first.cost_usd:,} USD, '
-            f"the phase may spend {own.cost_usd:,}",
+            f'a first attempt of phase "{phase.spec.id}" and its audit can take {at_most(first.cost_usd)} USD, '
+            f"the phase may spend {exact(own.cost_usd)}",
             spec.span(own.at, "cost_usd"),
-            help=f"raise its budget.cost_usd to {first.cost_usd:,}, "
+            help=f"raise its budget.cost_usd to {at_most(first.cost_usd)}, "
             "or lower its budget.tokens so that calls are smaller",
         )
 
@@ -174,19 +175,19 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
     if least is not None and least > cap.most:
         yield problem(
             "AP6004",
-            f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may spend {cap.most:,}",
+            f"first attempts and mandatory audits can take {_up(least)} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
             _eaters(draft, phases, cap.name),
-            help=f"raise {cap.knob} well above {least:,} (larger caps allow larger calls), or split the playbook",
+            help=f"raise {cap.knob} well above {_up(least)} (larger caps allow larger calls), or split the playbook",
         )
     elif most is None or most > cap.most:
-        amount = "an UNBOUNDED amount of" if most is None else f"{most:,}"
+        amount = "an UNBOUNDED amount of" if most is None else _up(most)
         found = problem(
             "AP6005",
-            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {cap.most:,}",
+            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
             _eaters(draft, phases, cap.name),
-            help=f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
+            help=f"the run stops there; raise {cap.knob} to {_up(most)} to be sure it never does"
             if most is not None
             else "the run stops there; give every model a price",
         )
@@ -196,13 +197,23 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
 def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str) -> tuple[Label, ...]:
     """The phases that eat most of it."""
     top = sorted(phases, key=lambda phase: _amount(phase.kind.worst, name), reverse=True)[:EATERS]
-    return tuple(
-        Label(draft.spec.span(phase.spec.at, "id"), f"up to {_amount(phase.kind.worst, name):,} {UNITS[name]}")
-        for phase in top
-    )
+    return tuple(Label(draft.spec.span(phase.spec.at, "id"), _most(phase.kind.worst, name)) for phase in top)
+
+
+def _most(worst: Worst, name: str) -> str:
+    found = getattr(worst, name)
+    return "no bound" if found is None else f"up to {_up(found)} {UNITS[name]}"
+
+
+def _up(amount: int | Decimal) -> str:
+    return at_most(amount) if isinstance(amount, Decimal) else f"{amount:,}"
+
+
+def _cap(amount: int | Decimal) -> str:
+    return exact(amount) if isinstance(amount, Decimal) else f"{amount:,}"
 
 
 def _amount(worst: Worst, name: str) -> Decimal:
-    """For sorting and saying: what is UNBOUNDED comes before everything."""
+    """For sorting: what is UNBOUNDED comes before everything."""
     found = getattr(worst, name)
     return Decimal("Infinity") if found is None else Decimal(found)

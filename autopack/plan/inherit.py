@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from autopack.plan.draft import HERE, Draft, DraftPhase, Kind, Value, below
 from autopack.plan.model import Caps
+from autopack.plan.price import exact
 from autopack.problem import Label, Problem, problem
 from autopack.problem.typed import Any
 from autopack.spec.at import At
@@ -286,11 +287,15 @@ def _above(
         owner = whose.removeprefix("its ").removeprefix("the ")
         yield problem(
             "AP6001",
-            f"{who} may spend {mine:,} {_unit(name)}, {whose} only {theirs:,}",
+            f"{who} may spend {_figure(mine)} {_unit(name)}, {whose} only {_figure(theirs)}",
             spec.span(own.at, name),
             (Label(spec.span(parent.at, name), f"the {owner}'s cap"),),
-            help=f"lower it to {theirs:,} or raise the {owner}'s",
+            help=f"lower it to {_figure(theirs)} or raise the {owner}'s",
         )
+
+
+def _figure(cap: int | Decimal) -> str:
+    return exact(cap) if isinstance(cap, Decimal) else f"{cap:,}"
 
 
 def _unit(name: str) -> str:

@@ -3,6 +3,7 @@
 from bisect import insort
 
 from autopack.plan.model import Plan, PlanPhase
+from autopack.plan.price import exact
 from autopack.run import events as ev
 from autopack.run import guards as when
 from autopack.run import issues, ledger
@@ -65,7 +66,7 @@ def _billed_over(plan: Plan, run: RunState) -> Failure | None:
         words = f"{spent.tokens:,} tokens were billed, the run may use {caps.tokens:,}"
         return Failure("token_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
     if caps.cost_usd is not None and spent.cost_usd > caps.cost_usd:
-        words = f"{spent.cost_usd:,f} USD were billed, the run may spend {caps.cost_usd:,f}"
+        words = f"{exact(spent.cost_usd)} USD were billed, the run may spend {exact(caps.cost_usd)}"
         return Failure("cost_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
     return None
 

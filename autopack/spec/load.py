@@ -24,7 +24,7 @@ from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.nearest import did_you_mean
-from autopack.spec.rules.inputs import converted, misfit
+from autopack.spec.rules.inputs import converted, fitting, misfit
 from autopack.spec.seen import Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
@@ -287,7 +287,7 @@ def _inputs(file: File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar],
         if value is None:
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := misfit(each, value):
-            problems.append(_about_input(file, name, f'the input "{name}" {reason}', None))
+            problems.append(_about_input(file, name, f'the input "{name}" {reason}', str(fitting(each, value))))
         else:
             values[name] = value
     return values, problems

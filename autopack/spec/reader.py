@@ -26,7 +26,8 @@ from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RA
 from autopack.spec.source import BYTES_MAX, SPLIT
 
 WEIGHT_MAX = 500_000  # of one file, in cells: some 10,000 phases, and half a second
-ANCHOR_WEIGHT = 3  # of an anchor, besides its cell
+NAME_WEIGHT = 2  # of a key that was not met before, besides its cell: nobody writes so many by hand
+ANCHOR_WEIGHT = 6  # of an anchor, besides its cell
 MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with a cell
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 FLATTER = "write it flatter: no kind of file needs more than ten levels"
@@ -54,10 +55,10 @@ class Reader:
         "names",
         "places",
         "repeated",
+        "room",
         "sought",
         "source",
         "text",
-        "weight",
     )
 
     def __init__(self, path: str, text: str, source: bytes) -> None:
@@ -75,7 +76,7 @@ class Reader:
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
         self.expanded = 0  # characters all aliases stand for
         self.deepest = 0
-        self.weight = 0  # beside one for each cell, for a bound on time and memory
+        self.room = WEIGHT_MAX  # for cells, less what weighs more than the cells it takes
         self.last: Any = None  # the event that ended the last collection
         self.blocks: list[tuple[int, str, str, dict[str, Value]]] = []  # see `swallowed`
 
@@ -120,8 +121,8 @@ class Reader:
 
     def _bear(self, weight: int, start: int) -> None:
         """What weighs more than the cells it takes."""
-        self.weight += weight
-        if self.weight + len(self.cells) > WEIGHT_MAX:
+        self.room -= weight
+        if len(self.cells) > self.room:
             self._too_much(start)
 
     def _too_much(self, start: int) -> NoReturn:
@@ -158,7 +159,7 @@ class Reader:
         while True:
             event = get()
             kind = type(event)
-            if len(cells) > WEIGHT_MAX:
+            if len(cells) > self.room:
                 self._too_much(event.start_mark.index)
             if (
                 kind is ScalarEvent
@@ -204,7 +205,7 @@ class Reader:
         while True:
             event = get()
             kind = type(event)
-            if len(cells) > WEIGHT_MAX:
+            if len(cells) > self.room:
                 self._too_much(event.start_mark.index)
             if kind is ScalarEvent and not event.anchor and not event.tag and event.style not in BLOCK_STYLES:
                 value = event.value
@@ -279,6 +280,7 @@ class Reader:
             if name == "<<" or not isinstance(plain(name), str):
                 return None
             self.names[name] = name
+        self._bear(NAME_WEIGHT, event.start_mark.index)
         self.cells.append(event.start_mark.index)
         return name
 
