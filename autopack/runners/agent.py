@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from autopack.plan.model import PlanBuilder
 from autopack.runners import git, process
 from autopack.runners.command import run_agent
+from autopack.runners.redact import secrets, withheld
 from autopack.runners.ticket import Ticket
+from autopack.runners.touched import Touched
 
 PROMPT = "AUTOPACK_PROMPT"
 """Names the file that holds the same text as the command's standard input."""
@@ -83,6 +85,17 @@ def _judged(builder: PlanBuilder, finished: process.Finished, pool: git.Pool, wo
         except git.GitFailed as error:
             outcome, message = "failed", f"git can't read what it left behind: {error}"
     return Ended(outcome, change, output, finished.exit_code, round(finished.duration_s, 3), message)
+
+
+def without_secrets(change: Mapping[str, git.FileChange], before: Mapping[str, bytes]) -> dict[str, git.FileChange]:
+    """Of a file that brings a secret what may be kept: the gate refuses it for what is missing here."""
+    found = {}
+    for path, each in change.items():
+        file = Touched(path, before.get(path), each.content)
+        leaks = any(True for _ in secrets("\n".join(line for _, line in file.added)))
+        text = withheld(file.new_text or "") if leaks else ""
+        found[path] = git.FileChange(text.encode(), each.mode) if leaks else each
+    return found
 
 
 def dump(change: Mapping[str, git.FileChange]) -> bytes:

@@ -24,7 +24,7 @@ from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.protection import Protection
-from autopack.runners.redact import redact
+from autopack.runners.redact import hidden, redact, withheld
 from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import OUTPUT, CiUnusable, Trials
@@ -64,7 +64,7 @@ class Hands:
         trouble: ev.Trouble
         try:
             answer: Any = self._done(effect, ticket)
-            told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
+            told: ev.Event = hidden(replace(answer, key=ticket.key, elapsed_s=elapsed_s()))
         except (CiUnusable, ci.Cancelled) as error:
             trouble, message = "ci_unusable", str(error)
         except git.DiskFull as error:
@@ -153,7 +153,7 @@ class Hands:
     def _told(self, phase: PlanPhase, effect: ef.AssembleContext, details: Mapping[str, str]) -> ev.Event:
         """A command reads the files by itself; it is told the task and what went wrong before."""
         previous = self._text(effect.patch) if effect.patch else None
-        messages = request.command_messages(phase, effect, details, previous)
+        messages = request.without_secrets(request.command_messages(phase, effect, details, previous))
         blob = self.writer.put_blob(request.Assembled(messages, {}).dump())
         return ev.ContextAssembled("", 0.0, blob, input_upper_bound(messages), (), ())
 
@@ -174,7 +174,7 @@ class Hands:
             role=effect.role,
             call=effect.call,
         )
-        answered = self._asked(asked)
+        answered = hidden(self._asked(asked))
         self.writer.reply(ticket.key, canonical.plain(answered))
         return answered
 
@@ -203,7 +203,7 @@ class Hands:
             key="",
             elapsed_s=0.0,
             outcome=outcome,
-            change=None if ended.change is None else self.writer.put_blob(agent.dump(ended.change)),
+            change=None if ended.change is None else self._left(effect.base, ended.change),
             output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
@@ -218,6 +218,11 @@ class Hands:
             return taken(self.plan, phase, self.repository, effect.base, left)
 
         return self._candidate(phase, effect.base, make, ticket)
+
+    def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
+        """A file with a new secret is refused for it: it is kept without."""
+        before = self.repository.read_files(base, change.keys())
+        return self.writer.put_blob(agent.dump(agent.without_secrets(change, before)))
 
     def _candidate(self, phase: PlanPhase, base: str, make: Callable[[], Change], ticket: Ticket) -> ev.Event:
         """The commit of a change that passes the gate and the phase's probes."""
@@ -370,17 +375,18 @@ class Hands:
     ) -> request.Messages:
         patch = self._text(effect.patch) if effect.patch else None
         if effect.wants == "edits":
-            return request.builder_messages(self.plan, phase, effect, pack, details, patch)
+            return request.without_secrets(request.builder_messages(self.plan, phase, effect, pack, details, patch))
         output = self._text(effect.logs[OUTPUT]) if OUTPUT in effect.logs else ""
         ci_words = context.trim(f"{effect.ci}\n{output}", ci.EVIDENCE_BYTES)
-        return request.auditor_messages(phase, effect, patch or "", ci_words, pack, details)
+        told = request.auditor_messages(phase, effect, patch or "", ci_words, pack, details)
+        return request.without_secrets(told)
 
     def _asked(self, asked: Request) -> ev.ModelAnswered:
         try:
             answer = self.client.complete(asked)
         except CassetteMiss as miss:
             return _no_answer("not_found", str(miss), NOTHING_BILLED)
-        kept = self.writer.put_blob(answer.text.encode("utf-8", "replace")) if answer.text else None
+        kept = self.writer.put_blob(withheld(answer.text).encode("utf-8", "replace")) if answer.text else None
         return ev.ModelAnswered(
             key="",
             elapsed_s=0.0,
