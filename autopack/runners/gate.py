@@ -199,7 +199,7 @@ def _secrets(file: Touched) -> Iterator[GateFinding]:
         yield GateFinding("secret", "block", file.path, number, message)
     for number, line in file.added:
         if WITHHELD in line:
-            kind = line.partition(WITHHELD)[2].partition("]")[0].strip()
+            kind = line.partition(WITHHELD)[2].partition(">")[0].replace("-", " ")
             message = f"looks like a secret ({kind}), which was not kept: read it from the environment instead"
             yield GateFinding("secret", "block", file.path, number, message)
 

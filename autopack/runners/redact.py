@@ -1,7 +1,7 @@
 """Secrets hidden in all that is logged, sent or kept; which texts are such is known in `spec/credentials`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from autopack.spec.credentials import Secret, secrets
 __all__ = ["MARK", "WITHHELD", "hidden", "redact", "secrets", "withheld"]
 
 MARK = "[redacted:"  # starts what stands in a secret's place; a reply that writes it back has lost the real text
-WITHHELD = "[withheld:"  # the same in what a Builder wrote, which is refused for it and never kept
+WITHHELD = "<withheld-"  # the same in what a model wrote: one word, also in YAML and in an issue's key
 
 _KNOWN_CHARS_MIN = 8
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
             text = text.replace(value, f"{MARK} known value]")
     for pattern in (_BEARER, _URL_PASSWORD):
         text = pattern.sub(_hide_value, text)
-    return _without(text, MARK)
+    return _without(text, lambda name: f"{MARK} {name}]")
 
 
 def withheld(text: str) -> str:
@@ -40,7 +40,7 @@ def withheld(text: str) -> str:
 
     Hides what `secrets` reports and no more: a harmless sample that a patch may hold has to stay what it is.
     """
-    return _without(text, WITHHELD)
+    return _without(text, lambda name: f"{WITHHELD}{name.replace(' ', '-')}>")
 
 
 def hidden(value: T) -> T:
@@ -59,12 +59,12 @@ def hidden(value: T) -> T:
     return found  # type: ignore[no-any-return]
 
 
-def _without(text: str, mark: str) -> str:
+def _without(text: str, mark: Callable[[str], str]) -> str:
     found: Iterable[Secret] = sorted(secrets(text), key=lambda secret: secret.start)
     parts, at = [], 0
     for secret in found:
         if secret.start >= at:
-            parts += [text[at : secret.start], f"{mark} {secret.name}]"]
+            parts += [text[at : secret.start], mark(secret.name)]
         at = max(at, secret.end)
     return "".join([*parts, text[at:]])
 

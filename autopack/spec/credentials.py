@@ -40,24 +40,24 @@ _WELL_KNOWN = tuple(
     (name, re.compile(pattern if name == "private key" else _BEGIN + pattern), tuple(starts.split()))
     for name, pattern, starts in (
         ("private key", _PRIVATE_KEY, "-----BEGIN"),
-        ("AWS access key", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", "AKIA ASIA ABIA ACCA"),
+        ("AWS access key", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])", "AKIA ASIA ABIA ACCA"),
         (
             "GitHub token",
-            r"(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{36,255})\b",
+            r"(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{36,255})(?![A-Za-z0-9])",
             "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
         ),
         ("GitLab token", r"glpat-[A-Za-z0-9_-]{20,255}", "glpat-"),
         (
             "API key",
-            r"sk-(?:(?:proj|ant|svcacct|admin|or)-[A-Za-z0-9_-]{20,255}|[A-Za-z0-9]{32,255}\b)",
+            r"sk-(?:(?:proj|ant|svcacct|admin|or)-[A-Za-z0-9_-]{20,255}|[A-Za-z0-9]{32,255}(?![A-Za-z0-9]))",
             "sk-",
         ),
         ("Slack token", r"xox[abeoprs]-(?=[A-Za-z-]{0,20}[0-9])[A-Za-z0-9-]{10,255}", "xox"),
-        ("Stripe key", r"[rs]k_live_[A-Za-z0-9]{16,255}\b", "k_live_"),
+        ("Stripe key", r"[rs]k_live_[A-Za-z0-9]{16,255}(?![A-Za-z0-9])", "k_live_"),
         ("Google API key", r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])", "AIza"),
-        ("npm token", r"npm_[A-Za-z0-9]{36}\b", "npm_"),
+        ("npm token", r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])", "npm_"),
         ("PyPI token", r"pypi-[A-Za-z0-9_-]{60,255}", "pypi-"),
-        ("Hugging Face token", r"hf_[A-Za-z0-9]{34,64}\b", "hf_"),
+        ("Hugging Face token", r"hf_[A-Za-z0-9]{34,64}(?![A-Za-z0-9])", "hf_"),
         (
             "JSON web token",
             r"eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{16,1000}",

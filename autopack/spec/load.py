@@ -289,6 +289,9 @@ def _inputs(file: File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar],
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := misfit(each, value):
             problems.append(_about_input(file, name, f'the input "{name}" {reason}', str(fitting(each, value))))
+        elif name in given and (kind := secret_in(str(value))):
+            advice = "put it where commands find it, in the environment: goals are kept and sent"
+            problems.append(_about_input(file, name, f'the input "{name}" looks like a secret ({kind})', advice))
         else:
             values[name] = value
     return values, problems
