@@ -2,12 +2,13 @@
 
 from autopack.run import events as ev
 from autopack.run import issues
+from autopack.run.allowance import provider_words
 from autopack.run.asking import ask_for_edits, audit, next_attempt
-from autopack.run.calling import book, overrun_failure, request_of, resend, send
+from autopack.run.calling import book, models_beside, overrun_failure, request_of, resend, send
 from autopack.run.effects import PAID, ApplyChange, ApplyReply, Evidence, ReadReview, Rebase
 from autopack.run.frozen import replace
 from autopack.run.guards import content
-from autopack.run.landing import ci_done, land, landed, run_profile
+from autopack.run.landing import carry, ci_done, land, queue, run_profile, settled
 from autopack.run.noting import no_reply, refuse, report, signed
 from autopack.run.state import Candidate, Reason, Review
 from autopack.run.turn import Turn, base_of, environment, failure_of, stop
@@ -113,6 +114,17 @@ def fall_back(turn: Turn) -> Turn:
     event: ev.ModelAnswered = turn.event
     why = f"{event.outcome}: {event.message}"
     turn = book(turn).with_run(unusable={**turn.run.unusable, turn.effect.model: why})
+    return ask_for_edits(turn) if turn.phase.state == "EXECUTING" else audit(turn, turn.phase.ask)
+
+
+def leave_provider(turn: Turn) -> Turn:
+    """No model of the provider is asked any more in this run; the next one that the plan names is."""
+    assert turn.run.allowance is not None
+    gone = models_beside(turn)
+    provider = turn.plan.models[min(gone)].provider
+    why = provider_words(turn.plan, turn.run.allowance, provider)
+    turn = turn.with_run(unusable={**turn.run.unusable, **dict.fromkeys(sorted(gone), why)})
+    turn = turn.with_phase(waiting=False, request=None)
     return ask_for_edits(turn) if turn.phase.state == "EXECUTING" else audit(turn, turn.phase.ask)
 
 
@@ -222,7 +234,7 @@ def start_audit(turn: Turn) -> Turn:
 
 
 def start_landing(turn: Turn) -> Turn:
-    return land(ci_done(turn))
+    return queue(ci_done(turn))
 
 
 def ask_second_auditor(turn: Turn) -> Turn:
@@ -232,7 +244,7 @@ def ask_second_auditor(turn: Turn) -> Turn:
 def land_approved(turn: Turn) -> Turn:
     settled = issues.resolve(turn.run.issues, turn.phase.phase_id, ("auditor", "static_check"))
     turn = reviewed(report(turn.with_run(issues=settled), turn.event.issues)).with_phase(approved=True)
-    return land(turn)
+    return queue(turn)
 
 
 def revise(turn: Turn) -> Turn:
@@ -268,22 +280,12 @@ def give_up_review(turn: Turn) -> Turn:
 
 def complete(turn: Turn) -> Turn:
     event: ev.Landed = turn.event
-    settled = issues.settle(turn.run.issues, landed(turn))
-    return turn.with_run(head=event.commit, issues=settled).with_phase(commit=event.commit)
+    return turn.with_run(head=event.commit, issues=settled(turn)).with_phase(commit=event.commit)
 
 
 def rebase(turn: Turn) -> Turn:
     event: ev.HeadMoved = turn.event
-    turn = turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1)
-    return turn.wish(
-        Rebase(
-            phase_id=turn.phase.phase_id,
-            attempt=turn.phase.attempt,
-            base=base_of(turn),
-            commit=turn.candidate.commit,
-            head=event.head,
-        )
-    )
+    return carry(turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1))
 
 
 def stop_tampered(turn: Turn) -> Turn:

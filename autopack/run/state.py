@@ -8,7 +8,8 @@ from typing import Literal
 from autopack.plan.model import Ask, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
-from autopack.run.effects import CloseRun, Effect, Evidence, Role
+from autopack.run.effects import CloseRun, Effect, Evidence, Role, phase_of
+from autopack.run.events import AllowanceTaken
 from autopack.run.frozen import replace
 from autopack.run.issues import Issues
 from autopack.run.ledger import Ledger
@@ -117,7 +118,7 @@ class CiSummary:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One model call as it was booked. `maybe_paid`: a driver died while it was in flight."""
+    """One model call as it was booked. `maybe_paid`: a driver died while it was in flight; `why` it was this model."""
 
     role: Role
     attempt: int
@@ -128,6 +129,7 @@ class Call:
     cost_usd: Decimal
     latency_s: float
     maybe_paid: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Request:
     ask: Ask
     blob: str
     input_tokens_max: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,9 @@ class RunState:
     `active` names the phases under way, in the order they began, and `left` counts those that have not ended: both
     follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.
-    `standing` names, by CI profile, the blob of what is red on the base commit.
+    `standing` names, by CI profile, the blob of what is red on the base commit. `allowance` is what project and
+    providers had left for this run.
+    `landing` are the phases that have passed everything, in the order in which they land; the first one is at it.
     """
 
     run_id: str
@@ -229,6 +234,8 @@ class RunState:
     left: int = 0
     warnings: tuple[Warned, ...] = ()
     standing: Mapping[str, str] = field(default_factory=dict)
+    allowance: AllowanceTaken | None = None
+    landing: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -242,18 +249,36 @@ class RunState:
 
 def with_phases(run: RunState, *changed: PhaseState) -> RunState:
     """The run with these phases in place of what they were."""
-    active, left = run.active, run.left
+    active, left, landing = run.active, run.left, run.landing
     for phase in changed:
         was, now = run.phases[phase.phase_id].state, phase.state
         if was == now:
             continue
         left -= now in ENDED
+        if now != "GATE" and phase.phase_id in landing:
+            landing = tuple(name for name in landing if name != phase.phase_id)
         if was == "QUEUED" and now not in ENDED:
             active = (*active, phase.phase_id)
         elif now in ENDED:
             active = tuple(name for name in active if name != phase.phase_id)
     phases = {**run.phases, **{phase.phase_id: phase for phase in changed}}
-    return replace(run, phases=phases, active=active, left=left)
+    return replace(run, phases=phases, active=active, left=left, landing=landing)
+
+
+def moved(before: RunState, now: RunState) -> list[str]:
+    """The phases that one event has changed.
+
+    Only those under way before or after it can be, the one it was about, and those it has ended; whether there are any
+    of the latter is told by how many are left. So a run of thousands is not searched after each event.
+    """
+    about = (phase_of(effect) for key, effect in before.pending.items() if key not in now.pending)
+    under_way = dict.fromkeys((*before.active, *now.active, *(name for name in about if name is not None)))
+    found = [name for name in under_way if now.phases[name] is not before.phases[name]]
+    if before.left - now.left == sum(
+        now.phases[n].state in ENDED and before.phases[n].state not in ENDED for n in found
+    ):
+        return found
+    return [name for name, phase in now.phases.items() if phase is not before.phases[name]]
 
 
 def tier_state(run: RunState, tier: PlanTier) -> TierStateName:
