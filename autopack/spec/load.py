@@ -25,6 +25,7 @@ from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.nearest import did_you_mean, nearest
 from autopack.spec.rules.inputs import converted, fitting, misfit
+from autopack.spec.rules.kept_secrets import secret_in
 from autopack.spec.seen import Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
