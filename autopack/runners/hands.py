@@ -21,7 +21,7 @@ from autopack.plan.standing import KINDS, place_of
 from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request
+from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request, sandbox
 from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
@@ -209,9 +209,12 @@ class Hands:
         phase, refs = self.plan.phase(effect.phase_id), self._protection.heads()
         builder = phase.builder
         prompt = "\n\n".join(text for _, text in request.Assembled.load(self.store.blob(effect.request)).messages)
-        ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ)
-        bare = replace(self.plan.profiles[phase.ci], sandbox="none")  # no wall stands around a command
-        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, bare)
+        profile = self.plan.profiles[phase.ci]
+        if profile.sandbox != "none" and (fault := sandbox.fault(self.environ)):
+            raise CiUnusable(fault)
+        walls = self._trials.walls()
+        ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ, profile, walls)
+        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
