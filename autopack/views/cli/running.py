@@ -1,7 +1,9 @@
 """What `run`, `resume` and `cancel` share: driving to the end with progress, and saying how it ended."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,8 +65,14 @@ def _guarded(place: launch.Place, run_id: str, drive: Drive) -> int | None:
     except StoreUnusable as error:
         click.echo(f"autopack: {error}{_then(place, run_id)}", err=True)
         return exits.ENVIRONMENT
-    except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
         click.echo(_interrupted(place, run_id), err=True)
+        return exits.INTERRUPTED
+    except KeyboardInterrupt:
+        click.echo(_interrupted(place, run_id), err=True)
+        if threading.active_count() > 1:  # else a call in flight would hold up the end until its deadline
+            sys.stderr.flush()
+            os._exit(exits.INTERRUPTED)
         return exits.INTERRUPTED
     return None
 
