@@ -5,19 +5,21 @@ wrong and then does not fit is a warning, or an error where the ruleset or `safe
 at the cap that can't hold, with the phases that eat most of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from autopack.plan import minutes
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
+from autopack.plan.minutes import Beside
 from autopack.plan.model import Worst
-from autopack.plan.worst import first_try, of_phase, together, total
+from autopack.plan.worst import calls_of, check_s, first_try, may_be_short, of_phase, together, total
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
 from autopack.spec.record import record, replace
 
-UNITS = {"tokens": "tokens", "cost_usd": "USD"}
+UNITS = {"tokens": "tokens", "cost_usd": "USD", "minutes": "minutes"}
 EATERS = 3
 
 
@@ -49,15 +51,19 @@ def prove_budget(draft: Draft) -> Draft:
 def of_runs(draft: Draft) -> tuple[Worst, ...]:
     """The worst case of each run, in order."""
     by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
-    return tuple(_of_run([by_id[name] for name in run], width) for run in draft.runs)
+    return tuple(_of_run(draft, [by_id[name] for name in run], width) for run in draft.runs)
 
 
 def at_once(draft: Draft) -> int:
     """How many phases get on side by side whatever else they wait for: the narrowest pool all of them go through."""
-    kinds = {_asked(phase): phase for phase in draft.phases}.values()
-    providers = {draft.spec.models.models[ask.model].provider for phase in kinds for ask in phase.asks}
+    providers = {draft.spec.models.models[ask.model].provider for phase in _kinds(draft.phases) for ask in phase.asks}
     quotas = (draft.spec.models.providers.get(name) for name in providers)
     return min([draft.jobs, *(quota.concurrency for quota in quotas if quota and quota.concurrency)])
+
+
+def _kinds(phases: Sequence[DraftPhase]) -> Collection[DraftPhase]:
+    """One phase of each route."""
+    return {_asked(phase): phase for phase in phases}.values()
 
 
 def _asked(phase: DraftPhase) -> tuple[int, ...]:
@@ -73,9 +79,39 @@ def _decides(phase: DraftPhase) -> tuple[Any, ...]:
     return (*_asked(phase), phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
 
 
-def _of_run(phases: Sequence[DraftPhase], width: int) -> Worst:
+def _of_run(draft: Draft, phases: Sequence[DraftPhase], width: int) -> Worst:
+    worsts = {phase.spec.id: phase.worst for phase in phases}
     needs = {phase.spec.id: phase.needs for phase in phases}
-    return together(needs, {phase.spec.id: phase.worst for phase in phases}, width)
+    return together(needs, worsts, _beside(draft, phases, 1 if _short(draft, phases, worsts) else width))
+
+
+def _short(draft: Draft, phases: Sequence[DraftPhase], worsts: Mapping[str, Worst]) -> bool:
+    """Whether one may have to wait for another's money: at a cap of the run, of a model or of a tier."""
+    models, caps, rule = draft.spec.models.models, draft.caps, draft.spec.ruleset.tier
+    assert caps is not None
+    if rule.not_clean[draft.safety_profile] == "fail_run" and rule.incident_token_factor < 1:
+        return True
+    used = {ask.model for phase in _kinds(phases) for ask in phase.asks}
+    return may_be_short(total(list(worsts.values())), caps, [models[name].token_cap for name in used])
+
+
+def _beside(draft: Draft, phases: Sequence[DraftPhase], width: int) -> Beside:
+    spec = draft.spec
+    alike = {(phase["ci"], len(phase.spec.probes)): phase for phase in phases}.values()
+    again = max((minutes.whole(check_s(spec, phase)) for phase in alike), default=0)
+    told, profiles = spec.ci.preflight, [spec.ci.profiles[name] for name in {phase["ci"] for phase in alike}]
+    before = minutes.preflights(
+        [
+            minutes.preflight_s(minutes.trial_s(spec.ci.setup, each.steps, each.retries), told.attempts, told.backoff_s)
+            for each in profiles
+        ]
+    )
+    rates = {
+        name: row for name, row in spec.models.providers.items() if row.requests_per_minute or row.tokens_per_minute
+    }
+    calls = (call for phase in phases for call in calls_of(phase)) if rates else ()
+    before += minutes.rated(calls, spec.models.models, spec.ruleset.retry, rates)
+    return Beside(width, draft.jobs, again, before)
 
 
 # --- findings -----------------------------------------------------------------------------------------------------
@@ -89,12 +125,14 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
         whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
         phases = [by_id[name] for name in run]
         needed = total([first[name] for name in run])
-        worst = _of_run(phases, width)
+        worst = _of_run(draft, phases, width)
         for cap in _caps_of_run(draft, whose):
             yield from _against(draft, cap, phases, needed, worst)
-        yield from _minutes(draft, whose, phases, width)
+        yield from _likely(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(tier, width))
+            yield from _against(
+                draft, cap, tier, total([first[p.spec.id] for p in tier]), total([p.worst for p in tier])
+            )
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
@@ -104,27 +142,28 @@ def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
     yield Cap("tokens", caps.tokens, whose, cap_at(draft.spec, "tokens"), "budget.tokens")
     if caps.cost_usd is not None:
         yield Cap("cost_usd", caps.cost_usd, whose, cap_at(draft.spec, "cost_usd"), "budget.cost_usd")
+    written = cap_at(draft.spec, "minutes")
+    if not written.path.startswith("builtin:"):  # where nobody has said how long, the shipped cap ends what hangs
+        yield Cap("minutes", caps.minutes, whose, written, "budget.minutes")
 
 
-def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) -> Iterator[Problem]:
+def _likely(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) -> Iterator[Problem]:
     """What runs have taught about time, along the longest chain, against the minutes a run may take.
 
-    The bound (everything at its timeout) is in the plan and no finding: timeouts are set for what hangs, not for what
-    works, so that every playbook would be told of it. Without a calibration there is only a guess, which is none.
+    A phase that is like none before adds nothing: what nobody has seen is no reason for a finding.
     """
-    if draft.calibration is None or draft.caps is None:
+    if draft.calibration is None or not draft.calibration.slices or draft.caps is None:
         return
-    from autopack.plan.estimate import minutes  # noqa: PLC0415 - a check of files mostly does without
+    from autopack.plan.estimate import seen_minutes  # noqa: PLC0415 - a check of files mostly does without
 
     known: dict[tuple[Any, ...], int] = {}
     likely = {}
     for phase in phases:
         key = (id(phase.attempts), phase["category"], phase["complexity"], phase["auto_apply"])
         if key not in known:
-            known[key] = minutes(draft.spec, phase, draft.calibration)
+            known[key] = seen_minutes(draft.spec, phase, draft.calibration)
         likely[phase.spec.id] = known[key]
-    needs = {phase.spec.id: phase.needs for phase in phases}
-    length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, width).minutes
+    length = minutes.together({phase.spec.id: phase.needs for phase in phases}, likely, Beside(width))
     if length > draft.caps.minutes:
         slowest = sorted(phases, key=lambda phase: likely[phase.spec.id], reverse=True)[:EATERS]
         yield problem(
@@ -173,12 +212,13 @@ def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterato
 
 
 def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst, worst: Worst) -> Iterator[Problem]:
+    """Of minutes nothing is reserved, so first attempts that may not fit have a chance all the same."""
     least, most = getattr(first, cap.name), getattr(worst, cap.name)
-    unit = UNITS[cap.name]
-    if least is not None and least > cap.most:
+    unit, verb = UNITS[cap.name], "take" if cap.name == "minutes" else "spend"
+    if cap.name != "minutes" and least is not None and least > cap.most:
         yield problem(
             "AP6004",
-            f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may spend {cap.most:,}",
+            f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may {verb} {cap.most:,}",
             draft.spec.span(cap.at),
             _eaters(draft, phases, cap.name),
             help=f"raise {cap.knob} well above {least:,} (larger caps allow larger calls), or split the playbook",
@@ -187,14 +227,19 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
         amount = "an UNBOUNDED amount of" if most is None else f"{most:,}"
         found = problem(
             "AP6005",
-            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {cap.most:,}",
+            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may {verb} {cap.most:,}",
             draft.spec.span(cap.at),
             _eaters(draft, phases, cap.name),
-            help=f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
-            if most is not None
-            else "the run stops there; give every model a price",
+            help=_enough(cap, most),
         )
         yield found._replace(severity=_severity(draft))
+
+
+def _enough(cap: Cap, most: int | Decimal | None) -> str:
+    if most is None:
+        return "the run stops there; give every model a price"
+    fits = f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
+    return f"{fits}, or shorten the timeouts of models and CI steps" if cap.name == "minutes" else fits
 
 
 def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str) -> tuple[Label, ...]:

@@ -61,7 +61,8 @@ def passing_trouble_again(turn: Turn) -> bool:
 
 
 def may_send_again(turn: Turn) -> bool:
-    return turn.phase.retry < turn.plan.retry.attempts
+    """One request is sent `attempts` times at most."""
+    return turn.phase.retry + 1 < turn.plan.retry.attempts
 
 
 def auditor_asks_left(turn: Turn) -> bool:

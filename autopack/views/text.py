@@ -87,7 +87,7 @@ def plan_screen(plan: Plan, digest: str, width: int | None = None, calibration: 
             ),
             (
                 f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; run cap: {caps.tokens:,}. "
-                f"Time cap {caps.minutes} minutes."
+                f"Minutes: at most {worst.minutes:,}; run cap: {caps.minutes:,}."
             ),
             *([f"Taken for done: {_some(plan.assumed)}."] if plan.assumed else []),
             f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}.",

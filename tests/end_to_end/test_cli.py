@@ -209,11 +209,11 @@ def test_a_plan_is_written_checked_and_found_stale(answer: Answer, tmp_path: Pat
     assert (fresh.code, fresh.out) == (0, "plan.json is up to date\n")
 
     playbook = root / PLAYBOOK
-    playbook.write_text(playbook.read_text().replace("minutes: 20", "minutes: 30"))
+    playbook.write_text(playbook.read_text().replace("4_000_000", "5_000_000"))
     stale = answer(root, "plan", PLAYBOOK, "--check", "plan.json")
     assert stale.code == 6
     assert "changed: policy\n" in stale.out
-    assert f"run: caps.minutes raised: 20 -> 30  [{PLAYBOOK}:5:" in stale.out
+    assert f"run: caps.tokens raised: 4,000,000 -> 5,000,000  [{PLAYBOOK}:5:" in stale.out
     assert "-o plan.json" in stale.err
 
 
