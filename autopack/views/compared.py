@@ -149,7 +149,12 @@ def _plan(pasts: _Pasts, side: Side, inputs: dict[str, str], env: str | None) ->
     try:
         return compiled(str(place), inputs, None, env).plan
     except Unusable as error:
-        raise Unusable(error.code, f"{side}: {error}" if str(error) else f"{side} has the findings above") from None
+        raise Unusable(error.code, _told(side, place, error)) from None
+
+
+def _told(side: Side, place: Path, error: Unusable) -> str:
+    """Once by the name that was given, wherever it was read from."""
+    return str(error).replace(str(place), str(side)) if str(error) else f"{side} has the findings above"
 
 
 def _nothing(plan: Plan) -> Plan:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from autopack.journal.durable import put
-from autopack.plan import canonical
+from autopack.plan import file
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
 from autopack.views import text
@@ -69,9 +69,8 @@ def command(
         old = _earlier(state, detailed_exitcode=detailed_exitcode)
         found = compiled(playbook, given_inputs(inputs), jobs, env)
         plan = selecting.part(found, select, exclude, state)
-        frozen = canonical.text(plan)
         if output and output != STDOUT:
-            _write(found, output, frozen + "\n")
+            _write(found, output, file.dump(plan))
         if check:
             return _checked(check, found, plan)
     except Unusable as error:
@@ -81,10 +80,10 @@ def command(
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     if as_json or output == STDOUT:
-        sys.stdout.write(frozen + "\n")
+        sys.stdout.write(file.dump(plan))
     else:
-        sys.stdout.write(_screen(plan, canonical.digest_of(frozen), old, state, found.calibration, verbose=verbose))
-    differs = old is not None and digest(old) != canonical.digest_of(frozen)
+        sys.stdout.write(_screen(plan, digest(plan), old, state, found.calibration, verbose=verbose))
+    differs = old is not None and digest(old) != digest(plan)
     return STALE if detailed_exitcode and differs else 0
 
 
