@@ -62,7 +62,7 @@ def _row(number: str, what: str, rate: float, at_least: int | None) -> Row:
 
 def _rate(phases: int) -> float:
     """Each phase is refused once, red once, then audited and landed: eight changes of state."""
-    plan = _plan(phases)
+    plan = plan_of(phases)
     began = time.perf_counter()
     run = _told(plan)
     taken = time.perf_counter() - began
@@ -114,7 +114,7 @@ ANSWERS: dict[type, Callable[..., ev.Event]] = {
 }
 
 
-def _plan(count: int) -> Plan:
+def plan_of(count: int) -> Plan:
     price = Price(Decimal("2.50"), Decimal("1.25"), Decimal("2.50"), Decimal(10), "2024-08-06")
     phases = tuple(_phase(number) for number in range(1, count + 1))
     return Plan(
@@ -181,7 +181,7 @@ def _phase(number: int) -> PlanPhase:
         builder_prompt="build",
         auditor_prompt="audit",
         why="high risk -> premium",
-        worst=Worst(0, 0, Decimal(0)),
+        worst=Worst(9, 10**6, Decimal(100)),
     )
 
 

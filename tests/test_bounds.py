@@ -112,6 +112,22 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
             scope=b", ".join(b"a/%d.py" % n for n in range(15_000)),
         ),
     ),
+    "250,000 keys of one's own": ("AP1026", lambda: HEAD + b"".join(b"  k%d: v\n" % n for n in range(250_000))),
+    "100,000 anchors, each used": (
+        "AP1026", lambda: HEAD + b"  l:\n" + b"".join(b"  - &a%d v\n  - *a%d\n" % (n, n) for n in range(100_000)),
+    ),
+    "4,000,000 lines that are joined": ("AP1026", lambda: HEAD + b'  a: "' + b"\\\n" * 4_000_000 + b'"\n'),
+    "20,000 needs of nothing": (
+        "AP1024", lambda: phases(b"goal: g, needs: [" + b", ".join(b"q%d" % n for n in range(20_000)) + b"]", 1),
+    ),
+    "four faults in each phase": ("AP1024", lambda: phases(b"goal: g, ci: u%d, needs: [z%d], deliverables: [q, r]")),
+    "200,000 names that nobody declares": (
+        "AP3020", lambda: phases(b"goal: '" + b"{{ inputs.servce }} " * 130 + b"'", head=b" service: {default: x}\n"),
+    ),
+    "200,000 filters": (
+        "AP3022",
+        lambda: phases(b"goal: '" + b"{{ inputs.service | upper }} " * 130 + b"'", head=b" service: {default: x}\n"),
+    ),
     "tags": ("AP1006", lambda: HEAD + b"  a: [" + b"!x 1," * 400_000 + b"]\n"),
 }  # fmt: skip
 

@@ -14,12 +14,14 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
 from autopack.plan.minutes import Beside
 from autopack.plan.model import Worst
+from autopack.plan.price import at_most, exact
 from autopack.plan.worst import calls_of, check_s, first_try, may_be_short, of_phase, together, total
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
 from autopack.spec.record import record, replace
 
 UNITS = {"tokens": "tokens", "cost_usd": "USD", "minutes": "minutes"}
+SPENT = ("tokens", "cost_usd")
 EATERS = 3
 
 
@@ -121,30 +123,53 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
     by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
     for phase in draft.phases:
         yield from _first_against_own(draft, phase, first[phase.spec.id])
+    spent: list[tuple[Worst, Worst]] = []
     for number, run in enumerate(draft.runs, 1):
         whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
         phases = [by_id[name] for name in run]
         needed = total([first[name] for name in run])
         worst = _of_run(draft, phases, width)
         for cap in _caps_of_run(draft, whose):
-            yield from _against(draft, cap, phases, needed, worst)
+            yield from _against(draft, cap, phases, first, needed, worst)
+        spent.append((_within(draft, needed), _within(draft, worst)))
         yield from _likely(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            yield from _against(
-                draft, cap, tier, total([first[p.spec.id] for p in tier]), total([p.worst for p in tier])
-            )
+            needed = total([first[phase.spec.id] for phase in tier])
+            yield from _against(draft, cap, tier, first, needed, total([phase.worst for phase in tier]))
+    for cap in _caps_of_project(draft):
+        needed, worst = total([least for least, _ in spent]), total([most for _, most in spent])
+        yield from _against(draft, cap, draft.phases, first, needed, worst)
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
-    caps = draft.caps
-    if caps is None:
-        return
-    yield Cap("tokens", caps.tokens, whose, cap_at(draft.spec, "tokens"), "budget.tokens")
-    if caps.cost_usd is not None:
-        yield Cap("cost_usd", caps.cost_usd, whose, cap_at(draft.spec, "cost_usd"), "budget.cost_usd")
+    """Where a run's cap is the project's, the project's proof says it for all runs.
+
+    Minutes that nobody has written are no promise that has to hold: the shipped cap ends what hangs.
+    """
+    whole = draft.spec.project.budget
+    for name in SPENT:
+        most, at = getattr(draft.caps, name), cap_at(draft.spec, name)
+        if most is not None and (getattr(whole, name) is None or at != whole.at.to(name)):
+            yield Cap(name, most, whose, at, f"budget.{name}")
     written = cap_at(draft.spec, "minutes")
-    if not written.path.startswith("builtin:"):  # where nobody has said how long, the shipped cap ends what hangs
-        yield Cap("minutes", caps.minutes, whose, written, "budget.minutes")
+    if draft.caps is not None and not written.path.startswith("builtin:"):
+        yield Cap("minutes", draft.caps.minutes, whose, written, "budget.minutes")
+
+
+def _caps_of_project(draft: Draft) -> Iterator[Cap]:
+    whole = draft.spec.project.budget
+    days = f"{whole.days} day{'' if whole.days == 1 else 's'}"
+    for name in SPENT:
+        most = getattr(whole, name)
+        if most is not None:
+            yield Cap(name, most, f"the project in {days}", whole.at.to(name), f"the project's budget.{name}")
+
+
+def _within(draft: Draft, amount: Worst) -> Worst:
+    """What a run can spend of an amount before a cap of its own stops it."""
+    most = {cap.name: cap.most for cap in _caps_of_run(draft, "") if cap.name in SPENT}
+    stopped = {name: cap for name, cap in most.items() if _amount(amount, name) > cap}
+    return replace(amount, **stopped) if stopped else amount
 
 
 def _likely(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) -> Iterator[Problem]:
@@ -203,33 +228,38 @@ def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterato
     if own is not None and own.cost_usd is not None and first.cost_usd is not None and first.cost_usd > own.cost_usd:
         yield problem(
             "AP6004",
-            f'a first attempt of phase "{phase.spec.id}" and its audit can take {first.cost_usd:,} USD, '
-            f"the phase may spend {own.cost_usd:,}",
+            f'a first attempt of phase "{phase.spec.id}" and its audit can take {at_most(first.cost_usd)} USD, '
+            f"the phase may spend {exact(own.cost_usd)}",
             draft.spec.span(own.at, "cost_usd"),
-            help=f"raise its budget.cost_usd to {first.cost_usd:,}, "
+            help=f"raise its budget.cost_usd to {at_most(first.cost_usd)}, "
             "or lower its budget.tokens so that calls are smaller",
         )
 
 
-def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst, worst: Worst) -> Iterator[Problem]:
-    """Of minutes nothing is reserved, so first attempts that may not fit have a chance all the same."""
-    least, most = getattr(first, cap.name), getattr(worst, cap.name)
+def _against(
+    draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Mapping[str, Worst], needed: Worst, worst: Worst
+) -> Iterator[Problem]:
+    """`needed` and `worst` are those of all the phases, `first` holds the first attempt of each.
+
+    Of minutes nothing is reserved, so first attempts that may not fit have a chance all the same.
+    """
+    least, most = getattr(needed, cap.name), getattr(worst, cap.name)
     unit, verb = UNITS[cap.name], "take" if cap.name == "minutes" else "spend"
-    if cap.name != "minutes" and least is not None and least > cap.most:
+    if cap.name in SPENT and least is not None and least > cap.most:
         yield problem(
             "AP6004",
-            f"first attempts and mandatory audits can take {least:,} {unit}, {cap.whose} may {verb} {cap.most:,}",
+            f"first attempts and mandatory audits can take {_up(least)} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name),
-            help=f"raise {cap.knob} well above {least:,} (larger caps allow larger calls), or split the playbook",
+            _eaters(draft, phases, cap.name, first),
+            help=f"raise {cap.knob} well above {_up(least)} (larger caps allow larger calls), or split the playbook",
         )
     elif most is None or most > cap.most:
-        amount = "an UNBOUNDED amount of" if most is None else f"{most:,}"
+        amount = "an UNBOUNDED amount of" if most is None else _up(most)
         found = problem(
             "AP6005",
-            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may {verb} {cap.most:,}",
+            f"all attempts and audits together can take {amount} {unit}, {cap.whose} may {verb} {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name),
+            _eaters(draft, phases, cap.name, {phase.spec.id: phase.worst for phase in phases}),
             help=_enough(cap, most),
         )
         yield found._replace(severity=_severity(draft))
@@ -238,20 +268,30 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
 def _enough(cap: Cap, most: int | Decimal | None) -> str:
     if most is None:
         return "the run stops there; give every model a price"
-    fits = f"the run stops there; raise {cap.knob} to {most:,} to be sure it never does"
+    fits = f"the run stops there; raise {cap.knob} to {_up(most)} to be sure it never does"
     return f"{fits}, or shorten the timeouts of models and CI steps" if cap.name == "minutes" else fits
 
 
-def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str) -> tuple[Label, ...]:
+def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, amounts: Mapping[str, Worst]) -> tuple[Label, ...]:
     """The phases that eat most of it."""
-    top = sorted(phases, key=lambda phase: _amount(phase.worst, name), reverse=True)[:EATERS]
-    return tuple(
-        Label(draft.spec.span(phase.spec.at, "id"), f"up to {_amount(phase.worst, name):,} {UNITS[name]}")
-        for phase in top
-    )
+    top = sorted(phases, key=lambda phase: _amount(amounts[phase.spec.id], name), reverse=True)[:EATERS]
+    return tuple(Label(draft.spec.span(each.spec.at, "id"), _most(amounts[each.spec.id], name)) for each in top)
+
+
+def _most(worst: Worst, name: str) -> str:
+    found = getattr(worst, name)
+    return "no bound" if found is None else f"up to {_up(found)} {UNITS[name]}"
+
+
+def _up(amount: int | Decimal) -> str:
+    return at_most(amount) if isinstance(amount, Decimal) else f"{amount:,}"
+
+
+def _cap(amount: int | Decimal) -> str:
+    return exact(amount) if isinstance(amount, Decimal) else f"{amount:,}"
 
 
 def _amount(worst: Worst, name: str) -> Decimal:
-    """For sorting and saying: what is UNBOUNDED comes before everything."""
+    """For sorting: what is UNBOUNDED comes before everything."""
     found = getattr(worst, name)
     return Decimal("Infinity") if found is None else Decimal(found)

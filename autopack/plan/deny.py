@@ -66,6 +66,7 @@ GROWTH = {
     "tokens": "the worst case in tokens",
     "minutes": "the longest it can take",
 }
+_KNOWN = [*RULES, *(f"{name}+20%" for name in GROWTH)]
 _GROWTH = re.compile(r"(?P<what>[a-z]+)\+(?P<share>\d+(?:\.\d+)?)%")
 
 
@@ -101,12 +102,13 @@ def sums(plan: Plan, calibration: Calibration | None = None) -> Sums:
 def rules(asked: Sequence[str]) -> tuple[str, ...]:
     """`widen-scope,cost+20%` and the like as single rules. Raises NoRule."""
     found = tuple(word.strip() for each in asked for word in each.split(",") if word.strip())
+    if asked and not found:
+        raise NoRule(f"--deny names no rule, so nothing would be denied; there are {', '.join(_KNOWN)}")
     for word in found:
         growth = _GROWTH.fullmatch(word)
         if word in RULES or (growth and growth["what"] in GROWTH):
             continue
-        known = [*RULES, *(f"{name}+20%" for name in GROWTH)]
-        raise NoRule(f"there is no rule {word!r}; {did_you_mean(word, known) or 'there are ' + ', '.join(known)}")
+        raise NoRule(f"there is no rule {word!r}; {did_you_mean(word, _KNOWN) or 'there are ' + ', '.join(_KNOWN)}")
     return found
 
 

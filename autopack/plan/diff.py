@@ -26,7 +26,7 @@ OF_PHASE: Mapping[Group, tuple[str, ...]] = {
     ),
     "risk": (
         *("category", "task_category", "complexity", "builder_mode", "high_risk", "severity", "ci", "auto_apply"),
-        *("auditor_profile", "auditor_attempts", "limits", "recheck", "aged"),
+        *("auditor_profile", "auditor_attempts", "limits", "recheck", "aged", "may_downgrade"),
     ),
     "graph": ("needs", "tier_id", "index"),
     "instructions": (
@@ -45,7 +45,7 @@ OF_PHASE: Mapping[Group, tuple[str, ...]] = {
 }
 OF_PLAN: Mapping[Group, tuple[str, ...]] = {
     "authority": ("base_branch", "integration_branch", "protected_branches", "protected_paths", "hooks"),
-    "money": ("caps", "retry", "worst", "budget_warnings", "quotas"),
+    "money": ("caps", "retry", "worst", "budget_warnings", "quotas", "project_budget"),
     "risk": (
         *("safety_profile", "run_scope", "stage", "fail_fast", "severity_upgrades", "audit_policy"),
         *("not_clean", "promotion", "aged"),

@@ -19,7 +19,7 @@ DERIVED = frozenset({"phase_id", "index", "name", "tags", "why", "worst"})
 OF_PHASE: Mapping[str, tuple[str, ...]] = {
     "prompt": ("builder_prompt", "auditor_prompt", "patch_prompt"),
     "inputs": ("goal", "acceptance", "deliverables", "read", "needs"),
-    "model": ("builder", "attempts", "audit", "audit_fallbacks", "second_audit", "patches"),
+    "model": ("builder", "attempts", "audit", "audit_fallbacks", "second_audit", "patches", "may_downgrade"),
     "policy": (
         *("tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk", "severity"),
         *("write", "allow", "allowed_protected", "auto_apply", "auditor_profile", "auditor_attempts"),
@@ -35,7 +35,7 @@ OF_PLAN: Mapping[str, tuple[str, ...]] = {
     "policy": (
         *("integration_branch", "protected_branches", "protected_paths", "safety_profile", "run_scope", "stage"),
         *("fail_fast", "caps", "retry", "pools", "tiers", "worst", "runs", "aged"),
-        *("audit_policy", "not_clean", "promotion", "budget_warnings", "quotas", "hooks"),
+        *("audit_policy", "not_clean", "promotion", "budget_warnings", "quotas", "hooks", "project_budget"),
         *("severity_upgrades", "commit_issues"),
     ),
     "ci": ("profiles",),

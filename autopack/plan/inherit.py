@@ -6,13 +6,15 @@ says so at the phase.
 """
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase, Value
 from autopack.plan.model import Caps
+from autopack.plan.price import exact
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
-from autopack.spec.model import Budget, CategoryRule, Phase, Ruleset, Spec
+from autopack.spec.model import Budget, CategoryRule, Phase, ProjectBudget, Ruleset, Spec
 from autopack.spec.record import replace
 
 FIELDS = (
@@ -47,7 +49,7 @@ def inherit(draft: Draft) -> Draft:
     caps = run_caps(spec, len(draft.phases))
     shared: Shared = {}
     phases = tuple(replace(phase, values=_with_care(draft, phase, caps, shared)) for phase in draft.phases)
-    problems = tuple(found for phase in phases for found in _over_parent(spec, phase))
+    problems = (*_over_project(spec), *(found for phase in phases for found in _over_parent(spec, phase)))
     after = replace(
         draft,
         phases=phases,
@@ -59,16 +61,21 @@ def inherit(draft: Draft) -> Draft:
 
 
 def run_caps(spec: Spec, phases: int) -> Caps:
-    """The playbook's explicit caps, else the ruleset's."""
+    """The playbook's explicit caps, else the ruleset's; what is inherited is clamped to the project's."""
     own = spec.playbook.budget or Budget(spec.playbook.at)
-    rule = spec.ruleset.budget
+    rule, whole = spec.ruleset.budget, spec.project.budget
     return Caps(
-        tokens=own.tokens or rule.tokens,
+        tokens=own.tokens or min(rule.tokens, whole.tokens or rule.tokens),
         phases=own.phases or rule.phases,
         minutes=own.minutes or rule.minutes,
         minor_issues=own.minor_issues or rule.minor_issues_per_phase * phases,
-        cost_usd=rule.cost_usd if own.cost_usd is None else own.cost_usd,
+        cost_usd=_lower(rule.cost_usd, whole.cost_usd) if own.cost_usd is None else own.cost_usd,
     )
+
+
+def _lower(cap: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """None is no cap."""
+    return cap if other is None else other if cap is None else min(cap, other)
 
 
 def _with_care(draft: Draft, phase: DraftPhase, caps: Caps, shared: "Shared") -> dict[str, Value]:
@@ -219,28 +226,52 @@ def _below_builder(auditor: Value, builder: Value) -> Value:
 
 
 def cap_at(spec: Spec, name: str) -> At:
-    """Where a cap of the run is written: in the playbook, else in the ruleset."""
+    """Where a cap of the run is written: in the playbook, else in the ruleset, or the project where that is lower."""
     own = spec.playbook.budget
     if own is not None and getattr(own, name) is not None:
         return own.at.to(name)
+    whole, rule = getattr(spec.project.budget, name, None), getattr(spec.ruleset.budget, name, None)
+    if whole is not None and (rule is None or whole < rule):
+        return spec.project.budget.at.to(name)
     return spec.ruleset.origin("budget", name)
 
 
 def _over_parent(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
-    """An explicit cap of a phase above an explicit cap of its playbook."""
-    own, parent = phase.spec.budget, spec.playbook.budget
-    if own is None or parent is None:
+    """An explicit cap of a phase above an explicit one of its playbook, or of the project where that has none."""
+    own, playbook = phase.spec.budget, spec.playbook.budget
+    if own is None:
         return
     for name in ("tokens", "cost_usd", "minutes"):
-        mine, theirs = getattr(own, name), getattr(parent, name)
-        if mine is not None and theirs is not None and mine > theirs:
-            yield problem(
-                "AP6001",
-                f'phase "{phase.spec.id}" may spend {mine:,} {_unit(name)}, its playbook only {theirs:,}',
-                spec.span(own.at, name),
-                (Label(spec.span(parent.at, name), "the playbook's cap"),),
-                help=f"lower it to {theirs:,} or raise the playbook's",
-            )
+        parent = spec.project.budget if playbook is None or getattr(playbook, name) is None else playbook
+        whose = "the project" if parent is spec.project.budget else "its playbook"
+        yield from _above(spec, f'phase "{phase.spec.id}"', own, whose, parent, name)
+
+
+def _over_project(spec: Spec) -> Iterator[Problem]:
+    """An explicit cap of a playbook, which is one of each run, above an explicit cap of all runs together."""
+    own = spec.playbook.budget
+    if own is not None:
+        for name in ("tokens", "cost_usd"):
+            yield from _above(spec, "a run", own, "the project", spec.project.budget, name)
+
+
+def _above(
+    spec: Spec, who: str, own: Budget, whose: str, parent: Budget | ProjectBudget, name: str
+) -> Iterator[Problem]:
+    mine, theirs = getattr(own, name), getattr(parent, name, None)
+    if mine is not None and theirs is not None and mine > theirs:
+        owner = whose.removeprefix("its ").removeprefix("the ")
+        yield problem(
+            "AP6001",
+            f"{who} may spend {_figure(mine)} {_unit(name)}, {whose} only {_figure(theirs)}",
+            spec.span(own.at, name),
+            (Label(spec.span(parent.at, name), f"the {owner}'s cap"),),
+            help=f"lower it to {_figure(theirs)} or raise the {owner}'s",
+        )
+
+
+def _figure(cap: int | Decimal) -> str:
+    return exact(cap) if isinstance(cap, Decimal) else f"{cap:,}"
 
 
 def _unit(name: str) -> str:

@@ -135,8 +135,8 @@ class PlanPhase:
 
     `attempts` are the Builder's, one entry each, so that the ladder ends by construction; when they are used up,
     `patches` are the Auditor's own. `audit` is who reviews, `audit_fallbacks` who does where that model can't be used,
-    `second_audit` who reviews beside it. `aged` are the keys of issues of earlier runs that made the compiler handle
-    this phase with more care.
+    `second_audit` who reviews beside it. Without `may_downgrade` a provider's soft limit moves it nowhere. `aged` are
+    the keys of issues of earlier runs that made the compiler handle this phase with more care.
     """
 
     phase_id: str
@@ -180,6 +180,7 @@ class PlanPhase:
     builder: PlanBuilder = BY_MODEL
     patches: tuple[Attempt, ...] = ()
     patch_prompt: str = ""
+    may_downgrade: bool = True
 
     @property
     def ladder(self) -> tuple[Attempt, ...]:
@@ -301,10 +302,24 @@ class AuditPolicy:
 
 @record
 class Quota:
-    """How fast a provider may be asked; None: as fast as there are places."""
+    """How fast a provider may be asked (None: as fast as there are places), and how much in any seven days.
+
+    Above `soft_limit`, a share of `weekly_tokens`, other providers are preferred where a phase may go elsewhere.
+    """
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
+    weekly_tokens: int | None = None
+    soft_limit: float | None = None
+
+
+@record
+class ProjectBudget:
+    """What all runs of the project together may spend in a rolling window of so many days; None: no cap."""
+
+    tokens: int | None
+    cost_usd: Decimal | None
+    days: int
 
 
 @record
@@ -397,6 +412,7 @@ class Plan:
     commit_issues: bool = False
     hooks: Literal["refuse", "run", "skip"] = "refuse"
     assumed: tuple[str, ...] = ()
+    project_budget: ProjectBudget | None = None
 
     def phase(self, phase_id: str) -> PlanPhase:
         return self._phases[phase_id]

@@ -13,6 +13,7 @@ from autopack.problem import Label, Problem, problem
 
 WILD = re.compile(r"[*?\[]")
 TOLD_MAX = 20
+LABELS_MAX = 5  # of the phases that meet one broad scope
 COMPARED_MAX = 2_000
 
 
@@ -26,13 +27,17 @@ class Meeting(NamedTuple):
 
 
 def keep_apart(draft: Draft) -> Draft:
-    """A warning at every phase that may write what an earlier one without an order may write, too."""
-    told = []
-    for number, found in enumerate(_meetings(draft.phases)):
-        if number == TOLD_MAX:
+    """A warning for each pattern that gives what later phases without an order may write, too.
+
+    One phase is told at its own scope; several, once at the broad scope that all of them meet.
+    """
+    met: dict[tuple[str, int], list[tuple[DraftPhase, Meeting]]] = {}
+    for phase, found in _meetings(draft.phases):
+        met.setdefault((found.earlier.spec.id, found.theirs), []).append((phase, found))
+        if len(met) > TOLD_MAX:
             break
-        told.append(_problem(draft, *found))
-    return draft.found(*told)
+    told = [_problem(draft, *each[0]) if len(each) == 1 else _broad(draft, each) for each in met.values()]
+    return draft.found(*told[:TOLD_MAX])
 
 
 def _meetings(phases: Sequence[DraftPhase]) -> Iterator[tuple[DraftPhase, Meeting]]:
@@ -118,4 +123,21 @@ def _problem(draft: Draft, phase: DraftPhase, found: Meeting) -> Problem:
         spec.span(phase.spec.scope.at, "write", found.mine),
         (theirs,),
         help=f"both may change {found.path}: add `needs: [{earlier.id}]`, or narrow one of the scopes",
+    )
+
+
+def _broad(draft: Draft, met: Sequence[tuple[DraftPhase, Meeting]]) -> Problem:
+    spec, first = draft.spec, met[0][1]
+    earlier = first.earlier.spec
+    labels = tuple(
+        Label(spec.span(phase.spec.scope.at, "write", found.mine), f'"{phase.spec.id}" may change {found.path}')
+        for phase, found in met[:LABELS_MAX]
+    )
+    more = "" if len(met) <= LABELS_MAX else f"; the first {LABELS_MAX} are shown"
+    return problem(
+        "AP4002",
+        f'phase "{earlier.id}" may write what {len(met):,} others may write, without an order between them{more}',
+        spec.span(earlier.scope.at, "write", first.theirs),
+        labels,
+        help=f"narrow this scope, or add `needs: [{earlier.id}]` to the others",
     )

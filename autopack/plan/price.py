@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from autopack.spec.record import record
 
 MILLION = Decimal(1_000_000)
+CENT = Decimal("0.01")
 
 
 @record
@@ -62,3 +63,16 @@ def upper_bound(input_tokens: int, output_tokens: int, price: Price | None) -> D
         return Decimal(0)
     dearest = max(price.input, price.cached_input, price.cached_write)
     return (input_tokens * dearest + output_tokens * price.output) / MILLION
+
+
+def exact(amount: Decimal) -> str:
+    """A cap as people write money: 2.00, 16.70, 0.005."""
+    plain = f"{amount:,f}"
+    whole, _, part = plain.partition(".")
+    return f"{whole}.{part.rstrip('0'):0<2}"
+
+
+def at_most(amount: Decimal) -> str:
+    """A bound, rounded up: 3.7029856 is 3.71. Where that says little, two digits that tell something: 0.00043."""
+    finest = Decimal((0, (1,), amount.adjusted() - 1)) if amount else CENT
+    return exact(amount.quantize(min(CENT, finest), rounding=ROUND_CEILING))

@@ -136,7 +136,7 @@ def _ladder(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Run
     form, spent = _format(spec.models.models[names[0]]), 1
     yield "first", names, form
     for _ in range(phase["builder_attempts"] - 1):
-        above = _above(spec.models, names[0]) if "next_tier" in steps and _may_move(spec, phase) else ()
+        above = _above(spec.models, names[0]) if "next_tier" in steps and may_move(spec, phase) else ()
         if spent >= per_tier and above:
             names, form, spent = above, _format(spec.models.models[above[0]]), 1
             yield "next_tier", names, form
@@ -167,7 +167,7 @@ def _others(spec: Spec, phase: DraftPhase, names: Sequence[str]) -> Iterator[Mod
     """Who is asked where the first of a route can't be used; what may not be downgraded never falls below it."""
     first, *rest = (spec.models.models[name] for name in dict.fromkeys(names))
     for model in rest:
-        if _may_move(spec, phase) or TIERS.index(model.tier) >= TIERS.index(first.tier):
+        if may_move(spec, phase) or TIERS.index(model.tier) >= TIERS.index(first.tier):
             yield model
 
 
@@ -196,7 +196,8 @@ def _format(model: Model) -> EditFormat:
     return form
 
 
-def _may_move(spec: Spec, phase: DraftPhase) -> bool:
+def may_move(spec: Spec, phase: DraftPhase) -> bool:
+    """Whether the phase's category may be raised or lowered to models of another tier."""
     return not set(names_of(phase)) & set(spec.models.routing.never_downgrade)
 
 
@@ -252,6 +253,11 @@ def _too_few(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]
         )
 
 
+def _premium(spec: Spec) -> str:
+    names = [model.name for model in spec.models.models.values() if model.tier == "premium"]
+    return f"route it to a premium model: {', '.join(names[:3]) or 'the catalogue has none yet'}"
+
+
 def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:
     """High risk deserves the best of both roles; the finding points at the name that was chosen."""
     for role, ask in (("builder", chosen.attempts[0].ask), ("auditor", chosen.audits[0])):
@@ -262,5 +268,5 @@ def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]
                 f'high-risk phase "{phase.spec.id}" is routed to {model.name} as {role}, '
                 f"which is {model.tier}, not premium",
                 spec.span(chosen.route.at, role, 0),
-                help="route high_risk to a premium model",
+                help=_premium(spec),
             )

@@ -26,6 +26,7 @@ from autopack.plan.model import (
     PlanTier,
     Preflight,
     Profile,
+    ProjectBudget,
     Quota,
     Retry,
     SeverityUpgrade,
@@ -33,6 +34,7 @@ from autopack.plan.model import (
     Worst,
 )
 from autopack.plan.policy import granted, own_files
+from autopack.plan.routing import may_move
 from autopack.plan.worst import price_of, total
 from autopack.spec.model import CiStep, Model, Ruleset, Spec, Tier
 from autopack.spec.record import replace
@@ -82,6 +84,7 @@ def seal(draft: Draft) -> Plan:
         ),
         commit_issues=spec.project.artifacts.commit_issues,
         hooks=spec.ruleset.hooks,  # type: ignore[arg-type]
+        project_budget=_project_budget(spec),
     )
 
 
@@ -142,6 +145,7 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         builder=sealed(spec),
         patches=phase.patches,
         patch_prompt=prompt.patcher(phase) if phase.patches else "",
+        may_downgrade=may_move(draft.spec, phase),
     )
 
 
@@ -273,11 +277,21 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
 def _quotas(spec: Spec, used: list[str]) -> Mapping[str, Quota]:
     providers = {spec.models.models[name].provider for name in used}
     rows = {name: spec.models.providers[name] for name in sorted(providers) if name in spec.models.providers}
-    return {
-        name: Quota(row.requests_per_minute, row.tokens_per_minute)
+    found = {
+        name: Quota(row.requests_per_minute, row.tokens_per_minute, row.weekly_tokens, row.soft_limit)
         for name, row in rows.items()
-        if row.requests_per_minute is not None or row.tokens_per_minute is not None
     }
+    return {name: quota for name, quota in found.items() if quota != _NO_QUOTA}
+
+
+_NO_QUOTA = Quota(None, None)
+
+
+def _project_budget(spec: Spec) -> ProjectBudget | None:
+    whole = spec.project.budget
+    if whole.tokens is None and whole.cost_usd is None:
+        return None
+    return ProjectBudget(whole.tokens, whole.cost_usd, whole.days)
 
 
 def _models_used(draft: Draft) -> list[str]:

@@ -154,7 +154,7 @@ class _Search:
             raise NoPhase(f'there is no state "{atom.value}"; {_advice(atom.value, known)}')
         old = self.choice.state
         if old is None:
-            raise NoPhase(f'"{atom.text}" compares with an earlier plan; name its file with --state')
+            raise NoPhase(f'"{atom.text}" compares with an earlier plan; name its file or a revision with --state')
         before = {phase.phase_id: phase for phase in old.phases}
         new = {name for name in self.needs if name not in before}
         if what == "new":

@@ -21,6 +21,7 @@ OF_PLAN = (
         "retry",
     ),
     *("fail_fast", "not_clean", "promotion", "audit_policy", "severity_upgrades", "budget_warnings"),
+    *("quotas", "project_budget"),
 )
 OF_PHASE = (
     *("phase_id", "index", "tier_id", "category", "task_category", "complexity", "builder_mode", "high_risk"),

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from autopack.plan.price import UNKNOWN_USAGE, cost, upper_bound
+from autopack.plan.price import UNKNOWN_USAGE, cost, exact, upper_bound
 from autopack.run import events as ev
 from autopack.run import ledger
 from autopack.run.asking import at_rung, is_command
@@ -172,8 +172,10 @@ def overrun_failure(turn: Turn) -> Failure:
         found.level
     ]
     knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
+    said = exact if unit == "USD" else "{:,f}".format
     words = (
-        f"would pass {whose} cap of {found.cap:,f} {unit} ({found.used:,f} used, next call at most {found.asked:,f}). "
+        f"would pass {whose} cap of {said(found.cap)} {unit} ({said(found.used)} used, "
+        f"next call at most {said(found.asked)}). "
         f"Raise {knob} or split the phase. [AP6103]"
     )
     return Failure(reason, f'phase "{turn.phase.phase_id}" {words}')

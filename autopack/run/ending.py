@@ -3,7 +3,7 @@
 from autopack.plan.model import Plan, PlanTier
 from autopack.run import events as ev
 from autopack.run import issues
-from autopack.run.effects import PAID, CloseRun, Land, phase_of
+from autopack.run.effects import PAID, CloseRun, Land, Rebase, phase_of
 from autopack.run.frozen import replace
 from autopack.run.state import DONE, ENDED, Failure, PhaseState, PhaseStateName, RunState, blemishes, with_phases
 from autopack.run.turn import stopped
@@ -44,8 +44,9 @@ def time_passed(plan: Plan, run: RunState, elapsed_s: float) -> RunState:
 
 
 def deadlines(plan: Plan, run: RunState) -> list[tuple[PhaseState, float]]:
-    """Phases with minutes of their own and when those are over; one that is landing has done its part."""
-    landing = _landing(run)
+    """Phases with minutes of their own and when those are over; one that waits to land, or lands, has done its part."""
+    carried = {effect.phase_id for effect in run.pending.values() if isinstance(effect, Rebase)}
+    landing = {*run.landing} - carried
     return [
         (phase, phase.started_s + minutes * 60.0)
         for phase in (run.phases[name] for name in run.active)

@@ -6,6 +6,7 @@ Recording an issue never moves a state by itself; the machine looks at the count
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -96,10 +97,10 @@ def record(
     return merged
 
 
-def settle(known: Issues, completed: Collection[str]) -> Issues:
+def settle(known: Issues, completed: AbstractSet[str]) -> Issues:
     """What was only seen on refused changes of phases that have landed since is resolved: CI proved it gone."""
     return {
-        name: replace(issue, resolved=True) if issue.refused and set(issue.phases) <= set(completed) else issue
+        name: replace(issue, resolved=True) if issue.refused and set(issue.phases) <= completed else issue
         for name, issue in known.items()
     }
 

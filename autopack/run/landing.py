@@ -2,7 +2,8 @@
 
 from autopack.run import events as ev
 from autopack.run import issues
-from autopack.run.effects import Land, RunCi
+from autopack.run.effects import Land, Rebase, RunCi
+from autopack.run.frozen import replace
 from autopack.run.grading import observed
 from autopack.run.noting import refuse, report
 from autopack.run.state import Candidate, CiSummary
@@ -10,7 +11,8 @@ from autopack.run.turn import Turn, base_of
 
 
 def run_profile(turn: Turn) -> Turn:
-    turn = turn.with_phase(ci_runs=turn.phase.ci_runs + 1)
+    booked = replace(turn.run.ledger, ci_runs=turn.run.ledger.ci_runs + 1)
+    turn = turn.with_run(ledger=booked).with_phase(ci_runs=turn.phase.ci_runs + 1)
     return turn.wish(
         RunCi(
             phase_id=turn.phase.phase_id,
@@ -31,6 +33,24 @@ def ci_done(turn: Turn) -> Turn:
     return refuse(report(turn, event.issues), found).with_phase(ci=summary)
 
 
+def queue(turn: Turn) -> Turn:
+    """To the end of those who wait to land."""
+    return turn.with_run(landing=(*turn.run.landing, turn.phase.phase_id))
+
+
+def carry(turn: Turn) -> Turn:
+    """Onto the head as it is now."""
+    return turn.wish(
+        Rebase(
+            phase_id=turn.phase.phase_id,
+            attempt=turn.phase.attempt,
+            base=base_of(turn),
+            commit=turn.candidate.commit,
+            head=turn.run.head,
+        )
+    )
+
+
 def land(turn: Turn) -> Turn:
     candidate = turn.candidate
     return turn.wish(
@@ -48,15 +68,15 @@ def land(turn: Turn) -> Turn:
 
 def _landing_issues(turn: Turn) -> tuple[issues.Issue, ...]:
     """The run's issues as they are once this has landed, for the files that land with it."""
-    if not turn.plan.commit_issues:
-        return ()
-    return tuple(issues.settle(turn.run.issues, landed(turn)).values())
+    return tuple(settled(turn).values()) if turn.plan.commit_issues else ()
 
 
-def landed(turn: Turn) -> frozenset[str]:
-    """The phases that are complete once this one is."""
+def settled(turn: Turn) -> issues.Issues:
+    """The run's issues once this phase is complete."""
+    if not turn.run.issues:
+        return turn.run.issues
     done = (name for name, phase in turn.run.phases.items() if phase.state == "COMPLETE")
-    return frozenset((*done, turn.phase.phase_id))
+    return issues.settle(turn.run.issues, {*done, turn.phase.phase_id})
 
 
 def _trailers(turn: Turn, candidate: Candidate) -> dict[str, str]:

@@ -40,12 +40,13 @@ class Reservation:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """`used` by scope (`run`, `tier:<id>`, `phase:<id>`, `model:<name>`), `held` by the key of the call in flight;
-    `calls` were settled.
+    `calls` were settled, `ci_runs` begun.
     """
 
     used: Mapping[str, Amount]
     held: Mapping[str, Reservation]
     calls: int = 0
+    ci_runs: int = 0
 
     def spent(self, scope: str) -> Amount:
         return self.used.get(scope, ZERO)
@@ -89,7 +90,13 @@ def settle(ledger: Ledger, key: str, billed: Amount | None) -> Ledger:
     used = dict(ledger.used)
     for scope in _scopes(reservation):
         used[scope] = used.get(scope, ZERO) + amount
-    return Ledger(used, held, ledger.calls + 1)
+    return replace(ledger, used=used, held=held, calls=ledger.calls + 1)
+
+
+def booked(before: Ledger, now: Ledger) -> set[str]:
+    """The scopes in which something was used between the two."""
+    settled = (reservation for key, reservation in before.held.items() if key not in now.held)
+    return {scope for reservation in settled for scope in _scopes(reservation) if scope in now.used}
 
 
 def overrun(plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Amount) -> Overrun | None:

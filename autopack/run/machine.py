@@ -12,8 +12,9 @@ was wished and not yet answered, and a driver's whole job is to carry out what i
 2. An event about a phase picks the first row of TABLE whose state and event type match and whose guard holds.
    The row names the next state; its action books the facts and makes the next wishes. No row: illegal.
 3. After each event the run settles: phases that wait for money are asked again, dependents of a failed phase are
-   skipped, ready phases start while there is room among the active ones, and when every phase has ended and nothing
-   is pending the run wishes CloseRun. The answer to that decides the terminal state.
+   skipped, who has waited longest to land does so (or is carried onto the head first, where that has moved), ready
+   phases start while there is room among the active ones, and when every phase has ended and nothing is pending the
+   run wishes CloseRun. The answer to that decides the terminal state.
 4. A run that has to stop (a run cap, an unusable environment, cancel, fail_fast) drops its wishes except two kinds.
    Model calls may be in flight and paid for, so their answers are still booked; a driver that has not sent one yet
    answers `CallDropped` (see `unwanted`). A landing may be done already, and what passed everything may stay.

@@ -7,7 +7,7 @@ from autopack.run.calling import book, overrun_failure, request_of, resend, send
 from autopack.run.effects import PAID, ApplyChange, ApplyReply, Evidence, ReadReview, Rebase
 from autopack.run.frozen import replace
 from autopack.run.guards import content
-from autopack.run.landing import ci_done, land, landed, run_profile
+from autopack.run.landing import carry, ci_done, land, queue, run_profile, settled
 from autopack.run.noting import no_reply, refuse, report, signed
 from autopack.run.state import Candidate, Reason, Review
 from autopack.run.turn import Turn, base_of, environment, failure_of, stop
@@ -222,7 +222,7 @@ def start_audit(turn: Turn) -> Turn:
 
 
 def start_landing(turn: Turn) -> Turn:
-    return land(ci_done(turn))
+    return queue(ci_done(turn))
 
 
 def ask_second_auditor(turn: Turn) -> Turn:
@@ -232,7 +232,7 @@ def ask_second_auditor(turn: Turn) -> Turn:
 def land_approved(turn: Turn) -> Turn:
     settled = issues.resolve(turn.run.issues, turn.phase.phase_id, ("auditor", "static_check"))
     turn = reviewed(report(turn.with_run(issues=settled), turn.event.issues)).with_phase(approved=True)
-    return land(turn)
+    return queue(turn)
 
 
 def revise(turn: Turn) -> Turn:
@@ -268,22 +268,12 @@ def give_up_review(turn: Turn) -> Turn:
 
 def complete(turn: Turn) -> Turn:
     event: ev.Landed = turn.event
-    settled = issues.settle(turn.run.issues, landed(turn))
-    return turn.with_run(head=event.commit, issues=settled).with_phase(commit=event.commit)
+    return turn.with_run(head=event.commit, issues=settled(turn)).with_phase(commit=event.commit)
 
 
 def rebase(turn: Turn) -> Turn:
     event: ev.HeadMoved = turn.event
-    turn = turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1)
-    return turn.wish(
-        Rebase(
-            phase_id=turn.phase.phase_id,
-            attempt=turn.phase.attempt,
-            base=base_of(turn),
-            commit=turn.candidate.commit,
-            head=event.head,
-        )
-    )
+    return carry(turn.with_run(head=event.head).with_phase(races=turn.phase.races + 1))
 
 
 def stop_tampered(turn: Turn) -> Turn:

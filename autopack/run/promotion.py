@@ -11,6 +11,8 @@ DebtStatus = Literal["clean", "has_minor_issues", "excess_minor_issues"]
 
 def debt_status(plan: Plan, run: RunState) -> DebtStatus:
     """`clean`: nothing is open. `excess`: more minors than run or tier tolerates, or any major."""
+    if not run.issues:
+        return "clean"
     minors, majors = (issues.count(run.issues, severity) for severity in ("minor", "major"))
     over = any(issues.count(run.issues, "minor", tier_id=tier.tier_id) > tier.minor_issues for tier in plan.tiers)
     if majors or over or minors > plan.caps.minor_issues:

@@ -3,17 +3,19 @@
 from bisect import insort
 
 from autopack.plan.model import Plan, PlanPhase
+from autopack.plan.price import exact
 from autopack.run import events as ev
 from autopack.run import guards as when
 from autopack.run import issues, ledger
 from autopack.run import phase as do
 from autopack.run.asking import begin_attempt
 from autopack.run.calling import send
-from autopack.run.effects import CloseRun
+from autopack.run.effects import CloseRun, Land, Rebase
 from autopack.run.ending import end_all, ended, unclean_tier
 from autopack.run.frozen import replace
+from autopack.run.landing import carry, land
 from autopack.run.state import ENDED, Failure, PhaseState, PhaseStateName, RunState, RunStateName, with_phases
-from autopack.run.turn import Turn, stopped, wish
+from autopack.run.turn import Turn, base_of, stopped, wish
 
 SHOWS: dict[PhaseStateName, RunStateName] = {
     "QUEUED": "PHASE_QUEUEING",
@@ -42,7 +44,7 @@ def settle(plan: Plan, before: RunState, run: RunState) -> RunState:
         run = stopped(run, failure)
     if not run.stopping:
         run = _ask_waiting(plan, run)
-    run = end_all(run) if run.stopping else _start_ready(plan, run)
+    run = end_all(run) if run.stopping else _start_ready(plan, _land_next(plan, run))
     if not run.pending and not run.left:
         run = wish(run, CloseRun(run.run_id, run.protected_refs))
     return run
@@ -65,7 +67,7 @@ def _billed_over(plan: Plan, run: RunState) -> Failure | None:
         words = f"{spent.tokens:,} tokens were billed, the run may use {caps.tokens:,}"
         return Failure("token_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
     if caps.cost_usd is not None and spent.cost_usd > caps.cost_usd:
-        words = f"{spent.cost_usd:,f} USD were billed, the run may spend {caps.cost_usd:,f}"
+        words = f"{exact(spent.cost_usd)} USD were billed, the run may spend {exact(caps.cost_usd)}"
         return Failure("cost_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
     return None
 
@@ -138,11 +140,23 @@ def _ask_waiting(plan: Plan, run: RunState) -> RunState:
     return run
 
 
+def _land_next(plan: Plan, run: RunState) -> RunState:
+    """Who is first lands, or is carried onto the head that others have moved; nobody else has to try meanwhile.
+
+    Were all who wait to race for the head, each landing would make all others do again what they had just done.
+    """
+    if not run.landing or any(isinstance(effect, (Land, Rebase)) for effect in run.pending.values()):
+        return run
+    phase = run.phases[run.landing[0]]
+    turn = Turn(plan, run, plan.phase(phase.phase_id), phase, ev.TimePassed(run.elapsed_s), None)
+    return (land if base_of(turn) == run.head else carry)(turn).run
+
+
 def _start_ready(plan: Plan, run: RunState) -> RunState:
     room = max(plan.pools["phase"], 1) - len(run.active)
-    for phase_id in run.ready[: max(room, 0)]:
+    begin, wait = run.ready[: max(room, 0)], run.ready[max(room, 0) :]
+    for phase_id in begin:
         spec, phase = plan.phase(phase_id), run.phases[phase_id]
         turn = Turn(plan, run, spec, phase, ev.TimePassed(run.elapsed_s), None)
-        turn = move(begin_attempt(turn.with_phase(started_s=run.elapsed_s)), "EXECUTING")
-        run = replace(turn.run, ready=tuple(name for name in run.ready if name != phase_id))
-    return run
+        run = move(begin_attempt(turn.with_phase(started_s=run.elapsed_s)), "EXECUTING").run
+    return replace(run, ready=wait) if begin else run

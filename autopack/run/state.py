@@ -8,7 +8,7 @@ from typing import Literal
 from autopack.plan.model import Ask, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
-from autopack.run.effects import CloseRun, Effect, Evidence, Role
+from autopack.run.effects import CloseRun, Effect, Evidence, Role, phase_of
 from autopack.run.frozen import replace
 from autopack.run.issues import Issues
 from autopack.run.ledger import Ledger
@@ -209,6 +209,7 @@ class RunState:
     follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.
     `standing` names, by CI profile, the blob of what is red on the base commit.
+    `landing` are the phases that have passed everything, in the order in which they land; the first one is at it.
     """
 
     run_id: str
@@ -229,6 +230,7 @@ class RunState:
     left: int = 0
     warnings: tuple[Warned, ...] = ()
     standing: Mapping[str, str] = field(default_factory=dict)
+    landing: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -242,18 +244,36 @@ class RunState:
 
 def with_phases(run: RunState, *changed: PhaseState) -> RunState:
     """The run with these phases in place of what they were."""
-    active, left = run.active, run.left
+    active, left, landing = run.active, run.left, run.landing
     for phase in changed:
         was, now = run.phases[phase.phase_id].state, phase.state
         if was == now:
             continue
         left -= now in ENDED
+        if now != "GATE" and phase.phase_id in landing:
+            landing = tuple(name for name in landing if name != phase.phase_id)
         if was == "QUEUED" and now not in ENDED:
             active = (*active, phase.phase_id)
         elif now in ENDED:
             active = tuple(name for name in active if name != phase.phase_id)
     phases = {**run.phases, **{phase.phase_id: phase for phase in changed}}
-    return replace(run, phases=phases, active=active, left=left)
+    return replace(run, phases=phases, active=active, left=left, landing=landing)
+
+
+def moved(before: RunState, now: RunState) -> list[str]:
+    """The phases that one event has changed.
+
+    Only those under way before or after it can be, the one it was about, and those it has ended; whether there are any
+    of the latter is told by how many are left. So a run of thousands is not searched after each event.
+    """
+    about = (phase_of(effect) for key, effect in before.pending.items() if key not in now.pending)
+    under_way = dict.fromkeys((*before.active, *now.active, *(name for name in about if name is not None)))
+    found = [name for name in under_way if now.phases[name] is not before.phases[name]]
+    if before.left - now.left == sum(
+        now.phases[n].state in ENDED and before.phases[n].state not in ENDED for n in found
+    ):
+        return found
+    return [name for name, phase in now.phases.items() if phase is not before.phases[name]]
 
 
 def tier_state(run: RunState, tier: PlanTier) -> TierStateName:

@@ -2,54 +2,88 @@
 
 Journalled with the event, it is the record of metrics that costs and thresholds are tuned by, and what a replay is
 compared with: equal digests are equal states, byte for byte, and the part that differs has a name.
+
+Of what has one entry a phase only the entries that an event can have changed are looked at: an event of a large run
+costs what one of a small run costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from autopack.plan import canonical
 from autopack.run import issues
-from autopack.run.ledger import RUN
-from autopack.run.state import RunState
+from autopack.run.ledger import RUN, booked
+from autopack.run.state import RunState, moved
 
 DIGITS = 16
 """Of each digest; against forgery there is the hash chain, this only has to tell two states apart."""
 
-_APART = frozenset({"phases", "ledger", "issues", "pending", "elapsed_s"})
+_ALL = 16**DIGITS
+_APART = frozenset({"phases", "ledger", "issues", "pending", "elapsed_s", "ready"})
+
+_RUN = tuple(sorted(f.name for f in fields(RunState) if f.name not in _APART))
 
 
 class Trace:
-    """Remembers the digests of what did not change, so that a large run costs no more an event than a small one."""
+    """Of one run, told each of its states in order."""
 
     def __init__(self) -> None:
+        self._before: RunState | None = None
         self._known: dict[str, tuple[object, str]] = {}
+        self._phases = _Sum()
+        self._used = _Sum()
 
     def after(self, run: RunState) -> Mapping[str, Any]:
         """The figures of the run as it is now, and under `parts` the digests."""
-        spent = run.ledger.spent(RUN)
+        spent, before = run.ledger.spent(RUN), self._before
+        self._phases.take(run.phases, run.phases if before is None else moved(before, run))
+        self._used.take(run.ledger.used, run.ledger.used if before is None else booked(before.ledger, run.ledger))
+        self._before = run
         return {
             "state": run.state,
             "tokens_used": spent.tokens,
             "cost_usd": canonical.plain(spent.cost_usd),
-            "model_calls": sum(len(phase.calls) for phase in run.phases.values()),
-            "ci_runs": sum(phase.ci_runs for phase in run.phases.values()),
+            "model_calls": run.ledger.calls,
+            "ci_runs": run.ledger.ci_runs,
             "minor_issues": issues.count(run.issues, "minor"),
             "major_issues": issues.count(run.issues, "major"),
             "parts": {
-                "run": _short({f.name: getattr(run, f.name) for f in fields(run) if f.name not in _APART}),
+                "run": _short([self._kept("ready", run.ready), *(getattr(run, name) for name in _RUN)]),
                 "pending": _short(list(run.pending)),
-                "ledger": self._kept("ledger", run.ledger),
+                "ledger": self._kept("ledger", run.ledger, self._booked(run)),
                 "issues": self._kept("issues", run.issues),
-                "phases": _short([self._kept(f"phase {name}", phase) for name, phase in run.phases.items()]),
+                "phases": self._phases.digest,
             },
         }
 
-    def _kept(self, part: str, value: object) -> str:
+    def _booked(self, run: RunState) -> object:
+        return [self._used.digest, run.ledger.held, run.ledger.calls, run.ledger.ci_runs]
+
+    def _kept(self, part: str, value: object, told: object = None) -> str:
         known = self._known.get(part)
         if known is None or known[0] is not value:
-            known = self._known[part] = (value, _short(value))
+            known = self._known[part] = (value, _short(value if told is None else told))
         return known[1]
+
+
+class _Sum:
+    """The digests of all entries, added up: one that changes is taken out and added anew."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, int] = {}
+        self._total = 0
+
+    def take(self, entries: Mapping[str, object], names: Iterable[str]) -> None:
+        """The entries as they are now, of which those named may be others than before."""
+        for name in names:
+            new = int(_short([name, entries[name]]), 16)
+            self._total = (self._total + new - self._digests.get(name, 0)) % _ALL
+            self._digests[name] = new
+
+    @property
+    def digest(self) -> str:
+        return f"{self._total:0{DIGITS}x}"
 
 
 def _short(value: object) -> str:

@@ -1,19 +1,18 @@
 """From a Builder's reply to a tree: parse, match, gate, write. Whatever is refused says why, in the Builder's terms."""
 
 import hashlib
-import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from autopack.plan import judges
 from autopack.plan.model import Argv, Plan, PlanPhase, Profile
 from autopack.run.events import ReportedIssue
 from autopack.runners import edit, gate, git, integrity, reply
+from autopack.runners.ci.selection import is_pytest
 from autopack.runners.redact import redact
-
-_MAKE = ("make", "gmake")
-_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+from autopack.spec.paths import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,8 @@ def _rules(plan: Plan, phase: PlanPhase, present: frozenset[str]) -> gate.GateRu
         limits=gate.Limits(limits.files, limits.changed_lines, limits.file_bytes, limits.shrink, limits.growth),
         deliverables=phase.deliverables,
         present=present,
-        ci_files=ci_files(plan.profiles[phase.ci], present),
+        ci_files=(*ci_files(plan.profiles[phase.ci], present), *probe_files(phase, present)),
+        left_out=left_out(plan.profiles[phase.ci]),
     )
 
 
@@ -175,15 +175,34 @@ def ci_files(profile: Profile, present: AbstractSet[str]) -> tuple[str, ...]:
 
     Makefiles count where there is none yet: make prefers some names to others. Test files have rules of their own.
     """
-    found = {path for step in (*profile.setup, *profile.steps) for path in _named(step.run, present)}
-    return tuple(sorted(found))
+    return _judging([step.run for step in (*profile.setup, *profile.steps)], present)
 
 
-def _named(argv: Argv, present: AbstractSet[str]) -> Iterator[str]:
-    paths = [posixpath.normpath(part) for word in argv for part in re.split(r"[\s=;&|]+", word) if part]
-    yield from (path for path in paths if path in present and not integrity.is_collected(path))
-    if any(posixpath.basename(path) in _MAKE for path in paths):
-        yield from (posixpath.normpath(f"{folder}/{name}") for folder in (".", *paths) for name in _MAKEFILES)
+def probe_files(phase: PlanPhase, present: AbstractSet[str]) -> tuple[str, ...]:
+    """Those that its probes run and that the phase is not there to write."""
+    return tuple(path for path in _judging(phase.probes, present) if not matches(path, phase.deliverables))
+
+
+def _judging(commands: Iterable[Argv], present: AbstractSet[str]) -> tuple[str, ...]:
+    there = {path for argv in commands for path in judges.named(argv) if path in present}
+    unasked = {path for argv in commands for path in judges.unasked(argv)}
+    return tuple(sorted({path for path in there if not integrity.is_collected(path)} | unasked))
+
+
+def left_out(profile: Profile) -> tuple[str, ...]:
+    """The marks that the profile's commands speak of (`-m "not e2e"`): who sets one decides whether a test runs."""
+    words = [word for step in profile.steps if is_pytest(step.run) for word in _after(step.run, "-m")]
+    return tuple(sorted({name for word in words for name in re.findall(r"[A-Za-z_]\w*", word)} - _OPERATORS))
+
+
+_OPERATORS = {"not", "and", "or", "True", "False"}
+
+
+def _after(argv: Argv, option: str) -> Iterator[str]:
+    """What the option says, where it is pytest's: `python -m pytest` is none of them."""
+    for number, word in enumerate(argv[:-1]):
+        if word == option and argv[number + 1] not in ("pytest", "py.test"):
+            yield argv[number + 1]
 
 
 def _pass(found: tuple[gate.GateFinding, ...], issues: tuple[ReportedIssue, ...]) -> None:

@@ -38,7 +38,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class GateRules:
-    """What this phase may do. `present` holds every path at base, `ci_files` the CI profile's own files."""
+    """What this phase may do. `present` holds every path at base.
+
+    `ci_files` are those of the CI profile and of the phase's probes, `left_out` the marks that CI leaves tests out by.
+    """
 
     write: Sequence[str]
     protected: Sequence[str]
@@ -48,6 +51,7 @@ class GateRules:
     deliverables: Sequence[str]
     present: frozenset[str]
     ci_files: Sequence[str] = ()
+    left_out: Sequence[str] = ()
 
     def allows(self, kind: str) -> bool:
         return kind in self.allow or _ALLOWED_BY.get(kind, kind) in self.allow
@@ -237,7 +241,7 @@ def _deliverables(patch: _Patch) -> Iterator[GateFinding]:
 def _test_integrity(patch: _Patch) -> Iterator[GateFinding]:
     """Without the grant refused; with it still something the Auditor has to see."""
     allow = patch.rules.allow
-    for found in integrity.weakenings(patch.readable, patch.rules.ci_files):
+    for found in integrity.weakenings(patch.readable, patch.rules.ci_files, patch.rules.left_out):
         allowed = "test_changes" in allow or (found.about_settings and "ci_config" in allow)
         severity: Severity = "major" if allowed else "block"
         yield GateFinding("test_change", severity, found.path, found.line, found.message)

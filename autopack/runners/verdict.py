@@ -171,7 +171,7 @@ class Verdicts:
         """What the tests that the patch changes or removes said before, now; None where it changes none."""
         changed = self.repository.diff_stat(effect.base, effect.commit).paths
         before = {entry.path: entry for entry in self.repository.list_files(effect.base) if entry.is_regular}
-        paths = [path for path in changed if path in before and integrity.is_test(path) and path.endswith(".py")]
+        paths = [path for path in changed if path in before and _checks(path)]
         steps = tuple(replace(step, affected=True) for step in profile.steps if step.junit is not None)
         if not paths or not steps:
             return None, {}
@@ -210,6 +210,11 @@ class Verdicts:
         said = self.store.blob(logs[OUTPUT]).decode("utf-8", "replace") if OUTPUT in logs else ""
         words = redact(f"The base commit's tests on the patched code:\n{old.evidence}\nCI:\n{said}")
         return {**logs, OUTPUT: self.trials.writer.put_blob(words.encode())}
+
+
+def _checks(path: str) -> bool:
+    """What the old tests consist of: their code, and what they read to compare with."""
+    return path.endswith(".py") if integrity.is_test(path) else integrity.is_test_data(path)
 
 
 _BASE_COMMIT = "The candidate with the base commit's tests\n"

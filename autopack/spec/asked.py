@@ -11,6 +11,8 @@ from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.seen import SUFFIXES
 
+NAMED_MAX = 10  # of the files that are passed over
+
 
 class Asked:
     """The files to judge, in the order they were named, what can't be read, and what is not ours."""
@@ -18,7 +20,16 @@ class Asked:
     def __init__(self) -> None:
         self.files: list[File] = []
         self.problems: list[Problem] = []
-        self.passed_over: list[str] = []
+        self._passed_over: list[str] = []
+
+    def pass_over(self, library: Library, place: str, why: str) -> None:
+        self._passed_over.append(f"{os.path.relpath(place, library.root)}, {why}")
+
+    @property
+    def passed_over(self) -> list[str]:
+        """What was found in folders and not looked at; of many the first."""
+        more = len(self._passed_over) - NAMED_MAX
+        return [*self._passed_over[:NAMED_MAX], *([f"{more:,} more files"] if more > 0 else [])]
 
 
 def asked_for(judge: Judge, paths: Sequence[str] | None, stdin: bytes | None) -> Asked:
@@ -30,7 +41,7 @@ def asked_for(judge: Judge, paths: Sequence[str] | None, stdin: bytes | None) ->
         if path == "-":
             asked.files.append(library.add(STDIN, "", stdin or b""))
         elif os.path.isdir(place):
-            _ask_for_folder(library, place, asked)
+            _ask_for_folder(library, place, path, asked)
         else:
             _ask_for_file(library, place, path, asked)
     for file in asked.files:
@@ -55,7 +66,7 @@ def _ask_for_project(judge: Judge, asked: Asked) -> None:
         asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(BUILTIN))
     scenarios = os.path.join(judge.library.root, SCENARIOS)
     if os.path.isdir(scenarios):
-        _ask_for_folder(judge.library, scenarios, asked)
+        _ask_for_folder(judge.library, scenarios, SCENARIOS, asked)
 
 
 def _nearest_project(library: Library) -> str | None:
@@ -78,16 +89,25 @@ def _ask_for_file(library: Library, place: str, named: str, asked: Asked) -> Non
             asked.files.append(file)
 
 
-def _ask_for_folder(library: Library, folder: str, asked: Asked) -> None:
-    """Every YAML file below with our header; others are somebody else's."""
+def _ask_for_folder(library: Library, folder: str, named: str, asked: Asked) -> None:
+    """Every YAML file below with our header; others are somebody else's.
+
+    A folder is looked through wherever it is, a link to one only inside the repository: it could lead to all there is.
+    """
+    folder = os.path.abspath(folder)
+    ours = library.inside(folder, library.root)
+    if os.path.islink(folder) and not ours:
+        message = f"{named} is a link that leads out of the repository, so it is not followed"
+        asked.problems.append(problem("AP3007", message, None, (), "name the folder that it leads to"))
+        return
     for place in _yaml_files(library, folder):
-        if not library.inside(place, library.root):
-            asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which leads out of the repository")
+        if not library.inside(place, library.root if ours else folder):
+            asked.pass_over(library, place, "which leads out of the repository")
             continue
         try:
             source = library.content(place)
         except Unusable as error:
-            asked.passed_over.append(f"{os.path.relpath(place, library.root)}, which {error}")
+            asked.pass_over(library, place, f"which {error}")
             continue
         if source.startswith(b"autopack:") or b"\nautopack:" in source:
             _ask_for_file(library, place, place, asked)

@@ -59,8 +59,13 @@ def project(at: At, value: Value) -> model.Project:
         stage=value["stage"],
         store=value["store"],
         artifacts=artifacts,
+        budget=_project_budget(at.to("budget"), value["budget"]),
         selectors={name: _selector(at.to("selectors", name), name, each) for name, each in value["selectors"].items()},
     )
+
+
+def _project_budget(at: At, value: Value) -> model.ProjectBudget:
+    return model.ProjectBudget(at, _count(value["tokens"]), _money(value["cost_usd"]), int(value["days"]))
 
 
 def _selector(at: At, name: str, value: Value) -> model.Selector:

@@ -53,8 +53,8 @@ class Findings:
 
 
 def too_many(span: Span | None) -> Problem:
-    message = f"more than {FINDINGS_MAX:,} findings in this file; from here on they are not listed"
-    return problem("AP1024", message, span)
+    message = f"more than {FINDINGS_MAX:,} findings in this file; the others are not listed"
+    return problem("AP1024", message, span, (), "settle these, or correct what they have in common, and check again")
 
 
 def in_quotes(text: str) -> str | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from autopack.problem import Label, Problem, Span, problem
+from autopack.problem import Label, Problem, Span, order, problem
 from autopack.spec import rules, schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
 from autopack.spec.files import REMOTE, File, Library, OutOfReach, Unusable, folder_of
+from autopack.spec.findings import FINDINGS_MAX, too_many
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
 from autopack.spec.nearest import did_you_mean, replacement
-from autopack.spec.rules.written import Names, Source
+from autopack.spec.rules.written import THE_MODULE, Names, Source
 
 if TYPE_CHECKING:
     from autopack.spec.lock import Pin
@@ -45,7 +47,8 @@ class Judge:
         return self._governments[path]
 
     def problems(self, file: File) -> list[Problem]:
-        found = [*file.problems, *self._judged(file), *self._problems.get(file.path, ())]
+        judged = self._judged(file)
+        found = [*file.problems, *_without_a_module(judged, self._problems.get(file.path, ()))]
         used = self._used.get(file.path)
         return [each._replace(labels=(*each.labels, Label(used, USED))) for each in found] if used else found
 
@@ -58,12 +61,12 @@ class Judge:
             government.of_environments()
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
-        return [
+        return _few([
             *of_templates(file.document, file.value, file.value.get("inputs", ())),
-            *rules.check(file.document, value, names),
+            *islice(rules.check(file.document, value, names), FINDINGS_MAX + 1),
             *government.problems.get(file.path, ()),
             *self._context(file, government),
-        ]
+        ])  # fmt: skip
 
     def names(self, file: File) -> Names:
         """What other files declare, as far as a file of this kind may refer to it."""
@@ -259,6 +262,30 @@ class Judge:
         except Unusable:
             return None
         return file if file.kind in (None, "project") else None
+
+
+def _few(found: list[Problem]) -> list[Problem]:
+    """As many as anybody reads, the first in the file; the last says that there are more."""
+    if len(found) <= FINDINGS_MAX:
+        return found
+    kept = order(found)[:FINDINGS_MAX]
+    return [*kept, too_many(kept[-1].span)]
+
+
+def _without_a_module(found: list[Problem], unfollowed: Sequence[Problem]) -> list[Problem]:
+    """A `uses` that leads nowhere beside a phase's own keys is one fault: told at the keys, with the reason."""
+    places = {each.span: each for each in unfollowed}
+    if not places:
+        return found
+    told: set[Span | None] = set()
+    for number, each in enumerate(found):
+        if each.code == "AP3030" and (label := next((one for one in each.labels if one.text == THE_MODULE), None)):
+            nowhere = places.get(label.span)
+            if nowhere is not None:
+                told.add(nowhere.span)
+                others = [one for one in each.labels if one is not label]
+                found[number] = each._replace(labels=(Label(label.span, nowhere.message), *others))
+    return [*found, *(each for each in unfollowed if each.span not in told)]
 
 
 def _plain(path: str) -> bool:

@@ -24,8 +24,8 @@ from autopack.spec.files import FOLDERS, File, Library, Unusable, broken, folder
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
-from autopack.spec.nearest import did_you_mean
-from autopack.spec.rules.inputs import converted, misfit
+from autopack.spec.nearest import did_you_mean, nearest
+from autopack.spec.rules.inputs import converted, fitting, misfit
 from autopack.spec.seen import Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
@@ -282,13 +282,16 @@ def _inputs(file: File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar],
     """The value of every declared input, and what was given wrongly or not at all."""
     declared: Mapping[str, Any] = file.value.get("inputs", {})
     problems = [_stranger(file, name, declared) for name in given if name not in declared]
+    misspelt = {nearest(name, declared) for name in given if name not in declared}
     values: dict[str, Scalar] = {}
     for name, each in declared.items():
         value = converted(each.get("type", "string"), given[name]) if name in given else each.get("default")
+        if value is None and name in misspelt:
+            continue  # told with its other name
         if value is None:
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := misfit(each, value):
-            problems.append(_about_input(file, name, f'the input "{name}" {reason}', None))
+            problems.append(_about_input(file, name, f'the input "{name}" {reason}', str(fitting(each, value))))
         else:
             values[name] = value
     return values, problems

@@ -31,6 +31,16 @@ class Artifacts:
 
 
 @record
+class ProjectBudget:
+    """What all runs of a project together may spend in a rolling window; None: no cap."""
+
+    at: At
+    tokens: int | None
+    cost_usd: Decimal | None
+    days: int
+
+
+@record
 class Selector:
     """A selection with a name; `select` empty: everything."""
 
@@ -59,6 +69,7 @@ class Project:
     stage: str  # baseline | operational | stewardship
     store: str
     artifacts: Artifacts
+    budget: ProjectBudget
     selectors: Mapping[str, Selector] = field(default_factory=dict)
 
 

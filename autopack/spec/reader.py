@@ -27,7 +27,8 @@ from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RA
 from autopack.spec.source import BYTES_MAX, SPLIT
 
 WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases, and half a second
-ANCHOR_WEIGHT = 3  # of an anchor, besides its event
+NAME_WEIGHT = 2  # of a key that was not met before, besides its event: nobody writes so many by hand
+ANCHOR_WEIGHT = 6  # of an anchor, besides its event
 MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with an event
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 FLATTER = "write it flatter: no kind of file needs more than ten levels"
@@ -282,6 +283,7 @@ class Reader:
             if name == "<<" or not isinstance(plain(name), str):
                 return None
             self.names[name] = name
+        self.weight += NAME_WEIGHT
         self.cells.append(event.start_mark.index)
         return name
 

@@ -17,18 +17,24 @@ from autopack.problem import Fix, Label, Problem, Span, problem
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
+from autopack.spec.findings import FINDINGS_MAX
 from autopack.spec.nearest import did_you_mean, replacement
 
 RUN_ID = "{{ run.id }}"
 CHARS_MAX = 262_144  # of one text, filled in
 DEPTH_MAX = 10  # of brackets in an expression, and of `if` in `if`
 WORDS_MAX = 100  # words and signs of one expression
+FAULTS_MAX = 5_000  # of one file that are looked for, uses of one unknown name included
 TOKENS_MAX = 10_000  # of all templates in one text
+TEXTS_MAX = 250_000  # characters of one file's texts with more in their templates than names: about a second
 
 _WORDS = frozenset({"and", "or", "not", "in", "if", "else", "true", "false", "none", "True", "False", "None"})
 TAGS = frozenset({"if", "elif", "else", "endif"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "~", "==", "!=", "<", "<=", ">", ">="})
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"(?<!\{)\{\{\s*([a-z]+)(?:\.([A-Za-z][A-Za-z0-9_]*))?\s*\}\}")  # a name and nothing else
+_BRACES = re.compile(r"\{[{%#]")
 _OPENED = re.compile(r"\{\{|\{%|\{#")
 _CLOSED_BY = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _LOOKED_AT = 50  # pairs of braces of one text, in search of the one that can't be read
@@ -51,11 +57,22 @@ class _Token(NamedTuple):
     start: int
 
 
+_NOTHING = _Token("", "", 0)
+
+
 class _Fault(NamedTuple):
     code: str
     message: str
     token: _Token | None
     help: str | None = None
+
+
+_TOO_MANY = _Fault(
+    "AP3022",
+    f"the templates of a file that hold more than names stand in at most {TEXTS_MAX:,} characters of text",
+    None,
+    "write the texts out, or move some of them to other files with `uses:`",
+)
 
 
 def check(document: Document, value: Any, inputs: Collection[str] | None) -> list[Problem]:
@@ -65,29 +82,59 @@ def check(document: Document, value: Any, inputs: Collection[str] | None) -> lis
     """
     if document.kind not in schema.KINDS or not schema.holds_template(document.text):
         return []
-    return _once_a_name(
+    found = (
         _finding(document, steps, text, fault)
-        for steps, text in schema.templates(document.kind, value)
-        if schema.holds_template(text)
-        for fault in _faults(text, {"inputs": inputs, **_FIXED, **_names_of_fan_out(document.kind, value, steps)})
+        for steps, text, known in _not_plain(document.kind, value, inputs)
+        for fault in (_faults(text, known) if known is not None else [_TOO_MANY])
     )
+    return _once_a_name(found)
+
+
+def _not_plain(kind: str, value: Any, inputs: Collection[str] | None) -> Iterator[tuple[Steps, str, Known | None]]:
+    """Each text whose templates have to be read, with the names it may use; None for the one that is one too many.
+
+    Most hold known names and nothing else, which takes no jinja2: its import and its reading cost more than a check.
+    """
+    chars = 0
+    for steps, text in schema.templates(kind, value):
+        if not schema.holds_template(text):
+            continue
+        known: Known = {"inputs": inputs, **_FIXED, **_names_of_fan_out(kind, value, steps)}
+        if _plain(text, known):
+            continue
+        chars += len(text)
+        yield steps, text, known if chars <= TEXTS_MAX else None
+        if chars > TEXTS_MAX:
+            return
+
+
+def _plain(text: str, known: Known) -> bool:
+    for root, leaf in _PLAIN.findall(text):
+        parts = known.get(root)
+        if root not in known or parts is None or leaf not in parts:
+            return False
+    return not _BRACES.search(_PLAIN.sub("", text))
 
 
 def _once_a_name(problems: Iterable[Problem]) -> list[Problem]:
     """A name that nothing declares is one fault, however often it is used: its further uses become labels."""
     found: list[Problem] = []
     first: dict[str, int] = {}
-    for each in problems:
+    more: dict[int, list[Problem]] = {}
+    for each in islice(problems, FAULTS_MAX):
         index = first.setdefault(each.message, len(found)) if each.code == "AP3020" else len(found)
-        if index == len(found):
-            found.append(each)
+        if index < len(found):
+            more.setdefault(index, []).append(each)
             continue
+        found.append(each)
+        if len(found) > FINDINGS_MAX:
+            break
+    for index, uses in more.items():
         before = found[index]
-        fixes = (*before.fixes, *each.fixes) if before.fixes and each.fixes else ()
-        labels = before.labels
-        if len(labels) < _USES_SHOWN and each.span is not None:
-            labels = (*labels, Label(each.span, "and here"))
-        found[index] = before._replace(labels=labels, fixes=fixes)
+        labels = [Label(each.span, "and here") for each in uses[:_USES_SHOWN] if each.span is not None]
+        every = (before, *uses)
+        fixes = tuple(fix for each in every for fix in each.fixes) if all(each.fixes for each in every) else ()
+        found[index] = before._replace(labels=(*before.labels, *labels), fixes=fixes)
     return found
 
 
@@ -304,7 +351,7 @@ def _fault(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
     token = tokens[index]
     before = tokens[index - 1] if index else _Token("", "", 0)
     if token.kind == "operator":
-        return _fault_of_operator(tokens, index)
+        return _fault_of_operator(tokens, index, known)
     if token.kind != "name":
         return None
     if before.text == "|":
@@ -319,8 +366,10 @@ def _fault(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
     return _fault_of_name(tokens, index, known)
 
 
-def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
+def _fault_of_operator(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
     token, before = tokens[index], tokens[index - 1]
+    if token.text == "[" and (subscript := _subscript(tokens, index, known)) is not None:
+        return subscript
     if token.text not in _OPERATORS:
         return _Fault("AP3022", f'a template has no "{token.text}"', token, "it fills in names, it does not compute")
     called = before.kind == "string" or before.text == ")" or (before.kind == "name" and before.text not in _WORDS)
@@ -331,8 +380,25 @@ def _fault_of_operator(tokens: list[_Token], index: int) -> _Fault | None:
     return None
 
 
+def _subscript(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
+    """`inputs["name"]`, which other engines take for `inputs.name`: told once, at the brackets."""
+    before, (inside, closing) = tokens[index - 1], [*tokens[index + 1 : index + 3], _NOTHING, _NOTHING][:2]
+    if before.kind != "name" or inside.kind != "string" or closing.text != "]":
+        return None
+    name = inside.text[1:-1]
+    start, end = tokens[index].start, closing.start + 1
+    if not _NAME.fullmatch(name):
+        return None
+    written = _Token("operator", tokens[index].text + inside.text + closing.text, start)
+    exact = len(written.text) == end - start  # no blanks between them
+    parts = known.get(before.text) or (name,)
+    meant = name if name in parts else did_you_mean(name, parts)
+    advice = f"write `{before.text}.{name}`" if meant == name else meant or f"names it has: {', '.join(parts)}"
+    return _Fault("AP3022", "a name stands behind a dot, not in brackets", written if exact else tokens[index], advice)
+
+
 def _fault_of_name(tokens: list[_Token], index: int, known: Known) -> _Fault | None:
-    root, after = tokens[index], [*tokens[index + 1 : index + 3], _Token("", "", 0), _Token("", "", 0)]
+    root, after = tokens[index], [*tokens[index + 1 : index + 3], _NOTHING, _NOTHING]
     if root.text not in known:
         advice = _advice_for_fan_out(root.text) or did_you_mean(root.text, known)
         return _Fault("AP3020", f'unknown name "{root.text}"', root, advice or _advice_for_stranger(root.text, known))
@@ -340,6 +406,8 @@ def _fault_of_name(tokens: list[_Token], index: int, known: Known) -> _Fault | N
     if parts is _WHOLE:
         whole = after[0].text != "."
         return None if whole else _Fault("AP3022", "the values of a template have no parts", after[0])
+    if after[0].text == "[" and _subscript(tokens, index + 1, known) is not None:
+        return None  # told there
     if after[0].text != "." or after[1].kind != "name":
         example = next(iter(parts or ()), "name")
         return _Fault("AP3020", f'"{root.text}" is no text', root, f"write `{root.text}.{example}`")
@@ -402,6 +470,31 @@ class _RunId:
 
 
 def _render(text: str, filling: Filling) -> str:
+    """Without jinja2 where names stand alone; the fuzzer holds the two ways together."""
+    done = _rendered(text, filling) if (plain := _filled_plain(text, filling)) is None else plain
+    if len(done) > CHARS_MAX:
+        raise _Unfillable(f"filled in, this text has {len(done):,} characters, at most {CHARS_MAX:,} are taken")
+    return done
+
+
+def _filled_plain(text: str, filling: Filling) -> str | None:
+    """None where there is more in the braces than a name with a value."""
+    names: dict[str, Any] = {"inputs": filling.inputs, "project": {"name": filling.project}, "run": {"id": RUN_ID}}
+    names.update(filling.more)
+    values: dict[tuple[str, str], str] = {}
+    for root, leaf in _PLAIN.findall(text):
+        value = names.get(root)
+        if leaf:
+            value = value.get(leaf) if isinstance(value, Mapping) else None
+        if not isinstance(value, str | int | float):
+            return None
+        values[root, leaf] = str(_written(value))
+    if "\r" in text or _BRACES.search(_PLAIN.sub("", text)):
+        return None
+    return _PLAIN.sub(lambda found: values[found[1], found[2] or ""], text)
+
+
+def _rendered(text: str, filling: Filling) -> str:
     from types import SimpleNamespace  # noqa: PLC0415 - as the next
 
     from jinja2 import TemplateError  # noqa: PLC0415 - see the module
@@ -414,8 +507,6 @@ def _render(text: str, filling: Filling) -> str:
         done: str = _compiled(text).render(names)
     except (TemplateError, TypeError) as error:
         raise _Unfillable(f"this template has no value: {error}") from error
-    if len(done) > CHARS_MAX:
-        raise _Unfillable(f"filled in, this text has {len(done):,} characters, at most {CHARS_MAX:,} are taken")
     return done
 
 

@@ -12,7 +12,7 @@ from autopack.run.state import RunState
 from autopack.runners import git
 from autopack.views import launch
 from autopack.views.differences import said
-from autopack.views.text import table
+from autopack.views.table import blocks, paragraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,16 @@ def continuing(found: Ended, new: Plan, verdicts: Sequence[Verdict]) -> Plan:
     )
 
 
-def screen(run_id: str, verdicts: Sequence[Verdict]) -> str:
+def screen(run_id: str, verdicts: Sequence[Verdict], width: int | None = None) -> str:
     """A line for each phase and reason, as `make -n` would say it."""
     counts = {kind: sum(v.kind == kind for v in verdicts) for kind in ("carried", "run", "left out")}
     said_counts = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     rows = [(v.kind, v.phase_id, (v.commit or "-")[:12], "; ".join(v.reasons)) for v in verdicts]
-    lines = table(("", "phase", "commit", "why"), rows).split("\n")
-    found = [f"rerun of {run_id}: {said_counts}", lines[0]]
-    for line, verdict in zip(lines[1:], verdicts, strict=True):
+    lines = blocks(("", "phase", "commit", "why"), rows, frozenset(), width)
+    found = [f"rerun of {run_id}: {said_counts}", next(lines)]
+    for line, verdict in zip(lines, verdicts, strict=True):
         found.append(line)
-        found += [f"    {said(change)}" for change in verdict.changes[:FIELDS_MAX]]
+        found += [paragraph(f"    {said(change)}", width) for change in verdict.changes[:FIELDS_MAX]]
         if len(verdict.changes) > FIELDS_MAX:
             found.append(f"    and {len(verdict.changes) - FIELDS_MAX} more; --json has all")
     return "\n".join(found)

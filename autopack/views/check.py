@@ -51,6 +51,9 @@ def run(
     problems = [p for p in found.problems if wanted(p, codes, ignore)]
     answer = told(found, problems, form, colour, fail_on, stdin=stdin)
     sys.stdout.write(answer.text)
+    if not found.files and not found.problems:
+        print(nothing_checked(paths), file=sys.stderr)
+        return USAGE
     if remember is not None and stdin is None:
         dated = any("until" in document.text for document in found.documents.values())
         cached.keep(remember, found.seen, answer, dated=dated)
@@ -85,6 +88,12 @@ def _sources(found: Checked, problems: Sequence[Problem], stdin: bytes | None) -
             with open(path, "rb") as file:  # it has been read before, so it is a regular file
                 sources[path] = readable(file.read(BYTES_MAX))
     return sources
+
+
+def nothing_checked(paths: Sequence[str]) -> str:
+    """A check that looked at nothing must not pass for one that found nothing."""
+    where = "these folders" if len(paths) > 1 else f"the folder {paths[0]}" if paths else "this folder"
+    return f"autopack validate: nothing was checked: no file in {where} starts with `autopack: KIND/v1`"
 
 
 def _names(found: Checked, problems: Sequence[Problem]) -> dict[Span, str]:

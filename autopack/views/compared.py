@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -146,8 +146,18 @@ def _plan(pasts: _Pasts, side: Side, inputs: dict[str, str], env: str | None) ->
     place = pasts.place(side)
     if not place.is_file():
         raise Unusable(USAGE, f"there is no {side}; name a playbook or a frozen plan")
+    folder = pasts.folder(side.revision)
+    return _read(side, place, lambda path: os.path.relpath(path, folder), inputs, env)
+
+
+def _read(side: Side, place: Path, seen: Callable[[Path], str], inputs: dict[str, str], env: str | None) -> Plan:
+    """`seen` names a file as from the folder of the command. Raises Unusable."""
+
+    def called(path: Path) -> str:
+        return str(replace(side, path=seen(path).replace(os.sep, "/")))
+
     try:
-        return compiled(str(place), inputs, None, env).plan
+        return compiled(str(place), inputs, None, env, quiet=True, called=called).plan
     except Unusable as error:
         raise Unusable(error.code, _told(side, place, error)) from None
 
@@ -155,6 +165,20 @@ def _plan(pasts: _Pasts, side: Side, inputs: dict[str, str], env: str | None) ->
 def _told(side: Side, place: Path, error: Unusable) -> str:
     """Once by the name that was given, wherever it was read from."""
     return str(error).replace(str(place), str(side)) if str(error) else f"{side} has the findings above"
+
+
+def at(revision: str, playbook: str, like: Plan, inputs: dict[str, str], env: str | None) -> Plan:
+    """A playbook or plan as it was at a revision; nothing, where there was none. Raises Unusable."""
+    here = Path(playbook)
+    with tempfile.TemporaryDirectory(prefix="autopack-past-") as target:
+        with told():
+            folder = git.write_specs(here.resolve().parent, revision, Path(target).resolve())
+
+        def seen(path: Path) -> str:
+            return os.path.normpath(here.parent / os.path.relpath(path, folder))
+
+        place = folder / here.name
+        return _read(Side(playbook, revision), place, seen, inputs, env) if place.is_file() else _nothing(like)
 
 
 def _nothing(plan: Plan) -> Plan:

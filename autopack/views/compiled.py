@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from autopack.views.backlogged import known
 from autopack.views.cached import today
 from autopack.views.exits import FINDINGS, STALE, USAGE
 
+ELSEWHERE = ("builtin:", "git+", "<")  # what names of files begin with that are none of the project
 LOCK_CODES = {"AP7002", "AP7003"}
 PROJECT_FILE = "autopack.yaml"
 BY_THE_COMPILER = ("AP4", "AP6", "AP7")  # layers a check of files leaves to it: here a silent waiver is an unused one
@@ -33,6 +34,11 @@ class Unusable(Exception):
     def __init__(self, code: int, message: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+def _from_here(path: Path) -> str:
+    """As seen from the folder that the command runs in."""
+    return os.path.relpath(path).replace(os.sep, "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,19 @@ def project_root(start: Path) -> Path:
     return start
 
 
-def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | None = None) -> Compiled:
-    """The plan of a playbook, or the plan that a JSON file holds. Raises Unusable."""
+def compiled(
+    path: str,
+    inputs: dict[str, str],
+    jobs: int | None,
+    env: str | None = None,
+    *,
+    quiet: bool = False,
+    called: Callable[[Path], str] = _from_here,
+) -> Compiled:
+    """The plan of a playbook, or the plan that a JSON file holds. Raises Unusable.
+
+    `quiet`: findings are told only where they are why there is no plan. `called` names a file in them.
+    """
     where = Path(path)
     if not where.exists():
         raise Unusable(USAGE, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
@@ -68,7 +85,8 @@ def compiled(path: str, inputs: dict[str, str], jobs: int | None, env: str | Non
         backlog, calibration = known(root, project.artifacts.path, project.store, project.name)
         plan, more = compile_spec(spec, jobs=jobs, backlog=backlog, calibration=calibration)
         problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
-    _show(spec, root, problems)
+    if not quiet or plan is None:
+        _show(spec, root, problems, called)
     if spec is None or plan is None:
         errors = {found.code for found in problems if found.severity == "error"}
         raise Unusable(STALE if errors <= LOCK_CODES else FINDINGS)
@@ -115,7 +133,7 @@ def read(path: str | Path) -> str:
     return data.decode("utf-8")
 
 
-def _show(spec: Spec | None, root: Path, problems: list[Problem]) -> None:
+def _show(spec: Spec | None, root: Path, problems: list[Problem], called: Callable[[Path], str]) -> None:
     """Findings go to stderr here: stdout is the plan's."""
     if not problems:
         return
@@ -125,17 +143,10 @@ def _show(spec: Spec | None, root: Path, problems: list[Problem]) -> None:
             if span is not None and span.path not in sources:
                 sources[span.path] = _text(Path(shipped_place(span.path) or root / span.path))
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    here = {path: _from_here(root, path) for path in sources}
+    here = {path: path if path.startswith(ELSEWHERE) else called(root / path) for path in sources}
     shown = [_moved(problem, here) for problem in problems]
     texts = {here[path]: text for path, text in sources.items()}
     print(render(order(shown), texts, "full", colour, len(texts)), file=sys.stderr)
-
-
-def _from_here(root: Path, path: str) -> str:
-    """A path that starts at the project, as one that starts in the folder the command runs in."""
-    if path.startswith(("builtin:", "git+", "<")):
-        return path
-    return os.path.relpath(root / path).replace(os.sep, "/")
 
 
 def _moved(found: Problem, here: Mapping[str, str]) -> Problem:

@@ -1,4 +1,4 @@
-"""What `autopack diff` says: for a terminal, for a pull request, for a program."""
+"""What `autopack diff` says on a terminal, and to a program; `comment` says it in a pull request."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -9,9 +9,9 @@ from autopack.plan.deny import Denied, Sums, denied, sums
 from autopack.plan.diff import GROUPS, Change, diff
 from autopack.plan.model import digest
 from autopack.views.compared import Pair
+from autopack.views.table import paragraph
 from autopack.views.text import money
 
-FORMATS = ("text", "markdown", "json")
 ABOUT = {
     "authority": "what may be touched, run and shown",
     "money": "what may be spent",
@@ -21,7 +21,6 @@ ABOUT = {
     "other": "everything else",
 }
 SIGNS = {"widened": "!", "raised": "!", "loosened": "!", "added": "+", "removed": "-"}
-MARKS = {"widened": "⚠️", "raised": "⚠️", "loosened": "⚠️", "added": "🆕", "removed": "🗑️"}
 NEVER_SHOWN = frozenset({"builder_prompt", "auditor_prompt", "patch_prompt", "format_prompts"})
 CHARS = 44
 
@@ -45,14 +44,13 @@ def compared(pair: Pair, rules: Sequence[str]) -> Compared:
     return Compared(pair, changes, before, after, denied(rules, changes, before, after))
 
 
-def told(found: Sequence[Compared], form: str) -> str:
-    if form == "json":
-        return canonical_document(found)
-    tell = _text if form == "text" else _markdown
-    return "\n".join(line for each in found for line in tell(each)).rstrip("\n") + "\n"
+def screen(found: Sequence[Compared], width: int | None = None) -> str:
+    """For a terminal; lines that are too long for it go on below."""
+    lines = (paragraph(line, width, HANG) for each in found for line in _text(each))
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-# --- terminal ---
+HANG = 4
 
 
 def _text(each: Compared) -> Iterator[str]:
@@ -60,23 +58,26 @@ def _text(each: Compared) -> Iterator[str]:
         yield f"{each.pair.name}: no difference"
         return
     yield f"{each.pair.name}: {_phases(each)}"
-    yield from (f"  {name:14} {before} -> {after}{by}" for name, before, after, by in _sums(each))
-    for group, changes in _grouped(each.changes):
-        yield f"\n{group}: {ABOUT[group]}"
+    yield from (f"  {name:14} {before} -> {after}{by}" for name, before, after, by in compared_sums(each))
+    for group, changes in grouped(each.changes):
+        yield ""
+        yield f"{group}: {ABOUT[group]}"
         for change in changes:
             yield f"  {SIGNS.get(change.effect, ' ')} {said(change)}"
             if change.shown:
-                yield f"      {_proof(change)}"
+                yield f"      {proof(change)}"
     if hidden := sum(change.follows for change in each.changes):
         follow = "follows" if hidden == 1 else "follow"
-        yield f"\n{hidden} more {follow} from these (prompts, places, sums); --format json has all."
+        yield ""
+        yield f"{hidden} more {follow} from these (prompts, places, sums); --format json has all."
     yield from _refusals(each)
     yield ""
 
 
 def said(change: Change) -> str:
     """One change in one line."""
-    return f"{change.subject}: {change.field} {change.effect}{_values(change)}"
+    words = values(change)
+    return f"{change.subject}: {change.field} {change.effect}{words and f': {words}'}"
 
 
 def _refusals(each: Compared) -> Iterator[str]:
@@ -94,7 +95,7 @@ def _phases(each: Compared) -> str:
     return f"{state}{before} phases" if before == after else f"{state}{before} -> {after} phases"
 
 
-def _sums(each: Compared) -> Iterator[tuple[str, str, str, str]]:
+def compared_sums(each: Compared) -> Iterator[tuple[str, str, str, str]]:
     one, other = each.before, each.after
     yield "worst cost", _usd(one.cost), _usd(other.cost), _by(one.cost, other.cost)
     yield "expected cost", _usd(one.expected), _usd(other.expected), _likely(one, other)
@@ -118,14 +119,15 @@ def _by(old: Decimal | None, new: Decimal | None) -> str:
     return f" ({(new / old - 1) * 100:+.0f} %)"
 
 
-def _grouped(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:
+def grouped(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:
     shown = [change for change in changes if not change.follows]
     for group in GROUPS:
         if found := [change for change in shown if change.group == group]:
             yield group, found
 
 
-def _values(change: Change) -> str:
+def values(change: Change) -> str:
+    """What it was and what it is, in a few words; nothing of what would fill a page."""
     if change.field in NEVER_SHOWN or change.field.startswith("format_prompts"):
         return ""
     if isinstance(change.before, list) and isinstance(change.after, list) and change.field != "attempts":
@@ -134,8 +136,8 @@ def _values(change: Change) -> str:
     if isinstance(change.before, str) and isinstance(change.after, str) and len(change.before + change.after) > CHARS:
         before, after = _from_difference(change.before, change.after)
     if change.effect == "added":
-        return f": {after}"
-    return f": {before}" if change.effect == "removed" else f": {before} -> {after}"
+        return after
+    return before if change.effect == "removed" else f"{before} -> {after}"
 
 
 def _from_difference(before: str, after: str) -> tuple[str, str]:
@@ -154,7 +156,7 @@ def _items(before: Sequence[Any], after: Sequence[Any]) -> str:
     """Of lists what came and what went; where only the order differs, all of it."""
     gone = [f"-{_item(each)}" for each in before if each not in after]
     come = [f"+{_item(each)}" for each in after if each not in before]
-    return ": " + _few([*gone, *come] or [_item(each) for each in after])
+    return _few([*gone, *come] or [_item(each) for each in after])
 
 
 def _few(words: Sequence[str], most: int = 6) -> str:
@@ -197,66 +199,24 @@ def _short(words: str) -> str:
     return line if len(line) <= CHARS else line[: CHARS - 3] + "..."
 
 
-def _proof(change: Change) -> str:
+def proof(change: Change) -> str:
     if change.field.startswith("protected"):
         return f"{'no longer' if change.effect == 'widened' else 'now'} protected: {change.shown}"
     return f"{'now also' if change.effect == 'widened' else 'no longer'}: {change.shown}"
 
 
-# --- pull request ---
-
-
-def _markdown(each: Compared) -> Iterator[str]:
-    """For a comment: the sums first, then a table a group, long ones folded."""
-    yield f"### autopack: `{each.pair.name}`\n"
-    if not each.changes:
-        yield "No difference in authority, money, risk or order: both compile to the same plan.\n"
-        return
-    if each.denied:
-        yield f"> **Denied** ({len(each.denied)})\n>"
-        for refused in each.denied:
-            where = f" {_cell(refused.change.subject)}: {_cell(refused.change.field)}" if refused.change else ""
-            yield f"> - `{refused.rule}`{where}: {_cell(refused.fact)}"
-        yield ""
-    yield "| | before | after | |\n| --- | ---: | ---: | --- |"
-    yield f"| phases | {len(each.pair.before.phases)} | {len(each.pair.after.phases)} | |"
-    yield from (f"| {name} | {before} | {after} | {by.strip(' ()')} |" for name, before, after, by in _sums(each))
-    for group, changes in _grouped(each.changes):
-        folded = group in {"instructions", "other"} or len(changes) > 20
-        heading = f"{group} ({len(changes)}): {ABOUT[group]}"
-        yield f"\n<details><summary>{heading}</summary>\n" if folded else f"\n**{heading}**\n"
-        yield "| | where | what | |\n| --- | --- | --- | --- |"
-        yield from map(_row, changes)
-        if folded:
-            yield "\n</details>"
-    yield f"\n<sub>plan {digest(each.pair.before)[:12]} -> {digest(each.pair.after)[:12]}</sub>\n"
-
-
-def _row(change: Change) -> str:
-    proof = f" <br>{_proof(change)}" if change.shown else ""
-    said = _cell(_values(change).removeprefix(": "))
-    mark = MARKS.get(change.effect, "")
-    return f"| {mark} {change.effect} | {_cell(change.subject)} | {_cell(change.field)} | {said}{proof} |"
-
-
-def _cell(words: str) -> str:
-    for sign in "\\`*_<>|":
-        words = words.replace(sign, f"\\{sign}")
-    return words
-
-
 # --- programs ---
 
 
-def canonical_document(found: Sequence[Compared]) -> str:
+def document(found: Sequence[Compared]) -> str:
     import json  # noqa: PLC0415 - the other formats do without
 
-    document = {
+    found_all = {
         "format_version": 1,
         "equal": not any(each.changes for each in found),
         "plans": [_document(each) for each in found],
     }
-    return json.dumps(canonical.plain(document), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(canonical.plain(found_all), indent=2, ensure_ascii=False) + "\n"
 
 
 def _document(each: Compared) -> dict[str, Any]:

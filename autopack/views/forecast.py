@@ -18,7 +18,8 @@ from autopack.run.state import RunState
 from autopack.runners.dice import Dice
 from autopack.runners.in_turn import as_one, play_in_turn
 from autopack.runners.rehearsed import HEAD
-from autopack.views.text import duration, money, table, tokens
+from autopack.views.table import table
+from autopack.views.text import duration, money, tokens
 
 FORMAT_VERSION = 1
 CHUNK = 50

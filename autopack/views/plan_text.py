@@ -5,19 +5,28 @@ from collections.abc import Iterator, Sequence
 from autopack.plan.model import Ask, Plan, PlanPhase
 from autopack.plan.select import differing
 from autopack.plan.shape import Shape, shape
-from autopack.views.text import money, table, tokens
+from autopack.views.table import paragraph, table
+from autopack.views.text import money, tokens
 
 
-def verbose(plan: Plan) -> str:
+def verbose(plan: Plan, width: int | None = None) -> str:
     """A paragraph for each phase."""
     known = shape(plan)
-    parts = ["\n".join(_phase(plan, phase, known)) for phase in plan.phases]
-    path = " -> ".join(known.critical) or "nothing"
-    return "\n\n".join([*parts, f"Critical path, at most {known.length:,.0f} minutes: {path}"])
+    parts = ["\n".join(_phase(plan, phase, known, width)) for phase in plan.phases]
+    path = paragraph(f"Critical path, at most {known.length:,.0f} minutes: {_path(known.critical)}", width)
+    return "\n\n".join([*parts, path])
 
 
-def since(old: Plan, new: Plan, name: str) -> str:
-    """What became of the phases since an earlier plan, in one line."""
+def _path(names: Sequence[str], ends: int = 6) -> str:
+    """Of a long one both ends."""
+    left = len(names) - 2 * ends
+    between = [f"({left:,} more)"] if left > 0 else []
+    shown = [*names[:ends], *between, *names[len(names) - ends :]] if between else names
+    return " -> ".join(shown) or "nothing"
+
+
+def since(old: Plan, new: Plan, name: str, width: int | None = None) -> str:
+    """What became of the phases since an earlier plan, in one sentence."""
     before, after = ({phase.phase_id for phase in plan.phases} for plan in (old, new))
     both = [phase.phase_id for phase in new.phases if phase.phase_id in before]
     changed = {each: sorted(differing(old, new, each) - {"base"}) for each in both}
@@ -29,7 +38,7 @@ def since(old: Plan, new: Plan, name: str) -> str:
         for what, names in (("modified", modified), ("new", fresh), ("gone", gone))
         if names
     ]
-    return f"Since {name}: {'; '.join(parts) or 'no phase has changed'}."
+    return paragraph(f"Since {name}: {'; '.join(parts) or 'no phase has changed'}.", width)
 
 
 def prompts(phase: PlanPhase) -> str:
@@ -37,7 +46,18 @@ def prompts(phase: PlanPhase) -> str:
     return f"--- Builder ---\n{phase.builder_prompt}\n--- Auditor ---\n{phase.auditor_prompt}\n"
 
 
-def _phase(plan: Plan, phase: PlanPhase, known: Shape) -> Iterator[str]:
+def _phase(plan: Plan, phase: PlanPhase, known: Shape, width: int | None) -> Iterator[str]:
+    yield from (paragraph(line, width, HANG) for line in _facts(plan, phase, known))
+    also = any(attempt.fallbacks for attempt in phase.attempts)
+    heading = ("  try", "step", "model", "format", "reads", "writes", *([""] if also else []))
+    yield table(heading, (row[: len(heading)] for row in _ladder(phase)), frozenset({4, 5}), width)
+
+
+HANG = 8
+"""Where the facts of a phase begin, behind what they are called."""
+
+
+def _facts(plan: Plan, phase: PlanPhase, known: Shape) -> Iterator[str]:
     name = phase.phase_id
     risk = "high risk" if phase.high_risk else f"{phase.complexity} complexity"
     yield f"{name}: {phase.name}" if phase.name != name else name
@@ -49,7 +69,6 @@ def _phase(plan: Plan, phase: PlanPhase, known: Shape) -> Iterator[str]:
     worst = phase.worst
     yield f"  cost    at most {money(worst.cost_usd)} for {worst.tokens:,} tokens in {worst.calls} calls"
     yield f"  prompt  Builder {_size(phase.builder_prompt)}, Auditor {_size(phase.auditor_prompt)}"
-    yield table(("  try", "step", "model", "format", "reads", "writes", ""), _ladder(phase), frozenset({4, 5}))
 
 
 def _ladder(phase: PlanPhase) -> Iterator[tuple[str, ...]]:

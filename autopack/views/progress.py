@@ -7,7 +7,7 @@ from typing import Self, TextIO
 
 from autopack.plan.model import Plan
 from autopack.run import events as ev
-from autopack.run.state import ENDED, RunState
+from autopack.run.state import ENDED, RunState, moved
 from autopack.views import text
 from autopack.views.projection import PhaseView, RunView, view
 
@@ -33,6 +33,7 @@ class Progress:
         self._drawn = 0.0
         self._warned = 0
         self._states: dict[str, tuple[str, int]] = {}
+        self._before: RunState | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -44,14 +45,15 @@ class Progress:
 
     def observe(self, plan: Plan, run: RunState, event: ev.Event | None) -> None:
         """A new state; `event` led to it (None: just look)."""
-        if self._live:
-            self._draw(view(plan, run))
-        else:
+        if not self._live:
             self._tell(plan, run, event)
+        elif run.done or time.monotonic() - self._drawn >= REDRAW_S:
+            self._draw(view(plan, run))
 
     def _tell(self, plan: Plan, run: RunState, event: ev.Event | None) -> None:
         """One line for each phase that moved."""
-        for phase in run.phases.values():
+        before, self._before = self._before, run
+        for phase in (run.phases[name] for name in (run.phases if before is None else moved(before, run))):
             now = (phase.state, phase.attempt)
             if self._states.get(phase.phase_id, ("QUEUED", 0)) == now:
                 continue
@@ -83,8 +85,6 @@ class Progress:
 
     def _draw(self, run: RunView) -> None:
         """The table over itself; as many phases as the terminal has room for, those under way first."""
-        if time.monotonic() - self._drawn < REDRAW_S and not run.done:
-            return
         width, height = self._size()
         lines = [self._head(run), *self._body(run, height - 3)]
         self._erase()

@@ -163,7 +163,7 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
         "phases_done": len(plan.phases) - run.left,
         "phases": len(plan.phases),
         "elapsed_s": round(run.elapsed_s, 3),
-        "ci_runs": sum(phase.ci_runs for phase in run.phases.values()),
+        "ci_runs": run.ledger.ci_runs,
         "debt_status": debt_status(plan, run),
         "safety_profile": plan.safety_profile,
         "run_scope": plan.run_scope,

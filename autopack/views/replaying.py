@@ -76,7 +76,8 @@ def replay(record: Record) -> Replayed:
             state = react(record.plan, state, ev.build(row.type, row.body))
         except (IllegalEvent, canonical.NotThisShape, KeyError) as error:
             return Replayed(state, events, compared, wishes, Difference(row.seq, row.type, "event", "legal", error))
-        events, wishes = events + 1, {**wishes, **state.pending}
+        events += 1
+        wishes.update(state.pending)
         if row.after is not None:
             compared += 1
             found = _first_difference(row, trace.after(state))

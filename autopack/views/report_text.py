@@ -6,7 +6,8 @@ from typing import Any
 from autopack.plan.backlog import BacklogEntry
 from autopack.run.issues import Issue
 from autopack.views.reporting import Abort, RunReport, TierLine
-from autopack.views.text import MARKS, money, run_line, table, tokens
+from autopack.views.table import table
+from autopack.views.text import MARKS, money, run_line, tokens
 
 
 def report_screen(found: RunReport) -> str:

@@ -7,10 +7,11 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.expand import expand
 from autopack.plan.inherit import chain as heard
 from autopack.plan.inherit import inherit
+from autopack.plan.judges import judging
 from autopack.plan.ordering import order
 from autopack.problem import Problem
 from autopack.spec.at import At
-from autopack.spec.model import Spec
+from autopack.spec.model import CiStep, Spec
 
 
 class Effective(NamedTuple):
@@ -60,7 +61,7 @@ def _phase(spec: Spec, phase: DraftPhase) -> Phase:
     ]
     written = [
         Effective(name, list(getattr(own, name)), "phase", _place(spec, own.at.to(name)))
-        for name in ("acceptance", "deliverables", "needs", "tags")
+        for name in ("acceptance", "deliverables", "needs", "probes", "tags")
         if getattr(own, name)
     ]
     scope = [
@@ -68,8 +69,21 @@ def _phase(spec: Spec, phase: DraftPhase) -> Phase:
         for name, paths in (("write", own.scope.write), ("read", own.scope.read))
         if paths
     ]
+    commands = [*own.probes, *(step.run for step in _steps(spec, phase["ci"]))]
+    judged_by = Effective("judged_by", list(judging(commands, own.deliverables)), None, None)
     place = _place(spec, own.at.to("id"))
-    return Phase(own.id, phase.tier.id, own.goal, place or "", sorted([*values, *written, *scope]))
+    return Phase(
+        own.id,
+        phase.tier.id,
+        own.goal,
+        place or "",
+        sorted([*values, *written, *scope, *([judged_by] if judged_by.value else [])]),
+    )
+
+
+def _steps(spec: Spec, profile: str) -> Sequence[CiStep]:
+    found = spec.ci.profiles.get(profile)
+    return (*spec.ci.setup, *found.steps) if found else ()
 
 
 def _place(spec: Spec, at: At | None) -> str | None:

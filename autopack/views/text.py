@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from autopack.plan.calibration import Calibration
 from autopack.plan.estimate import basis, expected
 from autopack.plan.graph import waves
-from autopack.plan.model import Earlier, Plan, PlanPhase
+from autopack.plan.model import Earlier, Plan, PlanPhase, PlanRun
+from autopack.views.table import blocks, paragraph, table
 
 if TYPE_CHECKING:  # the screen of a plan is made without the machine
     from autopack.run.state import RunState, Warned
@@ -42,18 +43,6 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
-    """Columns padded to their widest cell; `right` holds the numbers of those that align right."""
-    lines = [list(heading), *(list(row) for row in rows)]
-    widths = [max(len(line[number]) for line in lines) for number in range(len(heading))]
-    return "\n".join(_padded(line, widths, right) for line in lines)
-
-
-def _padded(line: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:
-    cells = (c.rjust(w) if n in right else c.ljust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True)))
-    return "  ".join(cells).rstrip()
-
-
 # --- a plan ---
 
 
@@ -66,34 +55,57 @@ def plan_screen(plan: Plan, digest: str, width: int | None = None, calibration: 
     costs = [expected(plan, phase, calibration) for phase in plan.phases]
     rows = [_plan_row(phase, wave_of[phase.phase_id], cost) for phase, cost in zip(plan.phases, costs, strict=True)]
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
-    likely = sum(costs, Decimal(0))
-    caps = plan.caps
-    cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
-    worst = plan.worst
-    waves = max(wave_of.values(), default=0)
+    sums = _sums(plan, sum(costs, Decimal(0)), max(wave_of.values(), default=0), calibration)
     return "\n".join(
         [
-            f"Plan for playbook {plan.playbook} of project {plan.project}",
+            paragraph(f"Plan for playbook {plan.playbook} of project {plan.project}", width),
             "",
             _fitting(heading, rows, width),
             "",
-            (
-                f"{_counted(len(plan.phases), 'phase')} in {_counted(len(plan.tiers), 'tier')} and "
-                f"{_counted(waves, 'wave')}, up to {plan.pools['phase']} at once."
-            ),
-            (
-                f"Cost: {money(likely)} expected ({basis(plan, calibration)}), at most {money(worst.cost_usd)}; "
-                f"run cap: {cost_cap}."
-            ),
-            (
-                f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; run cap: {caps.tokens:,}. "
-                f"Minutes: at most {worst.minutes:,}; run cap: {caps.minutes:,}."
-            ),
-            *([f"Taken for done: {_some(plan.assumed)}."] if plan.assumed else []),
-            f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}.",
+            *([_in_turn(plan.runs, width), ""] if plan.runs else []),
+            *(paragraph(line, width) for line in sums),
             f"Plan sha256 {digest}",
         ]
     )
+
+
+def _sums(plan: Plan, likely: Decimal, waves: int, calibration: Calibration | None) -> Iterator[str]:
+    """What it all comes to, against the caps."""
+    caps, worst = plan.caps, plan.worst
+    whose = "cap of each run" if plan.runs else "run cap"
+    cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
+    counted = f"{_counted(len(plan.phases), 'phase')} in {_counted(len(plan.tiers), 'tier')}"
+    yield f"{counted} and {_counted(waves, 'wave')}, up to {plan.pools['phase']} at once."
+    bounds = f"{money(likely)} expected ({basis(plan, calibration)}), at most {money(worst.cost_usd)}"
+    yield f"Cost: {bounds}; {whose}: {cost_cap}."
+    used = f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; {whose}: {caps.tokens:,}."
+    yield f"{used} Minutes: at most {worst.minutes:,}; {whose}: {caps.minutes:,}."
+    if plan.assumed:
+        yield f"Taken for done: {_some(plan.assumed)}."
+    yield f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}."
+
+
+RUNS_SHOWN = 12
+
+
+def _in_turn(runs: Sequence[PlanRun], width: int | None) -> str:
+    """The runs that a long plan is executed as."""
+    rows = [_run_of(number, run) for number, run in enumerate(runs[:RUNS_SHOWN], 1)]
+    heading = ("run", "phases", "worst", "tokens at most", "tiers")
+    said = f"Executed as {len(runs):,} runs, one after the other, each from what the one before has landed:"
+    left = len(runs) - len(rows)
+    more = [f"and {left:,} more; --json has all"] if left else []
+    return "\n".join([paragraph(said, width), table(heading, rows, frozenset({0, 1, 2, 3}), width), *more])
+
+
+def _run_of(number: int, run: PlanRun) -> tuple[str, ...]:
+    tiers = [tier.tier_id for tier in run.tiers]
+    named = ", ".join(tiers) if len(tiers) < ENDS else f"{tiers[0]} ... {tiers[-1]}"
+    return str(number), str(len(run.phases)), money(run.worst.cost_usd), tokens(run.worst.tokens), named
+
+
+ENDS = 3
+"""From so many on a list is told by its ends."""
 
 
 def _fitting(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:
@@ -101,9 +113,15 @@ def _fitting(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int |
     wide = table(heading, rows, frozenset({0, 7, 9, 10}))
     if width is None or max(map(len, wide.splitlines())) <= width:
         return wide
-    first = table(*_columns(heading, rows, (0, 1, 4, 6, 7, 9, 10)), frozenset({0, 4, 5, 6})).splitlines()
-    below = (f"      {row[2]} {row[3]}, CI {row[5]}, audit {row[8]}: {row[11]}" for row in rows)
-    return "\n".join([first[0], *(part for pair in zip(first[1:], below, strict=True) for part in pair)])
+    first = blocks(*_columns(heading, rows, (0, 1, 4, 6, 7, 9, 10)), frozenset({0, 4, 5, 6}), width)
+    below = (paragraph(_rest(row), width) for row in rows)
+    return "\n".join([next(first), *(part for pair in zip(first, below, strict=True) for part in pair)])
+
+
+def _rest(row: Sequence[str]) -> str:
+    """What the narrow table has no column for."""
+    audit = f", audit {row[8]}" if row[8] != "-" else ""
+    return f"      {row[2]} {row[3]}, CI {row[5]}{audit}: {row[11]}"
 
 
 def _columns(
@@ -113,7 +131,7 @@ def _columns(
 
 
 def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from autopack.problem import CODES, Problem
 from autopack.problem.report import FORMATS, render
-from autopack.spec import template
+from autopack.spec import schema, template
 from autopack.spec.document import read
 from autopack.spec.files import STDIN
 from autopack.spec.load import check
@@ -60,4 +60,15 @@ def fills_in(text: str) -> str | None:
     value, late = template.filled_in(document, template.Filling(INPUTS, "shop"))
     filled: str = value["tiers"][0]["phases"][0]["goal"]
     assert late or len(filled) <= template.CHARS_MAX
+    _as_jinja2_would(text)
     return filled
+
+
+def _as_jinja2_would(text: str) -> None:
+    """What is read and filled in without jinja2, because only names are in braces, is no other than with it."""
+    filling = template.Filling(INPUTS, "shop")
+    if (plain := template._filled_plain(text, filling)) is not None:
+        assert plain == template._rendered(text, filling)
+    known: template.Known = {"inputs": INPUTS.keys(), "project": ("name",), "run": ("id",)}
+    if schema.holds_template(text) and template._plain(text, known):
+        assert template._faults(text, known) == []

@@ -114,6 +114,8 @@ PARTS = (
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=3)), max_size=25).map("".join))
 @example("{{ inputs.service | replace('', 'xxxxxxxx') | replace('', 'xxxxxxxx') | replace('', 'xxxxxxxx') }}")
+@example("{{{ inputs.service }}} {{ inputs.on }}{{inputs.burst}}{ {{ project.name }} { {{ run.id }}")
+@example("{{\r\n inputs.service }}\r\n{{ inputs.on }}")
 @example("{% if inputs.on %}{{ inputs.burst ~ inputs.service }}{% endif %}")
 def test_no_template_breaks_its_check_and_what_passes_can_be_filled_in(text: str) -> None:
     fills_in(text)

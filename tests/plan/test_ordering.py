@@ -73,5 +73,17 @@ def test_an_order_over_others_is_an_order(folder: Folder):
     assert folder.playbook(text).found("AP4002") == []
 
 
+def test_one_broad_scope_is_one_finding_at_that_scope(folder: Folder):
+    (found,) = folder.playbook(scopes("src/**", *[f"src/{number}.py" for number in range(30)])).found("AP4002")
+    assert found.message == (
+        'phase "p0" may write what 30 others may write, without an order between them; the first 5 are shown'
+    )
+    assert [label.text for label in found.labels] == [f'"p{n + 1}" may change src/{n}.py' for n in range(5)]
+    assert found.help == "narrow this scope, or add `needs: [p0]` to the others"
+    assert found.span is not None
+    assert found.span.line < found.labels[0].span.line
+
+
 def test_of_very_many_the_first_are_told(folder: Folder):
-    assert len(folder.playbook(scopes(*["src/**"] * 100)).found("AP4002")) == 20
+    pairs = [f"src/{number // 2}/**" for number in range(100)]
+    assert len(folder.playbook(scopes(*pairs)).found("AP4002")) == 20

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autopack.plan.price import UNKNOWN_USAGE, Price, Usage, cost, upper_bound
+from autopack.plan.price import UNKNOWN_USAGE, Price, Usage, at_most, cost, exact, upper_bound
 
 MINI = Price(Decimal("0.15"), Decimal("0.075"), Decimal("0.1875"), Decimal("0.60"), "2024-07-18")
 
@@ -45,3 +46,21 @@ def test_no_bill_within_the_bounds_is_above_the_bound(price: Price, fresh: int, 
     usage = Usage(fresh + read + write, read, write, out, 0, known=True)
     assert cost(usage, price) <= upper_bound(usage.input, out, price)
     assert cost(usage, price) <= upper_bound(usage.input + 7, out + 7, price)
+
+
+@pytest.mark.parametrize(
+    ("amount", "cap", "bound"),
+    [
+        ("16.69824000", "16.69824", "16.70"),
+        ("2", "2.00", "2.00"),
+        ("0.50", "0.50", "0.50"),
+        ("3.7029856", "3.7029856", "3.71"),
+        ("0.005", "0.005", "0.005"),
+        ("0.0004321", "0.0004321", "0.00044"),
+        ("12345.6", "12,345.60", "12,345.60"),
+        ("1E+2", "100.00", "100.00"),
+        ("0", "0.00", "0.00"),
+    ],
+)
+def test_a_cap_is_said_exactly_and_a_bound_is_rounded_up(amount: str, cap: str, bound: str) -> None:
+    assert (exact(Decimal(amount)), at_most(Decimal(amount))) == (cap, bound)

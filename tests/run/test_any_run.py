@@ -33,6 +33,7 @@ from autopack.run.ledger import RUN
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.promotion import eligible
 from autopack.run.state import ENDED, RunState, blemishes, tier_state
+from autopack.run.trace import Trace
 from tests.run.story import BASE, issue, phase, plan
 from tests.run.test_machine import LEGAL
 
@@ -103,6 +104,7 @@ class World:
     def __post_init__(self) -> None:
         self.log: list[ev.Event] = []
         self.keys: Counter[str] = Counter(list(self.run.pending))
+        self.trace = Trace()
 
     def tell(self) -> None:
         while not self.run.done:
@@ -119,6 +121,7 @@ class World:
         self.caps_hold()
         self.who_waits_will_be_asked()
         self.what_is_kept_follows_from_the_phases()
+        assert self.trace.after(self.run) == Trace().after(self.run), "what changed was overlooked"
 
     def next_event(self) -> ev.Event:
         self.clock += self.pick(0.0, 0.0, 0.5, 1.0, 3.0)
@@ -240,13 +243,19 @@ class World:
         assert set(self.run.active) == {n for n, state in states.items() if state not in ENDED and state != "QUEUED"}
         assert self.run.left == sum(state not in ENDED for state in states.values())
         assert self.run.ledger.calls == sum(len(each.calls) for each in self.run.phases.values())
+        assert self.run.ledger.ci_runs == sum(each.ci_runs for each in self.run.phases.values())
 
     def who_waits_will_be_asked(self) -> None:
-        """A phase under way has exactly one wish, or waits for money that somebody else holds."""
+        """A phase under way has exactly one wish, or waits for money that somebody else holds, or for its landing.
+
+        The first of those who wait to land always has its wish.
+        """
         asked = Counter(phase_of(effect) for effect in self.run.pending.values())
         for phase_id, now in self.run.phases.items():
             if now.waiting:
                 assert self.run.ledger.held
+            elif phase_id in self.run.landing[1:]:
+                assert (asked[phase_id], now.state) == (0, "GATE")
             elif now.state not in ENDED and now.state != "QUEUED":
                 assert asked[phase_id] == 1
 

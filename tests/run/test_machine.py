@@ -360,32 +360,64 @@ def test_the_auditor_never_overrides_a_red_test():
 
 
 def two_at_the_door(**words: list[str]) -> Story:
-    """`a` and `b`, both with a landing pending on the same head."""
+    """`a` is landing, and `b`, which has passed everything on the same head, is next."""
     story = Story(plan(phase("a"), phase("b"))).says("b", **words)
     story.until(Land, "a")
-    while not any(isinstance(e, Land) and e.phase_id == "b" for e in story.run.pending.values()):
+    while story.run.landing != ("a", "b"):
         story.step(next(key for key, e in story.run.pending.items() if not isinstance(e, Land)))
     return story
 
 
 def test_the_second_of_two_landings_is_rebased_and_passes_ci_again_before_it_lands():
     story = two_at_the_door()
-    assert [e.head for e in story.run.pending.values() if isinstance(e, Land)] == [BASE, BASE]
+    assert [(e.phase_id, e.head) for e in story.run.pending.values() if isinstance(e, Land)] == [("a", BASE)]
     assert ended(story) == ("DONE_SUCCESS", None)
     assert story.path("a") == STRAIGHT
     assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE CI_RUNNING GATE COMPLETE"
     carried = story.asked(Rebase)[0]
     assert (carried.base, carried.head, carried.commit) == (BASE, "c1-a", "b1")
-    landed = story.asked(Land, "b")[1]
+    landed = story.asked(Land, "b")[0]
     assert (landed.head, landed.commit) == ("c1-a", "b1'")
     assert story.run.head == "c2-b"
+
+
+def test_of_many_at_the_door_each_is_carried_once_and_lands_in_the_order_they_came():
+    """Nobody tries in vain: a landing that could only come too late is not even wished."""
+    names = ("a", "b", "c", "d")
+    story = Story(plan(*map(phase, names), pools={"phase": 4}), order=lambda pending: next(reversed(pending)))
+    for name in names:
+        story.says(name, rebase=["apart"])
+    while len(story.run.landing) < len(names):
+        story.step(next(key for key, e in story.run.pending.items() if not isinstance(e, Land)))
+    came = story.run.landing
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [each.phase_id for each in story.asked(Land)] == list(came)
+    assert [each.phase_id for each in story.asked(Rebase)] == list(came[1:])
+    assert story.run.landing == ()
+
+
+def test_who_has_to_pass_ci_again_lets_the_next_one_land_first():
+    story = two_at_the_door()
+    story.until(Rebase)
+    assert story.run.landing == ("b",)
+    story.step()
+    assert [type(effect) for effect in story.run.pending.values()] == [RunCi]
+    assert story.run.landing == ()
+
+
+def test_who_waits_to_land_when_the_run_is_stopped_has_not_landed():
+    story = two_at_the_door()
+    story.give(ev.CancelRequested(9.0, "ann"))
+    assert (story.run.landing, story.run.phases["b"].state) == (("a",), "FAILED")
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "cancelled")
+    assert story.run.phases["a"].state == "COMPLETE"
 
 
 def test_a_change_that_lies_apart_from_what_landed_keeps_its_verdict():
     story = two_at_the_door(rebase=["apart"])
     assert ended(story) == ("DONE_SUCCESS", None)
     assert story.path("b") == "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
-    landed = story.asked(Land, "b")[1]
+    landed = story.asked(Land, "b")[0]
     assert (landed.head, landed.commit) == ("c1-a", "b1'")
     assert story.run.phases["b"].ci_runs == 1
 

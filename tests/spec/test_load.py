@@ -325,8 +325,11 @@ def test_inputs_are_converted_from_the_text_of_a_command_line(case: Case) -> Non
     ("given", "said"),
     [
         ({}, 'the input "service" is needed | give it: --input service=...'),
-        ({"service": "x"}, 'the input "service" must be one of: orders, users | None'),
-        ({"service": "orders", "n": "x"}, "the input \"n\" is declared as integer, which 'x' is not | None"),
+        ({"service": "x"}, 'the input "service" must be one of: orders, users | write one of: "orders", "users"'),
+        (
+            {"service": "orders", "n": "x"},
+            'the input "n" is declared as integer, which "x" is not | write a value of that type, or declare another type',  # noqa: E501
+        ),
         ({"service": "orders", "sevice": "y"}, 'no input "sevice" is declared | did you mean `service`?'),
     ],
 )

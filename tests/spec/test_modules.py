@@ -193,7 +193,26 @@ def test_a_use_that_leads_nowhere_is_told_at_the_use(case: Case, expect: Expect,
 def test_what_the_module_decides_has_no_place_beside_uses(case: Case, expect: Expect) -> None:
     case.write("c.yaml", PHASE)
     said = expect("AP3030", playbook("{uses: ⟪c.yaml⟫, ⟦goal⟧: x}"))
-    assert said.startswith('the module decides "goal", so it has no place beside `uses` | ')
+    assert said.startswith('the module decides "goal", so beside `uses` there is no place for it | ')
+
+
+def test_a_module_and_a_whole_phase_beside_it_are_one_fault(case: Case) -> None:
+    beside = "⟦goal⟧: x, ⟪category⟫: docs, ⟪scope⟫: {write: [c]}"
+    case.write("c.yaml", PHASE)
+    case.write("p.yaml", playbook(f"{{uses: ⟪c.yaml⟫, {beside}}}", f"{{id: b, uses: ⟪gone.yaml⟫, {beside}}}"))
+    found, other = case.expect("AP3030", "p.yaml").problems
+    assert found.message == 'the module decides "goal" and 2 more keys, so beside `uses` there is no place for them'
+    assert [label.text for label in found.labels] == ["the module", "and this one", "and this one"]
+    assert other.labels[0].text == '"gone.yaml" does not exist'
+
+
+def test_all_inputs_that_a_module_misses_are_one_finding(case: Case) -> None:
+    case.write("c.yaml", PHASE.replace("inputs:", "inputs: {⟪page⟫: {}, ⟪size⟫: {}}\nx-before:"))
+    case.write("p.yaml", playbook("{uses: ⟦c.yaml⟧}"))
+    (found,) = [each for each in case.check("p.yaml").problems if each.code == "AP3019"]
+    assert found.message == 'the module needs the inputs "page", "size"'
+    assert found.help == "add `with: {page: ..., size: ...}`"
+    assert [label.text for label in found.labels] == ["declared here"] * 2
 
 
 def test_with_needs_a_module(expect: Expect) -> None:

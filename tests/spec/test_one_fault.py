@@ -100,6 +100,25 @@ def test_a_link_in_a_folder_that_leads_out_is_passed_over(case: Case, tmp_path_f
     assert "link.yaml, which leads out of the repository" in found.not_checked
 
 
+def test_of_many_files_that_are_passed_over_the_first_are_named(case: Case, tmp_path_factory: Any) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    for number in range(30):
+        (case.root / f"{number:02}.yaml").symlink_to(outside / "secret.yaml")
+    told = [each for each in case.check(".").not_checked if "more files" in each or "leads out" in each]
+    assert told == [*(f"{number:02}.yaml, which leads out of the repository" for number in range(10)), "20 more files"]
+
+
+def test_a_link_to_a_folder_elsewhere_is_not_walked_and_the_folder_itself_is(case: Case, tmp_path_factory: Any) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "a.yaml").write_text(playbook(phase("a")), encoding="utf-8")
+    (case.root / "link").symlink_to(outside)
+    for named in ("link", "link/"):
+        (found,) = case.check(named).problems
+        assert found.message == f"{named} is a link that leads out of the repository, so it is not followed"
+        assert found.help == "name the folder that it leads to"
+    assert len(case.check(str(outside)).files) == 1
+
+
 def test_a_file_of_the_repository_above_the_project_is_followed(case: Case) -> None:
     (case.root / ".git").mkdir()
     (case.root / "shop").mkdir()

@@ -397,11 +397,33 @@ def test_a_quota_for_a_provider_without_models_is_a_warning(case: Case) -> None:
         "{type: number, default: ⟦true⟧}",
         "{default: ⟦5⟧}",
         "{enum: [a, b], default: ⟦c⟧}",
-        "{type: integer, enum: [1, ⟦b⟧]}",
+        "{type: ⟪integer⟫, enum: [1, ⟦b⟧]}",
+        "{type: ⟪integer⟫, enum: [⟦a⟧, ⟪b⟫], default: a}",
     ],
 )
 def test_defaults_and_values_of_an_input_are_of_its_type(expect: Expect, declared: str) -> None:
     assert expect("AP3018", playbook(phase("a"), top=f"inputs: {{n: {declared}}}\n")).startswith('the input "n" ')
+
+
+@pytest.mark.parametrize(
+    ("declared", "advice", "fix"),
+    [
+        ('{type: integer, default: "3"}', "write `3` without quotes", "3"),
+        ('{type: boolean, default: "true"}', "write `true` without quotes", "true"),
+        ("{type: integer, default: three}", "write a value of that type, or declare another type", None),
+        ("{type: integer, default: a, enum: [a, b]}", "write values of that type, or declare another type", None),
+        ("{type: integer, default: x, enum: [1, 2]}", "write one of: 1, 2", None),
+        ("{default: orders, enum: [order, users]}", "did you mean `order`?", "order"),
+        ("{default: 5, enum: [a, b]}", 'write one of: "a", "b"', None),
+    ],
+)  # fmt: skip
+def test_a_default_that_does_not_fit_is_never_advised_again(
+    case: Case, declared: str, advice: str, fix: str | None
+) -> None:
+    case.write("p.yaml", playbook(phase("a"), top=f"inputs: {{n: {declared}}}\n"))
+    (found,) = case.check("p.yaml").problems
+    assert (found.code, found.help) == ("AP3018", advice)
+    assert [each.text for each in found.fixes] == ([fix] if fix else [])
 
 
 def test_a_price_was_looked_up_on_a_day_of_the_calendar(expect: Expect) -> None:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from autopack.spec import shipped
 from tests.spec.marks import phase, playbook
 
@@ -57,10 +59,11 @@ def test_only_a_fault_of_the_schema_pays_for_jsonschema(tmp_path: Path) -> None:
     assert "jsonschema" in modules
 
 
-def test_only_a_template_pays_for_jinja2(tmp_path: Path) -> None:
-    text = playbook(phase("p0").replace("Do it.", '"{{ project.name }}"'))
+@pytest.mark.parametrize(("text", "pays"), [("{{ project.name }}", False), ("{{ project.name | upper }}", True)])
+def test_only_a_template_that_is_more_than_a_name_pays_for_jinja2(tmp_path: Path, text: str, pays: bool) -> None:
+    text = playbook(phase("p0").replace("Do it.", f'"{text}"'))
     (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
     codes, modules = started(tmp_path, "p.yaml")
     assert codes == []
-    assert "jinja2" in modules
+    assert ("jinja2" in modules) is pays
     assert not {"jsonschema", "litellm", "git", "networkx", "sqlalchemy", "click"} & modules

@@ -192,3 +192,21 @@ def test_a_template_without_a_value_is_told_and_makes_no_plan(case: Case, text: 
 def test_a_value_that_looks_like_a_template_stays_as_it_is(case: Case) -> None:
     text = goal('"{{ inputs.service }}"')
     assert spec_of(case, text, service="{{ project.name }}").playbook.tiers[0].phases[0].goal == "{{ project.name }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("{{ inputs⟦['service']⟧ }}", "write `inputs.service`"),
+        ('{{ inputs⟦["service"]⟧ | upper }}', "write `inputs.service`"),
+        ("{{ inputs⟦[⟧ 'service' ] }}", "write `inputs.service`"),
+        ("{{ inputs⟦['servce']⟧ }}", "did you mean `service`?"),
+        ("{{ project⟦['nmae']⟧ }}", "did you mean `name`?"),
+    ],
+)
+def test_a_name_in_brackets_is_one_fault_with_the_dot_as_advice(case: Case, text: str, advice: str) -> None:
+    goal = f"autopack: playbook/v1\nname: x\ninputs: {{service: {{}}}}\ndescription: >-\n  {text}\n"
+    more = "tiers: [{id: T1, phases: [{id: a, goal: x, category: docs, scope: {write: [a]}}]}]\n"
+    case.write("p.yaml", goal + more)
+    (found,) = case.expect("AP3022", "p.yaml").problems
+    assert (found.message, found.help) == ("a name stands behind a dot, not in brackets", advice)

@@ -2,10 +2,12 @@
 
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from autopack.runners.git.past import write_specs
 from tests.views import command
 
 PROJECT = "autopack: project/v1\nname: demo\nmodels: builtin:replay\nruleset: policy/rules.yaml\n"
@@ -129,9 +131,69 @@ def test_markdown_is_fit_for_a_comment(shop: Path):
     (shop / "playbooks/p.yaml").write_text(WIDER)
     out = run(shop, "HEAD", "--format", "markdown", "--deny", "widen-scope")[1]
     assert out.startswith(
-        "### autopack: `playbooks/p.yaml`\n\n> **Denied** (1)\n>\n> - `widen-scope` phase store: write"
+        "### autopack: `playbooks/p.yaml`\n\n> **Denied** (1)\n>\n> - `widen-scope` `phase store`, `write`: a phase"
     )
-    assert "| ⚠️ widened | phase store | write | -src/store/\\*\\*, +src/\\*\\* <br>now also: src/x |" in out
+    assert "| ⚠️ widened | `phase store` | `write` | `-src/store/**, +src/**`<br>`now also: src/x` |" in out
+
+
+def test_what_a_stranger_wrote_stands_as_code_in_a_comment(shop: Path):
+    name = "a|b `<img src=x>` @octocat [x](//evil) \x1b[31m"
+    (shop / "playbooks/p.yaml").write_text(PLAYBOOK.replace("id: page,", f"id: page, name: {json.dumps(name)},"))
+    out = run(shop, "HEAD", "--format", "markdown")[1]
+    cell = "``page -> a\\|b `<img src=x>` @octocat [x](//evil) \\x1b[31m"
+    assert f"|  changed | `phase page` | `name` | {cell}`` |" in out
+    assert "\x1b" not in run(shop, "HEAD")[1]
+
+
+def test_a_comment_is_never_longer_than_github_takes(shop: Path):
+    phases = "".join(
+        f"      - {{id: p{n}, goal: g, category: docs, scope: {{write: ['{'d' * 60}{n}/**']}}}}\n" for n in range(900)
+    )
+    (shop / "playbooks/p.yaml").write_text(PLAYBOOK + phases)
+    out = run(shop, "HEAD", "--format", "markdown", "--deny", "any")[1]
+    assert len(out) <= 60_000
+    assert "and 702 more; `autopack diff` with `--format json` has all" in out
+
+
+def test_playbooks_that_do_not_differ_share_a_line_of_the_comment(shop: Path):
+    assert run(shop, "HEAD", "--format", "markdown")[1] == (
+        "### autopack: no difference\n\n"
+        "No difference in authority, money, risk or order, both compile to the same plan: `playbooks/p.yaml`\n"
+    )
+
+
+def test_findings_are_told_only_where_they_are_why_there_is_no_plan(shop: Path):
+    (shop / "playbooks/p.yaml").write_text(
+        PLAYBOOK.replace("needs: [store], scope: {write: [", "scope: {write: [src/store/a, ")
+    )
+    assert run(shop, "HEAD")[::2] == (0, "")
+    (shop / "playbooks/p.yaml").write_text("not even YAML: [")
+    commit(shop, "broken")
+    (shop / "playbooks/p.yaml").write_text(PLAYBOOK)
+    assert "HEAD:playbooks/p.yaml:1:16: error[AP1015]" in run(shop, "HEAD")[2]
+
+
+def test_a_rule_that_was_left_out_denies_nothing_in_silence_nowhere(shop: Path):
+    code, _, err = run(shop, "HEAD", "--deny", "")
+    assert code == 2
+    assert err.startswith("autopack diff: --deny names no rule, so nothing would be denied; there are widen-scope, ")
+
+
+def test_a_tree_that_leads_out_of_its_folder_is_not_followed(shop: Path):
+    """Git makes no such tree; whoever opens a pull request can."""
+    blob = hashed(shop, "blob", b"mine: true\n")
+    inner = hashed(shop, "tree", b"100644 mine.yaml\0" + bytes.fromhex(blob))
+    outer = hashed(shop, "tree", b"40000 ..\0" + bytes.fromhex(inner))
+    words = ["git", "-c", "user.name=m", "-c", "user.email=m@x", "commit-tree", outer, "-m", "m"]
+    made = subprocess.run(words, cwd=shop, check=True, capture_output=True, text=True).stdout.strip()
+    with tempfile.TemporaryDirectory() as folder:
+        write_specs(shop, made, Path(folder) / "in")
+        assert list(Path(folder).rglob("*.yaml")) == []
+
+
+def hashed(folder: Path, kind: str, content: bytes) -> str:
+    argv = ["git", "hash-object", "-t", kind, "-w", "--literally", "--stdin"]
+    return subprocess.run(argv, cwd=folder, input=content, check=True, capture_output=True).stdout.decode().strip()
 
 
 def test_what_can_not_be_compared_says_why(shop: Path):

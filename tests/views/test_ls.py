@@ -1,6 +1,7 @@
 """`autopack ls`, and the selection options that `plan` and `run` share with it."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,37 @@ def test_state_compares_with_a_plan_file(shop: Path):
     code, _, err = run(shop, "ls", "p.yaml", "--state", "no.json", "-s", "state:modified")
     assert code == 2
     assert "no.json is no frozen plan" in err
+
+
+def test_state_compares_with_the_playbook_at_a_revision(shop: Path):
+    git(shop, "init", "-q", "-b", "main")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-q", "-m", "first")
+    (shop / "p.yaml").write_text(PLAYBOOK.replace("id: pay, goal: g", "id: pay, goal: another"))
+    modified = ("--state", "main", "-s", "state:modified", "--columns", "phase")
+    assert run(shop, "ls", "p.yaml", *modified) == (0, "pay\n", "")
+    assert run(shop, "ls", "p.yaml", "--state", "main", "-s", "state:modified.price")[0] == 2
+    assert run(shop, "plan", "p.yaml", "--state", "main")[1].endswith("Since main: 1 modified: pay (inputs, prompt).\n")
+    (shop / "q.yaml").write_text(PLAYBOOK)
+    assert run(shop, "ls", "q.yaml", "--state", "main", "-s", "state:new", "--columns", "phase")[1].split() == [
+        "store",
+        "pay",
+        "page",
+    ]
+
+
+def test_a_state_that_is_neither_file_nor_revision_is_told(shop: Path):
+    code, _, err = run(shop, "ls", "p.yaml", "--state", "old.json", "-s", "state:modified")
+    assert (code, err) == (
+        2,
+        "autopack ls: --state old.json: there is no such file; name a frozen plan (JSON) or a revision\n",
+    )
+    git(shop, "init", "-q", "-b", "main")
+    git(shop, "commit", "-q", "--allow-empty", "-m", "first")
+    code, _, err = run(shop, "ls", "p.yaml", "--state", "mian", "-s", "state:modified")
+    assert (code, '"mian" names no commit' in err) == (2, True)
+
+
+def git(folder: Path, *words: str) -> None:
+    named = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
+    subprocess.run(["git", *named, *words], cwd=folder, check=True, capture_output=True)

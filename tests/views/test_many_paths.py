@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PLAYBOOK = (
     "autopack: playbook/v1\nname: %s\ntiers:\n  - id: T1\n    phases:\n"
     "      - {id: store, goal: Do it., category: %s, scope: {write: [docs/**]}}\n"
@@ -34,4 +36,20 @@ def test_files_folders_and_standard_input_make_one_verdict(tmp_path: Path):
         "3 errors in 4 files\n"
         "not checked: model reachability, graph, policy and budget of 3 playbooks with errors\n"
     )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--format=sarif",), ("--fix",), ("--diff",)])
+def test_a_folder_with_nothing_to_check_does_not_pass_for_a_clean_one(tmp_path: Path, more: tuple[str, ...]):
+    (tmp_path / "theirs.yaml").write_text("somebody: else's\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "autopack", "validate", ".", *more],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "autopack validate: nothing was checked: no file in the folder . starts with `autopack: KIND/v1`\n"
+    assert (done.returncode, done.stderr) == (2, said)
     assert not (tmp_path / "cache").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from autopack.plan.model import Plan, digest
+from autopack.views.plan_text import since, verbose
 from autopack.views.text import plan_screen
 from tests.plan.folder import Folder
 from tests.views.command import run
@@ -43,6 +44,20 @@ def test_the_screen_fits_eighty_columns_with_every_reason(plan: Plan):
     assert table[1].split()[:3] == ["1", "store", "high!"]
     assert table[2] == "      T1 schema_contract_change, CI strict, audit premium: high risk -> premium"
     assert len(plan_screen(plan, digest(plan), 200).splitlines()) == len(lines) - 2
+
+
+def test_no_line_is_wider_than_the_terminal(plan: Plan):
+    words = "\n".join([plan_screen(plan, "0" * 60, 72), verbose(plan, 72), since(plan, plan, "x" * 50, 72)])
+    assert max(map(len, words.splitlines())) <= 72
+    assert "  try  step" in words
+
+
+def test_a_plan_of_several_runs_says_which(shop: Path):
+    (shop / "p.yaml").write_text(PLAYBOOK.replace("name: first", "name: first\nbudget: {phases: 1}"))
+    out = run(shop, "plan", "p.yaml")[1]
+    assert "Executed as 2 runs, one after the other, each from what the one before has landed:\n" in out
+    assert "run  phases" in out
+    assert "; cap of each run: " in out
 
 
 def test_verbose_adds_ladder_bounds_slack_and_prompts(shop: Path):

@@ -95,3 +95,15 @@ def test_an_unknown_phase_and_a_faulty_playbook_say_so(shop: Path):
     assert err.startswith('p.yaml:14:61: error[AP3002]: no phase has the id "guid"\n')
     (shop / "autopack.yaml").write_text(PROJECT.replace("playbooks: [p.yaml]\n", ""))
     assert run(shop)[0] == 2
+
+
+def test_the_files_that_judge_a_phase_are_told_before_it_runs(shop: Path):
+    """What its probes and CI run, but for what it is to deliver."""
+    text = PLAYBOOK.replace("budget: {tokens: 120_000}", "probes: [[python, tools/a.py], [sh, -c, cd x && tools/b.sh]]")
+    (shop / "p.yaml").write_text(text)
+    _, out, _ = run(shop, "p.yaml", "guide", "--json")
+    assert origins(out)["judged_by"][0] == ["tools/a.py", "tools/b.sh"]
+    delivered = text.replace("[docs/**]}\n        probes", "[docs/**, tools/a.py]}\n        probes")
+    (shop / "p.yaml").write_text(delivered.replace("probes:", "deliverables: [tools/a.py]\n        probes:"))
+    _, out, _ = run(shop, "p.yaml", "guide", "--json")
+    assert origins(out)["judged_by"][0] == ["tools/b.sh"]

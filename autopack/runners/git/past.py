@@ -20,12 +20,17 @@ def write_specs(place: str | os.PathLike[str], revision: str, target: Path) -> P
         except GitUnusable as error:
             raise GitUnusable(os.fspath(place), f'"{revision}" names no commit', MISSING, error.evidence) from error
         entries = repository.list_files(commit)
-        wanted = [e.path for e in entries if e.is_regular and e.path.endswith(SUFFIXES) and (e.size or 0) <= BYTES_MAX]
+        wanted = [e.path for e in entries if e.is_regular and _is_spec(e.path) and (e.size or 0) <= BYTES_MAX]
         for path, content in repository.read_files(commit, wanted).items():
             file = target / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     return target / _inside(place)
+
+
+def _is_spec(path: str) -> bool:
+    """Git makes no tree with `..` in it, but it takes one that somebody else has made."""
+    return path.endswith(SUFFIXES) and not path.startswith("/") and ".." not in path.split("/")
 
 
 def merge_base(place: str | os.PathLike[str], one: str, other: str) -> str:

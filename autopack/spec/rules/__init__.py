@@ -5,7 +5,7 @@ None where the schema refused it: then nothing more is said about it. One fault,
 finding made here is left out, and each rule says how. One noun a file; a check imports those of the kinds it meets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,10 +16,10 @@ from autopack.spec.rules.written import Found, Names, Written
 Rule = Callable[[Written, Names], Found]
 
 
-def check(document: Document, value: Any, names: Names) -> list[Problem]:
+def check(document: Document, value: Any, names: Names) -> Iterator[Problem]:
     """Every rule of the document's kind. `value` is the document's own, or the same with its templates filled in."""
     written = Written(document, value)
-    return [found for rule in _rules(document.kind or "") for found in rule(written, names)]
+    return (found for rule in _rules(document.kind or "") for found in rule(written, names))
 
 
 # ruff: noqa: PLC0415 - a check sees one kind or two, and pays for no others

@@ -2,7 +2,7 @@
 
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.rules import ids
-from autopack.spec.rules.inputs import declaration, misfit
+from autopack.spec.rules.inputs import declaration, fitting, misfit
 from autopack.spec.rules.written import Found, Names, Written, some
 
 EXPECTED = ("phases", "failure_reasons", "path", "builder_calls", "auditor_calls", "ci_runs")
@@ -36,7 +36,8 @@ def inputs_of_scenario(written: Written, names: Names) -> Found:
             advice = did_you_mean(name, declared) or f"inputs of the playbook: {', '.join(declared) or 'none'}"
             yield written.at_key(place, "AP3019", f'the playbook has no input "{name}"', advice)
         elif value is not None and declared[name] is not None and (reason := misfit(declared[name], value)):
-            yield written.at(place, "AP3019", f'the input "{name}" {reason}', None, declaration(names.playbook, name))
+            advice, label = fitting(declared[name], value), declaration(names.playbook, name)
+            yield written.at(place, "AP3019", f'the input "{name}" {reason}', advice, label)
 
 
 def environment_of_scenario(written: Written, names: Names) -> Found:

@@ -43,6 +43,7 @@ class Names(NamedTuple):
         return list(dict.fromkeys([*rows, *filter(None, tasks)]))
 
 
+THE_MODULE = "the module"  # a label at a `uses`
 ANY = 1_000_000_000  # more than any file holds
 
 

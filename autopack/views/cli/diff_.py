@@ -1,12 +1,18 @@
 """autopack diff"""
 
+from collections.abc import Sequence
+
 import click
 
 from autopack.plan.deny import GROWTH, RULES, NoRule, rules
 from autopack.views import differences
+from autopack.views.cli import terminal
+from autopack.views.comment import comment
 from autopack.views.compared import pairs
 from autopack.views.compiled import Unusable, given_inputs
 from autopack.views.exits import FINDINGS, USAGE
+
+FORMATS = ("text", "markdown", "json")
 
 
 def _listed() -> str:
@@ -21,7 +27,7 @@ def _listed() -> str:
 @click.command("diff", epilog=f"Rules of --deny:\n\n{_listed()}")
 @click.argument("what", nargs=-1, required=True, metavar="A [B]")
 @click.option("--deny", multiple=True, metavar="RULES", help="Exit 1 when a change breaks one: widen-scope,cost+20%.")
-@click.option("--format", "form", type=click.Choice(differences.FORMATS), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 1 also when anything differs.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Set a declared input, on both sides.")
 @click.option("--env", metavar="NAME", help="Take this environment of the project, on both sides.")
@@ -52,6 +58,12 @@ def command(
         if str(error):
             click.echo(f"autopack diff: {error}", err=True)
         return error.code
-    click.echo(differences.told(found, "json" if as_json else form), nl=False)
+    click.echo(_told(found, "json" if as_json else form), nl=False)
     differs = detailed_exitcode and any(each.changes for each in found)
     return FINDINGS if differs or any(each.denied for each in found) else 0
+
+
+def _told(found: Sequence[differences.Compared], form: str) -> str:
+    if form == "json":
+        return differences.document(found)
+    return comment(found) if form == "markdown" else differences.screen(found, terminal.columns())

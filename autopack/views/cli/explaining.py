@@ -7,10 +7,12 @@ import click
 
 from autopack.spec.model import Spec
 from autopack.spec.nearest import did_you_mean
-from autopack.views import resolved, text
+from autopack.views import resolved
+from autopack.views.cli import terminal
 from autopack.views.cli.show_ import loaded, only_playbook, word
 from autopack.views.compiled import Unusable, given_inputs
 from autopack.views.exits import FINDINGS, USAGE
+from autopack.views.table import paragraph, table
 
 
 def field(named: str, playbook: str | None, inputs: tuple[str, ...], env: str | None, *, as_json: bool) -> int:
@@ -28,12 +30,13 @@ def field(named: str, playbook: str | None, inputs: tuple[str, ...], env: str | 
         chain = [{"value": each.value, "layer": each.layer, "origin": each.origin} for each in said]
         click.echo(json.dumps({**document, "chain": chain}, indent=2, ensure_ascii=False, default=str))
         return 0
-    click.echo(f"{phase_id}.{name} = {word(said[0].value)}")
+    width = terminal.columns()
+    click.echo(paragraph(f"{phase_id}.{name} = {word(said[0].value)}", width))
     rows = [
         ("decided by" if not number else "passed over", word(each.value), each.layer or "nobody", each.origin or "-")
         for number, each in enumerate(said)
     ]
-    click.echo(text.table(("", "value", "layer", "origin"), rows))
+    click.echo(table(("", "value", "layer", "origin"), rows, width=width))
     return 0
 
 

@@ -42,8 +42,9 @@ def command(
     of any other place. Edges that follow from others are left out.
     """
     try:
-        found = compiled(playbook, given_inputs(inputs), None, env)
-        plan = selecting.part(found, select, exclude, state)
+        given = given_inputs(inputs)
+        found = compiled(playbook, given, None, env, quiet=True)
+        plan = selecting.part(found, select, exclude, selecting.earlier(state, playbook, found, given, env))
         text = drawn(plan, "json" if as_json else form or _by_name(output), found.calibration)
         if output is None:
             sys.stdout.write(text)

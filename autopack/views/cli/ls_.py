@@ -13,9 +13,10 @@ from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.shape import Shape, shape
 from autopack.spec.nearest import did_you_mean
 from autopack.views import text
-from autopack.views.cli import selecting
+from autopack.views.cli import selecting, terminal
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
+from autopack.views.table import table
 
 COLUMNS = {
     "phase": "its id",
@@ -67,8 +68,9 @@ def command(
     """
     try:
         wanted = _columns(columns)
-        found = compiled(playbook, given_inputs(inputs), None, env)
-        ids = selecting.chosen(found, select, exclude, state)
+        given = given_inputs(inputs)
+        found = compiled(playbook, given, None, env, quiet=True)
+        ids = selecting.chosen(found, select, exclude, selecting.earlier(state, playbook, found, given, env))
     except Unusable as error:
         if str(error):
             click.echo(f"autopack ls: {error}", err=True)
@@ -87,7 +89,8 @@ def command(
         click.echo("\n".join(_word(wanted[0], row[wanted[0]]) for row in rows))
     else:
         right = frozenset(number for number, name in enumerate(wanted) if name in NUMBERS)
-        click.echo(text.table(wanted, ([_word(name, row[name]) for name in wanted] for row in rows), right))
+        cells = ([_word(name, row[name]) for name in wanted] for row in rows)
+        click.echo(table(wanted, cells, right, terminal.columns()))
     return 0
 
 

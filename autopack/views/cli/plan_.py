@@ -4,7 +4,6 @@ import errno
 import gc
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from autopack.plan import file
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
 from autopack.views import text
-from autopack.views.cli import selecting
+from autopack.views.cli import selecting, terminal
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
-from autopack.views.compiled import frozen as frozen_plan
 from autopack.views.exits import ENVIRONMENT, STALE, USAGE
 
 STDOUT = "-"
@@ -65,10 +63,14 @@ def command(
     as_json: bool,
 ) -> int:
     """Compile PLAYBOOK and show waves, phases, models with reasons, prices and risk. Nothing is run."""
+    if detailed_exitcode and state is None:
+        click.echo("autopack plan: --detailed-exitcode compares with an earlier plan; name it with --state", err=True)
+        return USAGE
     try:
-        old = _earlier(state, detailed_exitcode=detailed_exitcode)
-        found = compiled(playbook, given_inputs(inputs), jobs, env)
-        plan = selecting.part(found, select, exclude, state)
+        given = given_inputs(inputs)
+        found = compiled(playbook, given, jobs, env)
+        old = selecting.earlier(state, playbook, found, given, env)
+        plan = selecting.part(found, select, exclude, old)
         if output and output != STDOUT:
             _write(found, output, file.dump(plan))
         if check:
@@ -87,23 +89,16 @@ def command(
     return STALE if detailed_exitcode and differs else 0
 
 
-def _earlier(state: str | None, *, detailed_exitcode: bool) -> Plan | None:
-    """Raises Unusable."""
-    if detailed_exitcode and state is None:
-        raise Unusable(USAGE, "--detailed-exitcode compares with an earlier plan; name its file with --state")
-    return frozen_plan(state) if state else None
-
-
 def _screen(
     plan: Plan, sha256: str, old: Plan | None, state: str | None, calibration: Calibration | None, *, verbose: bool
 ) -> str:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal.columns()
     parts = [text.plan_screen(plan, sha256, width, calibration)]
     if old is not None or verbose:
         from autopack.views import plan_text  # noqa: PLC0415 - most plans are asked for without
 
-        parts += [plan_text.since(old, plan, str(state))] if old is not None else []
-        parts += [f"\n{plan_text.verbose(plan)}"] if verbose else []
+        parts += [plan_text.since(old, plan, str(state), width)] if old is not None else []
+        parts += [f"\n{plan_text.verbose(plan, width)}"] if verbose else []
     return "\n".join(parts) + "\n"
 
 

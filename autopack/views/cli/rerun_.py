@@ -10,7 +10,7 @@ from autopack.plan.model import Plan
 from autopack.plan.reuse import Verdict, verdicts
 from autopack.spec.load import check
 from autopack.views import again, exits, launch
-from autopack.views.cli import selecting
+from autopack.views.cli import selecting, terminal
 from autopack.views.cli.running import REFUSALS, driven, place_here, refused
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 
@@ -56,9 +56,11 @@ def command(
     place = place_here(repo)
     try:
         before = again.ended(place, run_id)
-        found = compiled(playbook or _playbook(place.root, before.plan), _inputs(before.plan, inputs), jobs, env)
+        path, given = playbook or _playbook(place.root, before.plan), _inputs(before.plan, inputs)
+        found = compiled(path, given, jobs, env)
         new = again.comparable(before, found.plan)
-        asked = _asked(Compiled(new, found.spec), before, select, exclude, state, failed=failed)
+        old = selecting.earlier(state, path, found, given, env)
+        asked = _asked(Compiled(new, found.spec), before, select, exclude, old, failed=failed)
         decided = verdicts(before.earlier, new, asked, keep=failed)
         plan = again.continuing(before, new, decided)
         if not dry_run:
@@ -71,7 +73,7 @@ def command(
         return refused("autopack rerun", error)
     if dry_run or not any(verdict.kind == "run" for verdict in decided):
         return _told(run_id, decided, dry_run=dry_run, as_json=as_json)
-    click.echo(again.screen(run_id, decided), err=True)
+    click.echo(again.screen(run_id, decided, terminal.columns()), err=True)
     options = again.options_of(place, run_id)
     if replay or record:
         options = launch.Options(replay or options.cassette, record, bool(replay) or options.replay_all)
@@ -85,7 +87,7 @@ def _told(run_id: str, decided: tuple[Verdict, ...], *, dry_run: bool, as_json: 
         document = canonical.plain(again.document(run_id, decided))
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
-    click.echo(again.screen(run_id, decided))
+    click.echo(again.screen(run_id, decided, terminal.columns()))
     if not dry_run or not any(verdict.kind == "run" for verdict in decided):
         click.echo(f"nothing to run: all that {run_id} completed still holds; --select runs phases all the same")
     return 0
@@ -96,7 +98,7 @@ def _asked(
     before: again.Ended,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
-    state: str | None,
+    state: Plan | None,
     *,
     failed: bool,
 ) -> frozenset[str] | None:

@@ -10,7 +10,7 @@ from autopack.plan import file
 from autopack.plan.model import Plan, digest
 from autopack.run.state import RunState
 from autopack.views import launch, series, text
-from autopack.views.cli import selecting
+from autopack.views.cli import selecting, terminal
 from autopack.views.cli.running import driven, driven_in_turn, place_here
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
@@ -54,14 +54,16 @@ def command(
     Everything lands on the run's integration branch; your checkout and your branches are not touched.
     """
     try:
-        found = compiled(playbook, given_inputs(inputs), jobs, env)
-        plan = selecting.part(found, select, exclude, state)
+        given = given_inputs(inputs)
+        found = compiled(playbook, given, jobs, env)
+        plan = selecting.part(found, select, exclude, selecting.earlier(state, playbook, found, given, env))
     except Unusable as error:
         if str(error):
             click.echo(f"autopack run: {error}", err=True)
         return error.code
     if dry_run:
-        shown = text.plan_screen(plan, digest(plan), calibration=found.calibration) + "\n"
+        width = terminal.columns()
+        shown = text.plan_screen(plan, digest(plan), width, found.calibration) + "\n"
         click.echo(file.dump(plan) if as_json else shown, nl=False)
         return 0
     name = run_id or launch.new_run_id(plan.playbook)

@@ -11,7 +11,9 @@ from autopack.journal.errors import StoreMissing
 from autopack.journal.rows import RunRow
 from autopack.journal.store import open_store
 from autopack.views import text
+from autopack.views.cli import terminal
 from autopack.views.cli.running import place_here
+from autopack.views.table import table
 
 
 @click.command("runs")
@@ -25,7 +27,7 @@ def command(*, as_json: bool) -> int:
         click.echo("no runs yet; start one with: autopack run playbooks/NAME.yaml")
     else:
         heading = ("run", "started", "state", "phases", "tokens", "cost")
-        click.echo(text.table(heading, [_line(row) for row in rows], frozenset({3, 4, 5})))
+        click.echo(table(heading, [_line(row) for row in rows], frozenset({3, 4, 5}), terminal.columns()))
     return 0
 
 

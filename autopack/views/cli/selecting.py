@@ -1,6 +1,7 @@
 """`--select`, `--exclude` and `--state`: the same on every verb that takes a part of a plan."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -11,6 +12,7 @@ from autopack.spec.selection import Unreadable
 from autopack.views.compiled import Compiled, Unusable, frozen
 from autopack.views.exits import USAGE
 
+SUFFIXES = (".yaml", ".yml", ".json")  # of a file, not of a revision
 F = TypeVar("F", bound=Callable[..., object])
 
 _OPTIONS = (
@@ -20,8 +22,8 @@ _OPTIONS = (
     click.option("--exclude", multiple=True, metavar="WORDS", help="Without these phases."),
     click.option(
         "--state",
-        type=click.Path(exists=True, dir_okay=False),
-        help="The earlier plan (JSON) that state:modified compares with.",
+        metavar="PLAN|REV",
+        help="What state:modified compares with: a frozen plan (JSON), or the playbook at a revision such as main.",
     ),
 )
 
@@ -32,18 +34,31 @@ def options(command: F) -> F:
     return command
 
 
-def chosen(found: Compiled, words: tuple[str, ...], exclude: tuple[str, ...], state: str | None) -> tuple[str, ...]:
+def earlier(state: str | None, playbook: str, found: Compiled, inputs: dict[str, str], env: str | None) -> Plan | None:
+    """The plan that --state names. Raises Unusable."""
+    if state is None:
+        return None
+    if Path(state).is_file():
+        return frozen(state)
+    if Path(state).suffix in SUFFIXES or Path(state).exists():
+        raise Unusable(USAGE, f"--state {state}: there is no such file; name a frozen plan (JSON) or a revision")
+    from autopack.views import compared  # noqa: PLC0415 - git, for revisions only
+
+    return compared.at(state, playbook, found.plan, inputs, env)
+
+
+def chosen(found: Compiled, words: tuple[str, ...], exclude: tuple[str, ...], state: Plan | None) -> tuple[str, ...]:
     """Ids in the order of the plan. Raises Unusable."""
     named = {} if found.spec is None else found.spec.project.selectors
     known = {name: Named(each.select, each.exclude) for name, each in named.items()}
-    choice = Choice(words, exclude, frozen(state) if state else None, known)
+    choice = Choice(words, exclude, state, known)
     try:
         return select(found.plan, choice)
     except (NoPhase, Unreadable) as error:
         raise Unusable(USAGE, str(error)) from None
 
 
-def part(found: Compiled, words: tuple[str, ...], exclude: tuple[str, ...], state: str | None) -> Plan:
+def part(found: Compiled, words: tuple[str, ...], exclude: tuple[str, ...], state: Plan | None) -> Plan:
     """The plan with what is selected; the plan itself where nothing is. Raises Unusable."""
     if not words and not exclude:
         return found.plan

@@ -10,9 +10,11 @@ import click
 from autopack.problem.report import render
 from autopack.spec.load import check, load
 from autopack.spec.model import Spec
-from autopack.views import cached, resolved, text
+from autopack.views import cached, resolved
+from autopack.views.cli import terminal
 from autopack.views.compiled import Unusable, given_inputs, project_root
 from autopack.views.exits import FINDINGS, USAGE
+from autopack.views.table import paragraph, paragraphs, table
 
 
 @click.command("show")
@@ -61,7 +63,8 @@ def command(
         click.echo(json.dumps({"format_version": 1, "phases": document}, indent=2, ensure_ascii=False, default=str))
         return 0
     if phase_id is not None and not (values or origins):
-        click.echo(f"{found[0].phase_id} ({found[0].tier_id}) {found[0].origin}\n\n{found[0].goal.rstrip()}")
+        goal = paragraphs(found[0].goal.rstrip(), terminal.columns())
+        click.echo(f"{found[0].phase_id} ({found[0].tier_id}) {found[0].origin}\n\n{goal}")
         return 0
     for number, phase in enumerate(found):
         if number and (values or origins):
@@ -110,10 +113,12 @@ def _prompts(spec: Spec, phase_ids: list[str]) -> int:
 
 
 def _show(phase: resolved.Phase, *, values: bool, origins: bool) -> None:
-    click.echo(f"{phase.phase_id} ({phase.tier_id}) {phase.origin}")
+    click.echo(paragraph(f"{phase.phase_id} ({phase.tier_id}) {phase.origin}", terminal.columns()))
     if values:
         rows = [(f"  {each.name}", word(each.value), *_origin(each, origins=origins)) for each in phase.values]
-        click.echo(text.table(("  field", "value", "layer", "origin")[: 4 if origins else 2], rows))
+        click.echo(
+            table(("  field", "value", "layer", "origin")[: 4 if origins else 2], rows, width=terminal.columns())
+        )
 
 
 def _origin(each: resolved.Effective, *, origins: bool) -> tuple[str, ...]:

@@ -63,6 +63,9 @@ def _fixed(
         raise click.UsageError("standard input can't be fixed in place; name files or folders")
     asked = list(paths) or None
     done = fixing.fixed(os.getcwd(), asked, cached.today(), lambda found: check.wanted(found, *filters), env)
+    if not done.left.files and not done.left.problems:
+        click.echo(check.nothing_checked(paths), err=True)
+        return USAGE
     count = f"{len(done.settled)} finding{'' if len(done.settled) == 1 else 's'}"
     where = f"{len(done.changes)} file{'' if len(done.changes) == 1 else 's'}"
     if only_show:
