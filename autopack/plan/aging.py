@@ -6,10 +6,10 @@ counts as major: where it is seen again, and for the phases that touch those fil
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Problem, problem
+from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.model import Phase, Scope, Spec, Tier
 from autopack.spec.paths import fault, is_secret_like, matches
 from autopack.spec.record import record, replace

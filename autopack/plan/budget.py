@@ -7,7 +7,6 @@ at the cap that can't hold, with the phases that eat most of it.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.plan import minutes
 from autopack.plan.draft import Draft, DraftPhase
@@ -17,6 +16,7 @@ from autopack.plan.model import Worst
 from autopack.plan.price import at_most, exact
 from autopack.plan.worst import calls_of, check_s, first_try, may_be_short, of_phase, together, total
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.record import record, replace
 

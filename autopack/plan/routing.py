@@ -1,13 +1,13 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from autopack.plan import commands
 from autopack.plan.commands import is_outside
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.model import AUDITOR_PATCH, COMMAND, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 from autopack.spec.record import record, replace
 
