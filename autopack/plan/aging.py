@@ -101,7 +101,7 @@ def _phase(draft: Draft, cleanup: Cleanup, tier: Tier) -> DraftPhase:
         phase.spec.id for phase in draft.phases if any(matches(path, phase.spec.scope.write) for path in cleanup.paths)
     )
     own = next(phase for phase in tier.phases if phase.id == cleanup.phase_id)
-    return DraftPhase(own, tier, needs, {}, scheduled=tuple(entry.issue_key for entry in cleanup.issues))
+    return DraftPhase(own, tier, needs, scheduled=tuple(entry.issue_key for entry in cleanup.issues))
 
 
 def _spec(spec: Spec, cleanup: Cleanup) -> Phase:

@@ -5,8 +5,9 @@ wrong and then does not fit is a warning, or an error where the ruleset or `safe
 at the cap that can't hold, with the phases that eat most of it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 
 from autopack.plan import minutes
 from autopack.plan.draft import Draft, DraftPhase
@@ -16,8 +17,8 @@ from autopack.plan.model import Worst
 from autopack.plan.price import at_most, exact
 from autopack.plan.worst import calls_of, check_s, first_try, may_be_short, of_phase, together, total
 from autopack.problem import Label, Problem, problem
-from autopack.problem.typed import Any
 from autopack.spec.at import At
+from autopack.spec.model import Spec
 from autopack.spec.record import record, replace
 
 UNITS = {"tokens": "tokens", "cost_usd": "USD", "minutes": "minutes"}
@@ -38,16 +39,9 @@ class Cap:
 
 def prove_budget(draft: Draft) -> Draft:
     """Every phase with its worst case, and findings where a cap cannot hold."""
-    known: dict[tuple[Any, ...], tuple[Worst, Worst]] = {}
-    phases, first = [], {}
-    for phase in draft.phases:
-        key = _decides(phase)
-        if key not in known:
-            known[key] = of_phase(draft.spec, phase), first_try(draft.spec, phase)
-        worst, first[phase.spec.id] = known[key]
-        phases.append(replace(phase, worst=worst))
-    after = replace(draft, phases=tuple(phases))
-    return after.found(*_proof(after, first))
+    spec = draft.spec
+    after = draft.decided(lambda p: replace(p.kind, worst=of_phase(spec, p), first=first_try(spec, p)))
+    return after.found(*_proof(after))
 
 
 def of_runs(draft: Draft) -> tuple[Worst, ...]:
@@ -58,60 +52,38 @@ def of_runs(draft: Draft) -> tuple[Worst, ...]:
 
 def at_once(draft: Draft) -> int:
     """How many phases get on side by side whatever else they wait for: the narrowest pool all of them go through."""
-    providers = {draft.spec.models.models[ask.model].provider for phase in _kinds(draft.phases) for ask in phase.asks}
+    providers = {draft.spec.models.models[ask.model].provider for phase in draft.kinds for ask in phase.kind.asks}
     quotas = (draft.spec.models.providers.get(name) for name in providers)
     return min([draft.jobs, *(quota.concurrency for quota in quotas if quota and quota.concurrency)])
 
 
-def _kinds(phases: Sequence[DraftPhase]) -> Collection[DraftPhase]:
-    """One phase of each route."""
-    return {_asked(phase): phase for phase in phases}.values()
-
-
-def _asked(phase: DraftPhase) -> tuple[int, ...]:
-    """Phases of one route have the very same objects."""
-    audits = id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks)
-    return id(phase.attempts), id(phase.patches), *audits
-
-
-def _decides(phase: DraftPhase) -> tuple[Any, ...]:
-    """What the sums of a phase follow from; its ladder is the very object that other phases of its kind have."""
-    own = phase.spec.budget
-    caps = (None, None) if own is None else (own.cost_usd, own.minutes)
-    return (*_asked(phase), phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
-
-
 def _of_run(draft: Draft, phases: Sequence[DraftPhase], width: int) -> Worst:
-    worsts = {phase.spec.id: phase.worst for phase in phases}
+    worsts = {phase.spec.id: phase.kind.worst for phase in phases}
+    kinds = {id(phase.kind): phase for phase in phases}.values()
+    narrow = 1 if _short(draft, kinds, total(list(worsts.values()))) else width
     needs = {phase.spec.id: phase.needs for phase in phases}
-    return together(needs, worsts, _beside(draft, phases, 1 if _short(draft, phases, worsts) else width))
+    return together(needs, worsts, _beside(draft, phases, kinds, narrow))
 
 
-def _short(draft: Draft, phases: Sequence[DraftPhase], worsts: Mapping[str, Worst]) -> bool:
+def _short(draft: Draft, kinds: Iterable[DraftPhase], worst: Worst) -> bool:
     """Whether one may have to wait for another's money: at a cap of the run, of a model or of a tier."""
     models, caps, rule = draft.spec.models.models, draft.caps, draft.spec.ruleset.tier
     assert caps is not None
     if rule.not_clean[draft.safety_profile] == "fail_run" and rule.incident_token_factor < 1:
         return True
-    used = {ask.model for phase in _kinds(phases) for ask in phase.asks}
-    return may_be_short(total(list(worsts.values())), caps, [models[name].token_cap for name in used])
+    used = {ask.model for phase in kinds for ask in phase.kind.asks}
+    return may_be_short(worst, caps, [models[name].token_cap for name in used])
 
 
-def _beside(draft: Draft, phases: Sequence[DraftPhase], width: int) -> Beside:
-    spec = draft.spec
-    alike = {(phase["ci"], len(phase.spec.probes)): phase for phase in phases}.values()
-    again = max((minutes.whole(check_s(spec, phase)) for phase in alike), default=0)
-    told, profiles = spec.ci.preflight, [spec.ci.profiles[name] for name in {phase["ci"] for phase in alike}]
-    before = minutes.preflights(
-        [
-            minutes.preflight_s(minutes.trial_s(spec.ci.setup, each.steps, each.retries), told.attempts, told.backoff_s)
-            for each in profiles
-        ]
-    )
-    rates = {
-        name: row for name, row in spec.models.providers.items() if row.requests_per_minute or row.tokens_per_minute
-    }
-    calls = (call for phase in phases for call in calls_of(phase)) if rates else ()
+def _beside(draft: Draft, phases: Sequence[DraftPhase], kinds: Collection[DraftPhase], width: int) -> Beside:
+    spec, told = draft.spec, draft.spec.ci.preflight
+    again = max((minutes.whole(check_s(spec, phase)) for phase in kinds), default=0)
+    tried = (spec.ci.profiles[name] for name in {phase["ci"] for phase in kinds})
+    once_s = (minutes.trial_s(spec.ci.setup, each.steps, each.retries) for each in tried)
+    before = minutes.preflights([minutes.preflight_s(each_s, told.attempts, told.backoff_s) for each_s in once_s])
+    rows = spec.models.providers.items()
+    rates = {name: row for name, row in rows if row.requests_per_minute or row.tokens_per_minute}
+    calls = (call for phase in phases for call in calls_of(phase.kind)) if rates else ()
     before += minutes.rated(calls, spec.models.models, spec.ruleset.retry, rates)
     return Beside(width, draft.jobs, again, before)
 
@@ -119,26 +91,25 @@ def _beside(draft: Draft, phases: Sequence[DraftPhase], width: int) -> Beside:
 # --- findings -----------------------------------------------------------------------------------------------------
 
 
-def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
+def _proof(draft: Draft) -> Iterator[Problem]:
     by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
-    for phase in draft.phases:
-        yield from _first_against_own(draft, phase, first[phase.spec.id])
+    yield from draft.at_each(partial(_first_against_own, draft.spec))
     spent: list[tuple[Worst, Worst]] = []
     for number, run in enumerate(draft.runs, 1):
         whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
         phases = [by_id[name] for name in run]
-        needed = total([first[name] for name in run])
+        needed = total([phase.kind.first for phase in phases])
         worst = _of_run(draft, phases, width)
         for cap in _caps_of_run(draft, whose):
-            yield from _against(draft, cap, phases, first, needed, worst)
+            yield from _against(draft, cap, phases, needed, worst)
         spent.append((_within(draft, needed), _within(draft, worst)))
         yield from _likely(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            needed = total([first[phase.spec.id] for phase in tier])
-            yield from _against(draft, cap, tier, first, needed, total([phase.worst for phase in tier]))
+            needed = total([phase.kind.first for phase in tier])
+            yield from _against(draft, cap, tier, needed, total([phase.kind.worst for phase in tier]))
     for cap in _caps_of_project(draft):
         needed, worst = total([least for least, _ in spent]), total([most for _, most in spent])
-        yield from _against(draft, cap, draft.phases, first, needed, worst)
+        yield from _against(draft, cap, draft.phases, needed, worst)
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
@@ -181,14 +152,11 @@ def _likely(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) 
         return
     from autopack.plan.estimate import seen_minutes  # noqa: PLC0415 - a check of files mostly does without
 
-    known: dict[tuple[Any, ...], int] = {}
-    likely = {}
-    for phase in phases:
-        key = (id(phase.attempts), phase["category"], phase["complexity"], phase["auto_apply"])
-        if key not in known:
-            known[key] = seen_minutes(draft.spec, phase, draft.calibration)
-        likely[phase.spec.id] = known[key]
-    length = minutes.together({phase.spec.id: phase.needs for phase in phases}, likely, Beside(width))
+    calibration = draft.calibration
+    known = {id(phase.kind): seen_minutes(draft.spec, phase, calibration) for phase in draft.kinds}
+    likely = {phase.spec.id: known[id(phase.kind)] for phase in phases}
+    needs = {phase.spec.id: phase.needs for phase in phases}
+    length = minutes.together(needs, likely, Beside(width))
     if length > draft.caps.minutes:
         slowest = sorted(phases, key=lambda phase: likely[phase.spec.id], reverse=True)[:EATERS]
         yield problem(
@@ -222,24 +190,22 @@ def _caps_of_tiers(draft: Draft, phases: Sequence[DraftPhase]) -> Iterator[tuple
         yield members, Cap("tokens", most, f'tier "{name}"', at, "tier.incident_token_factor")
 
 
-def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterator[Problem]:
+def _first_against_own(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
     """A phase's own cap in money; its tokens are shared out among its calls, so the first ones always fit those."""
-    own = phase.spec.budget
+    own, first = phase.spec.budget, phase.kind.first
     if own is not None and own.cost_usd is not None and first.cost_usd is not None and first.cost_usd > own.cost_usd:
         yield problem(
             "AP6004",
             f'a first attempt of phase "{phase.spec.id}" and its audit can take {at_most(first.cost_usd)} USD, '
             f"the phase may spend {exact(own.cost_usd)}",
-            draft.spec.span(own.at, "cost_usd"),
+            spec.span(own.at, "cost_usd"),
             help=f"raise its budget.cost_usd to {at_most(first.cost_usd)}, "
             "or lower its budget.tokens so that calls are smaller",
         )
 
 
-def _against(
-    draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Mapping[str, Worst], needed: Worst, worst: Worst
-) -> Iterator[Problem]:
-    """`needed` and `worst` are those of all the phases, `first` holds the first attempt of each.
+def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], needed: Worst, worst: Worst) -> Iterator[Problem]:
+    """`needed` and `worst` are those of all the phases.
 
     Of minutes nothing is reserved, so first attempts that may not fit have a chance all the same.
     """
@@ -250,7 +216,7 @@ def _against(
             "AP6004",
             f"first attempts and mandatory audits can take {_up(least)} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name, first),
+            _eaters(draft, phases, cap.name, "first"),
             help=f"raise {cap.knob} well above {_up(least)} (larger caps allow larger calls), or split the playbook",
         )
     elif most is None or most > cap.most:
@@ -259,7 +225,7 @@ def _against(
             "AP6005",
             f"all attempts and audits together can take {amount} {unit}, {cap.whose} may {verb} {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name, {phase.spec.id: phase.worst for phase in phases}),
+            _eaters(draft, phases, cap.name, "worst"),
             help=_enough(cap, most),
         )
         yield found._replace(severity=_severity(draft))
@@ -272,10 +238,11 @@ def _enough(cap: Cap, most: int | Decimal | None) -> str:
     return f"{fits}, or shorten the timeouts of models and CI steps" if cap.name == "minutes" else fits
 
 
-def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, amounts: Mapping[str, Worst]) -> tuple[Label, ...]:
-    """The phases that eat most of it."""
-    top = sorted(phases, key=lambda phase: _amount(amounts[phase.spec.id], name), reverse=True)[:EATERS]
-    return tuple(Label(draft.spec.span(each.spec.at, "id"), _most(amounts[each.spec.id], name)) for each in top)
+def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, of: str) -> tuple[Label, ...]:
+    """The phases that eat most of it: of all that may go wrong (`worst`), or in a first attempt (`first`)."""
+    eaten = [(getattr(phase.kind, of), phase.spec.at) for phase in phases]
+    top = sorted(eaten, key=lambda each: _amount(each[0], name), reverse=True)[:EATERS]
+    return tuple(Label(draft.spec.span(at, "id"), _most(worst, name)) for worst, at in top)
 
 
 def _most(worst: Worst, name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from autopack.plan import minutes
-from autopack.plan.draft import DraftPhase
+from autopack.plan.draft import DraftPhase, Kind
 from autopack.plan.minutes import Beside
 from autopack.plan.model import AUDITOR_ASKS, Ask, Caps, Plan, PlanPhase, Worst
 from autopack.plan.price import Price, upper_bound
@@ -69,7 +69,7 @@ def may_be_short(worst: Worst, caps: Caps, models: Sequence[int | None]) -> bool
     return dear or worst.tokens > min(caps.tokens, *(cap for cap in models if cap is not None), caps.tokens)
 
 
-def calls_of(phase: DraftPhase | PlanPhase) -> list[Sequence[Ask]]:
+def calls_of(phase: Kind | PlanPhase) -> list[Sequence[Ask]]:
     """Every call that a phase may make: who may be asked, in order of preference."""
     builders = [(attempt.ask, *attempt.fallbacks) for attempt in (*phase.attempts, *phase.patches)]
     auditors = [ask for ask in (phase.audit, phase.second_audit) if ask is not None]
@@ -78,7 +78,7 @@ def calls_of(phase: DraftPhase | PlanPhase) -> list[Sequence[Ask]]:
 
 def of_phase(spec: Spec, phase: DraftPhase) -> Worst:
     """Everything goes wrong that may: every attempt, every patch of the Auditor's, every review asked for twice."""
-    calls = calls_of(phase)
+    calls = calls_of(phase.kind)
     tokens, cost = dearest(spec, calls, phase["token_cap"])
     own = phase.spec.budget
     unmetered = any(spec.models.models[ask.model].price is None for call in calls for ask in call)
@@ -105,7 +105,7 @@ def dearest(spec: Spec, calls: Sequence[Sequence[Ask]], token_cap: int) -> tuple
 
 def first_try(spec: Spec, phase: DraftPhase) -> Worst:
     """What must fit for the phase to have a chance: one attempt and, where mandatory, its audits, each asked once."""
-    asks = [phase.attempts[0].ask, *(() if phase["auto_apply"] else phase.auditors)]
+    asks = [phase.kind.attempts[0].ask, *(() if phase["auto_apply"] else phase.kind.auditors)]
     return total([_call(spec, ask) for ask in asks])
 
 
@@ -138,7 +138,7 @@ def _call(spec: Spec, ask: Ask) -> Worst:
 def _minutes(spec: Spec, phase: DraftPhase, calls: Sequence[Sequence[Ask]]) -> int:
     """Every call, and one check of each candidate; its own minutes end it, but for a call that is paid by then."""
     models = spec.models.models
-    candidates = len(phase.attempts) + len(phase.patches)
+    candidates = len(phase.kind.attempts) + len(phase.kind.patches)
     asked_s = minutes.asking_s(calls, models, spec.ruleset.retry)
     most, own = minutes.whole(asked_s + candidates * check_s(spec, phase)), phase.spec.budget
     if own is None or own.minutes is None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 MISSING = object()
+MADE_PLAINLY = 40
+"""So many of a class are made before one `__new__` is written for it: most have fewer, and writing costs more."""
 
 
 class Named(type):
@@ -22,7 +24,7 @@ class Named(type):
         fields = tuple(body.get("__annotations__", ()))
         defaults = {each: body.pop(each) for each in fields if each in body}
         readers = {each: _tuplegetter(place, "") for place, each in enumerate(fields)}
-        words = {"__slots__": (), "__match_args__": fields, "_fields": fields, "_field_defaults": defaults}
+        words = {"__slots__": (), "__match_args__": fields, "_fields": fields, "_field_defaults": defaults, "_made": 0}
         return type(name, (tuple,), {**_METHODS, **body, **readers, **words})
 
 
@@ -30,9 +32,19 @@ NamedTuple = type.__new__(Named, "NamedTuple", (), {})
 
 
 def _new(cls: Any, /, *values: Any, **named: Any) -> Any:
+    cls._made += 1
+    if cls._made == MADE_PLAINLY:
+        _write_new(cls)
     if named or len(values) != len(cls._fields):
         values = _completed(cls, values, named)
     return tuple.__new__(cls, values)
+
+
+def _write_new(cls: Any) -> None:
+    names = ", ".join(cls._fields)
+    made = eval(f"lambda _cls, {names}: _new(_cls, ({names},))", {"_new": tuple.__new__})  # noqa: S307 - of identifiers
+    made.__defaults__ = tuple(cls._field_defaults.values())
+    cls.__new__ = staticmethod(made)
 
 
 def _completed(cls: Any, values: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -88,9 +88,14 @@ def _value(draft: Draft, value: Value) -> str:
 
 
 def _routed(phase: DraftPhase) -> Any:
-    ladder = [_rung(rung) for rung in (*phase.attempts, *phase.patches)]
-    audits = [_ask(ask) for ask in phase.auditors]
-    return {"why": phase.why, "ladder": ladder, "audits": audits, "instead": [a.model for a in phase.audit_fallbacks]}
+    ladder = [_rung(rung) for rung in (*phase.kind.attempts, *phase.kind.patches)]
+    audits = [_ask(ask) for ask in phase.kind.auditors]
+    return {
+        "why": phase.kind.why,
+        "ladder": ladder,
+        "audits": audits,
+        "instead": [a.model for a in phase.kind.audit_fallbacks],
+    }
 
 
 def _rung(rung: Attempt) -> str:
@@ -133,7 +138,7 @@ SHOWN: Mapping[str, Callable[[Draft], dict[str, Any]]] = {
     "cover": lambda _: {},
     "route": _each(_routed),
     "split": lambda draft: {"runs": [list(run) for run in draft.runs]},
-    "prove_budget": _each(lambda phase: _worst(phase.worst)),
+    "prove_budget": _each(lambda phase: _worst(phase.kind.worst)),
     "seal": _sealed,
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from autopack.problem import Label, Span
+from autopack.problem.named import MADE_PLAINLY
 from autopack.problem.named import NamedTuple as Named
 
 ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
@@ -51,9 +52,25 @@ def test_they_are_made_read_and_shown_alike(values: tuple[Any, ...], named: dict
     assert ours.both == ours.first + ours.second
 
 
+@pytest.mark.parametrize(("values", "named"), ARGUMENTS)
+def test_the_first_and_the_later_ones_are_made_alike(values: tuple[Any, ...], named: dict[str, Any]) -> None:
+    class Fresh(Named):
+        first: int
+        second: int = 2
+        more: list[int] | None = None
+
+    made = [Fresh(*values, **named) for _ in range(MADE_PLAINLY + 2)]
+    assert {repr(each) for each in made} == {repr(Theirs(*values, **named)).replace("Theirs", "Fresh")}
+
+
 @pytest.mark.parametrize(("values", "named"), WRONG)
 def test_wrong_arguments_are_refused(values: tuple[Any, ...], named: dict[str, Any]) -> None:
-    for kind in (Ours, Theirs):
+    class Fresh(Named):
+        first: int
+        second: int = 2
+        more: list[int] | None = None
+
+    for kind in (Fresh, Ours, Theirs):
         with pytest.raises(TypeError):
             kind(*values, **named)
 
