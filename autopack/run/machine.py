@@ -157,6 +157,12 @@ TABLE: tuple[Row, ...] = (
     Row("CI_RUNNING", ev.EffectFailed, when.always, "FAILED", do.trouble),
 )
 
+_ROWS: dict[tuple[str, type], tuple[Row, ...]] = {
+    (at, event): tuple(row for row in TABLE if (row.at, row.event) == (at, event))
+    for at, event in {(row.at, row.event) for row in TABLE}
+}
+"""The same by where it applies: an event looks at the few rows that may be its own."""
+
 
 # --- the two functions ------------------------------------------------------------------------------------------
 
@@ -194,7 +200,7 @@ def react(plan: Plan, run: RunState, event: ev.Event) -> RunState:
     else:
         after = _answer(plan, run, event)
     after = replace(after, elapsed_s=max(run.elapsed_s, event.elapsed_s))
-    return after if after.done else warned(plan, settle(plan, run, after), _about(run, event))
+    return after if after.done else warned(plan, run, settle(plan, run, after), _about(run, event))
 
 
 def _about(run: RunState, event: ev.Event) -> str | None:
@@ -242,8 +248,8 @@ def _answer(plan: Plan, run: RunState, event: Any) -> RunState:
 
 
 def _row(turn: Turn) -> Row:
-    for row in TABLE:
-        if row.at == turn.phase.state and row.event is type(turn.event) and row.guard(turn):
+    for row in _ROWS.get((turn.phase.state, type(turn.event)), ()):
+        if row.guard(turn):
             return row
     raise IllegalEvent(
         f"phase {turn.phase.phase_id} is {turn.phase.state}; {type(turn.event).__name__} has no place there"
