@@ -39,7 +39,7 @@ def asked_for(judge: Judge, paths: Sequence[str] | None, stdin: bytes | None) ->
     for path in paths or ():
         place = os.path.join(library.root, path)
         if path == "-":
-            asked.files.append(library.add(STDIN, "", stdin or b""))
+            asked.files += [] if STDIN in library.files else [library.add(STDIN, "", stdin or b"")]
         elif os.path.isdir(place):
             _ask_for_folder(library, place, path, asked)
         else:

@@ -73,9 +73,15 @@ def told(
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     names = _names(found, problems) if form in WITH_NAMES else {}
     sources = _sources(found, problems, stdin)
-    text = render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
+    unsaid = (*found.not_checked, *_left_out(len(found.problems) - len(problems)))
+    text = render(problems, sources, form, painted, len(found.files), unsaid, within=_within(), names=names)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return Answer(text, FINDINGS if any(problem.severity in grave for problem in problems) else 0)
+
+
+def _left_out(number: int) -> list[str]:
+    """A verdict on a part of the findings must not pass for one on all of them."""
+    return [f"{number:,} finding{'' if number == 1 else 's'} left out by --codes or --ignore"] if number else []
 
 
 def _sources(found: Checked, problems: Sequence[Problem], stdin: bytes | None) -> dict[str, str]:
@@ -117,7 +123,7 @@ def wanted(found: Problem, codes: Sequence[str], ignore: Sequence[str]) -> bool:
 
 def words(lists: Sequence[str]) -> tuple[str, ...]:
     """`AP1,AP2003` and the like as codes."""
-    return tuple(word.strip() for each in lists for word in each.split(",") if word.strip())
+    return tuple(word.strip().upper() for each in lists for word in each.split(",") if word.strip())
 
 
 def _own_form() -> str:
