@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test golden mutation fuzz lint type format bench docs lock clean
+.PHONY: help demo test golden mutation fuzz lint type format bench peers docs lock clean
 # a recipe that failed leaves nothing that looks finished
 .DELETE_ON_ERROR:
 
@@ -50,6 +50,11 @@ type: $(READY) ## mypy, strict
 bench: $(READY) ## the table of speed targets, measured here (ARGS="--only startup" for a part)
 	@$(RUN) -m benchmarks $(ARGS)
 
+# what the table compares with and the project does not need has an environment of its own
+peers: ## make .venv-peers, with what `make bench` compares the driver with
+	@$(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip install --quiet langgraph langgraph-checkpoint-sqlite
+
 docs: $(READY) ## build the documentation
 	@$(RUN) docs/build.py $(ARGS)
 
@@ -61,7 +66,7 @@ lock: $(VENV)-lock/bin/uv ## refresh requirements.lock from pyproject.toml (ARGS
 	@grep -c '^[a-z]' requirements.lock | sed 's/$$/ packages in requirements.lock/'
 
 clean: ## remove what make made
-	@rm -rf $(VENV) $(VENV)-lock dist build .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-peers dist build .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)-lock/bin/uv:
 	@$(PYTHON) -m venv $(VENV)-lock

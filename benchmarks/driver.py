@@ -54,12 +54,12 @@ def rows() -> Iterable[Row]:
 
 def _median(phases: int, synchronous: Synchronous) -> float:
     rounds = ROUNDS if phases < SIZES[-1] else 1
-    return statistics.median(_driven(_wide(phases), synchronous, Hands()).ms_an_event for _ in range(rounds))
+    return statistics.median(driven(wide(phases), synchronous, Hands()).ms_an_event for _ in range(rounds))
 
 
 def _makespan(uneven: float) -> float:
     hands = Hands(0.05, uneven)
-    told = _driven(_wide(200), "FULL", hands)
+    told = driven(wide(200), "FULL", hands)
     return told.seconds / (hands.worked_s(200) / PLACES)
 
 
@@ -108,7 +108,7 @@ class Hands:
         return self.step_s * (1 + self.uneven * ((number * 0.618034) % 1.0 * 2 - 1))
 
 
-def _wide(phases: int) -> Plan:
+def wide(phases: int) -> Plan:
     """Sixteen phases at once, none of which needs another, no audits."""
     told = plan_of(phases)
     listed = tuple(replace(phase, needs=(), auto_apply=True, recheck="overlap") for phase in told.phases)
@@ -119,7 +119,7 @@ def _wide(phases: int) -> Plan:
     return load(canonical.text(replace(told, phases=listed, pools=pools)))
 
 
-def _driven(told: Plan, synchronous: Synchronous, hands: Hands) -> Driven:
+def driven(told: Plan, synchronous: Synchronous, hands: Hands) -> Driven:
     text, count = canonical.text(told), 0
 
     def observe(run: RunState, _event: ev.Event | None) -> None:

@@ -1,6 +1,7 @@
 """What it costs to make a step durable: one event with one paid call's intent, through the real writer.
 
-The targets are milliseconds, because the floor is the disk's: a bare 4 KiB write and fdatasync is measured beside it.
+The floor is the disk's: a bare 4 KiB write and fdatasync is measured beside it, in turn. The targets are milliseconds
+on a disk that takes 0.4 ms for that; on a slower one what is durable may take twice its floor.
 """
 
 import os
@@ -31,9 +32,10 @@ def rows() -> Iterable[Row]:
         full, reply, read = _journal(folder / "full.sqlite", "FULL")
         normal, _, _ = _journal(folder / "normal.sqlite", "NORMAL")
     yield _row("write and fdatasync of 4 KiB, no store", disk, None)
-    yield _row("append of an event and an intent, FULL", full, 0.8)
+    durable = max(0.8, 2 * disk)
+    yield _row("append of an event and an intent, FULL", full, durable)
     yield _row("append of an event and an intent, NORMAL", normal, 0.12)
-    yield _row("reply into the paid-call ledger, FULL", reply, 0.8)
+    yield _row("reply into the paid-call ledger, FULL", reply, durable)
     yield _row("read and prove one event", read, None)
 
 
@@ -78,7 +80,7 @@ def _median(step: Callable[[int], None]) -> float:
 def _row(what: str, measured_ms: float, at_most_ms: float | None) -> Row:
     if at_most_ms is None:
         return Row("running", what, f"{measured_ms:.3f} ms", None, "", None)
-    return Row("running", what, f"{measured_ms:.3f} ms", None, f"<= {at_most_ms:g} ms", measured_ms <= at_most_ms)
+    return Row("running", what, f"{measured_ms:.3f} ms", None, f"<= {at_most_ms:.3g} ms", measured_ms <= at_most_ms)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ counts as major: where it is seen again, and for the phases that touch those fil
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Problem, problem
+from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.model import Phase, Scope, Spec, Tier
 from autopack.spec.paths import fault, is_secret_like, matches
 from autopack.spec.record import record, replace
@@ -101,7 +101,7 @@ def _phase(draft: Draft, cleanup: Cleanup, tier: Tier) -> DraftPhase:
         phase.spec.id for phase in draft.phases if any(matches(path, phase.spec.scope.write) for path in cleanup.paths)
     )
     own = next(phase for phase in tier.phases if phase.id == cleanup.phase_id)
-    return DraftPhase(own, tier, needs, {}, scheduled=tuple(entry.issue_key for entry in cleanup.issues))
+    return DraftPhase(own, tier, needs, scheduled=tuple(entry.issue_key for entry in cleanup.issues))
 
 
 def _spec(spec: Spec, cleanup: Cleanup) -> Phase:

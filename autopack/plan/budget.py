@@ -5,9 +5,9 @@ wrong and then does not fit is a warning, or an error where the ruleset or `safe
 at the cap that can't hold, with the phases that eat most of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
@@ -16,6 +16,7 @@ from autopack.plan.price import at_most, exact
 from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
 from autopack.spec.at import At
+from autopack.spec.model import Spec
 from autopack.spec.record import record, replace
 
 UNITS = {"tokens": "tokens", "cost_usd": "USD"}
@@ -35,16 +36,9 @@ class Cap:
 
 def prove_budget(draft: Draft) -> Draft:
     """Every phase with its worst case, and findings where a cap cannot hold."""
-    known: dict[tuple[Any, ...], tuple[Worst, Worst]] = {}
-    phases, first = [], {}
-    for phase in draft.phases:
-        key = _decides(phase)
-        if key not in known:
-            known[key] = of_phase(draft.spec, phase), first_try(draft.spec, phase)
-        worst, first[phase.spec.id] = known[key]
-        phases.append(replace(phase, worst=worst))
-    after = replace(draft, phases=tuple(phases))
-    return after.found(*_proof(after, first))
+    spec = draft.spec
+    after = draft.decided(lambda p: replace(p.kind, worst=of_phase(spec, p), first=first_try(spec, p)))
+    return after.found(*_proof(after))
 
 
 def of_runs(draft: Draft) -> tuple[Worst, ...]:
@@ -55,53 +49,38 @@ def of_runs(draft: Draft) -> tuple[Worst, ...]:
 
 def at_once(draft: Draft) -> int:
     """How many phases get on side by side whatever else they wait for: the narrowest pool all of them go through."""
-    kinds = {_asked(phase): phase for phase in draft.phases}.values()
-    providers = {draft.spec.models.models[ask.model].provider for phase in kinds for ask in phase.asks}
+    providers = {draft.spec.models.models[ask.model].provider for phase in draft.kinds for ask in phase.kind.asks}
     quotas = (draft.spec.models.providers.get(name) for name in providers)
     return min([draft.jobs, *(quota.concurrency for quota in quotas if quota and quota.concurrency)])
 
 
-def _asked(phase: DraftPhase) -> tuple[int, ...]:
-    """Phases of one route have the very same objects."""
-    audits = id(phase.audit), id(phase.second_audit), id(phase.audit_fallbacks)
-    return id(phase.attempts), id(phase.patches), *audits
-
-
-def _decides(phase: DraftPhase) -> tuple[Any, ...]:
-    """What the sums of a phase follow from; its ladder is the very object that other phases of its kind have."""
-    own = phase.spec.budget
-    caps = (None, None) if own is None else (own.cost_usd, own.minutes)
-    return (*_asked(phase), phase["token_cap"], phase["auditor_attempts"], phase["ci"], len(phase.spec.probes), *caps)
-
-
 def _of_run(phases: Sequence[DraftPhase], width: int) -> Worst:
     needs = {phase.spec.id: phase.needs for phase in phases}
-    return together(needs, {phase.spec.id: phase.worst for phase in phases}, width)
+    return together(needs, {phase.spec.id: phase.kind.worst for phase in phases}, width)
 
 
 # --- findings -----------------------------------------------------------------------------------------------------
 
 
-def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
+def _proof(draft: Draft) -> Iterator[Problem]:
     by_id, width = {phase.spec.id: phase for phase in draft.phases}, at_once(draft)
-    for phase in draft.phases:
-        yield from _first_against_own(draft, phase, first[phase.spec.id])
+    yield from draft.at_each(partial(_first_against_own, draft.spec))
     spent: list[tuple[Worst, Worst]] = []
     for number, run in enumerate(draft.runs, 1):
         whose = "the run" if len(draft.runs) == 1 else f"run {number} of {len(draft.runs)}"
         phases = [by_id[name] for name in run]
-        needed = total([first[name] for name in run])
+        needed = total([phase.kind.first for phase in phases])
         worst = _of_run(phases, width)
         for cap in _caps_of_run(draft, whose):
-            yield from _against(draft, cap, phases, first, needed, worst)
+            yield from _against(draft, cap, phases, needed, worst)
         spent.append((_within(draft, needed), _within(draft, worst)))
         yield from _minutes(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            needed = total([first[phase.spec.id] for phase in tier])
-            yield from _against(draft, cap, tier, first, needed, _of_run(tier, width))
+            needed = total([phase.kind.first for phase in tier])
+            yield from _against(draft, cap, tier, needed, _of_run(tier, width))
     for cap in _caps_of_project(draft):
         needed, worst = total([least for least, _ in spent]), total([most for _, most in spent])
-        yield from _against(draft, cap, draft.phases, first, needed, worst)
+        yield from _against(draft, cap, draft.phases, needed, worst)
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
@@ -139,13 +118,9 @@ def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int)
         return
     from autopack.plan.estimate import minutes  # noqa: PLC0415 - a check of files mostly does without
 
-    known: dict[tuple[Any, ...], int] = {}
-    likely = {}
-    for phase in phases:
-        key = (id(phase.attempts), phase["category"], phase["complexity"], phase["auto_apply"])
-        if key not in known:
-            known[key] = minutes(draft.spec, phase, draft.calibration)
-        likely[phase.spec.id] = known[key]
+    calibration = draft.calibration
+    known = {id(phase.kind): minutes(draft.spec, phase, calibration) for phase in draft.kinds}
+    likely = {phase.spec.id: known[id(phase.kind)] for phase in phases}
     needs = {phase.spec.id: phase.needs for phase in phases}
     length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, width).minutes
     if length > draft.caps.minutes:
@@ -181,24 +156,22 @@ def _caps_of_tiers(draft: Draft, phases: Sequence[DraftPhase]) -> Iterator[tuple
         yield members, Cap("tokens", most, f'tier "{name}"', at, "tier.incident_token_factor")
 
 
-def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterator[Problem]:
+def _first_against_own(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
     """A phase's own cap in money; its tokens are shared out among its calls, so the first ones always fit those."""
-    own = phase.spec.budget
+    own, first = phase.spec.budget, phase.kind.first
     if own is not None and own.cost_usd is not None and first.cost_usd is not None and first.cost_usd > own.cost_usd:
         yield problem(
             "AP6004",
             f'a first attempt of phase "{phase.spec.id}" and its audit can take {at_most(first.cost_usd)} USD, '
             f"the phase may spend {exact(own.cost_usd)}",
-            draft.spec.span(own.at, "cost_usd"),
+            spec.span(own.at, "cost_usd"),
             help=f"raise its budget.cost_usd to {at_most(first.cost_usd)}, "
             "or lower its budget.tokens so that calls are smaller",
         )
 
 
-def _against(
-    draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Mapping[str, Worst], needed: Worst, worst: Worst
-) -> Iterator[Problem]:
-    """`needed` and `worst` are those of all the phases, `first` holds the first attempt of each."""
+def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], needed: Worst, worst: Worst) -> Iterator[Problem]:
+    """`needed` and `worst` are those of all the phases."""
     least, most = getattr(needed, cap.name), getattr(worst, cap.name)
     unit = UNITS[cap.name]
     if least is not None and least > cap.most:
@@ -206,7 +179,7 @@ def _against(
             "AP6004",
             f"first attempts and mandatory audits can take {_up(least)} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name, first),
+            _eaters(draft, phases, cap.name, "first"),
             help=f"raise {cap.knob} well above {_up(least)} (larger caps allow larger calls), or split the playbook",
         )
     elif most is None or most > cap.most:
@@ -215,7 +188,7 @@ def _against(
             "AP6005",
             f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name, {phase.spec.id: phase.worst for phase in phases}),
+            _eaters(draft, phases, cap.name, "worst"),
             help=f"the run stops there; raise {cap.knob} to {_up(most)} to be sure it never does"
             if most is not None
             else "the run stops there; give every model a price",
@@ -223,10 +196,11 @@ def _against(
         yield found._replace(severity=_severity(draft))
 
 
-def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, amounts: Mapping[str, Worst]) -> tuple[Label, ...]:
-    """The phases that eat most of it."""
-    top = sorted(phases, key=lambda phase: _amount(amounts[phase.spec.id], name), reverse=True)[:EATERS]
-    return tuple(Label(draft.spec.span(each.spec.at, "id"), _most(amounts[each.spec.id], name)) for each in top)
+def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, of: str) -> tuple[Label, ...]:
+    """The phases that eat most of it: of all that may go wrong (`worst`), or in a first attempt (`first`)."""
+    eaten = [(getattr(phase.kind, of), phase.spec.at) for phase in phases]
+    top = sorted(eaten, key=lambda each: _amount(each[0], name), reverse=True)[:EATERS]
+    return tuple(Label(draft.spec.span(at, "id"), _most(worst, name)) for worst, at in top)
 
 
 def _most(worst: Worst, name: str) -> str:

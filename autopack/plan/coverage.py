@@ -30,7 +30,7 @@ class Used:
 
 
 def used(draft: Draft) -> Used:
-    phases, routing = draft.phases, draft.spec.models.routing
+    phases, routing = draft.kinds, draft.spec.models.routing
     return Used(
         frozenset(name for phase in phases for name in names_of(phase)),
         frozenset((name, phase["complexity"]) for phase in phases for name in names_of(phase)),
@@ -105,7 +105,7 @@ def _all(sets: Iterator[frozenset[str]]) -> frozenset[str]:
 def _uncovered(draft: Draft) -> Iterator[Problem]:
     """At the category's own row, once, whatever the number of its phases."""
     spec, told = draft.spec, set[str]()
-    for phase in draft.phases:
+    for phase in draft.kinds:
         name = phase["category"]
         row = spec.ruleset.categories.get(name)
         if name in told or row is None or row.at.path.startswith(FROM_ELSEWHERE) or not _by_default(phase):
@@ -123,7 +123,7 @@ def _by_default(phase: DraftPhase) -> bool:
     """A category's other name governs nothing, and neither does the category itself."""
     own = {"category", "task_category", "builder_mode", "token_cap"}
     weak = (*BY_DEFAULT, f"{phase['complexity']} complexity")
-    return all(value.layer in weak for name, value in phase.values.items() if name not in own)
+    return all(value.layer in weak for name, value in phase.kind.values.items() if name not in own)
 
 
 def _advice(draft: Draft) -> Iterator[Problem]:
@@ -132,7 +132,7 @@ def _advice(draft: Draft) -> Iterator[Problem]:
     for phase in draft.phases:
         if phase["advice"] is None:
             continue
-        layer = phase.values["advice"].layer
+        layer = phase.kind.values["advice"].layer
         if phase["advice"] == "split" and _alone(draft, phase, layer):
             message = f'"{phase.spec.id}" is the only phase of its tier for {layer}, which does better in steps'
             advice = "split it into 2 or 3 phases, the first of which lays the ground"
@@ -147,7 +147,7 @@ def _advice(draft: Draft) -> Iterator[Problem]:
 
 def _alone(draft: Draft, phase: DraftPhase, layer: str) -> bool:
     tier = [other for other in draft.phases if other.tier.id == phase.tier.id]
-    return sum(other.values["advice"].layer == layer for other in tier) == 1
+    return sum(other.kind.values["advice"].layer == layer for other in tier) == 1
 
 
 def _spread(draft: Draft) -> bool:

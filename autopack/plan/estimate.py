@@ -25,11 +25,11 @@ def expected(plan: Plan, phase: PlanPhase, calibration: Calibration | None = Non
 
 def minutes(spec: Spec, phase: DraftPhase, calibration: Calibration) -> int:
     """Whole minutes that a phase under way in a compile is likely to take."""
-    tier = spec.models.models[phase.attempts[0].ask.model].tier
+    tier = spec.models.models[phase.kind.attempts[0].ask.model].tier
     seen = rates(calibration, phase["category"], phase["complexity"], tier)
     audited = not phase["auto_apply"]
     each_s = seen.model_s * (1 + audited) + seen.ci_s
-    return math.ceil(each_s * _attempts(seen, len(phase.attempts), audited=audited) / 60)
+    return math.ceil(each_s * _attempts(seen, len(phase.kind.attempts), audited=audited) / 60)
 
 
 def basis(plan: Plan, calibration: Calibration | None) -> str:

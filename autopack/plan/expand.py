@@ -14,7 +14,7 @@ def expand(draft: Draft) -> Draft:
         needed = tuple(phase.id for other in tiers if other.id in before for phase in other.phases)
         for phase in tier.phases:
             needs = tuple(dict.fromkeys((*needed, *phase.needs)))
-            phases.append(DraftPhase(phase, tier, needs, {}))
+            phases.append(DraftPhase(phase, tier, needs))
     return replace(draft, phases=tuple(phases))
 
 

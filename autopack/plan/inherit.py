@@ -3,16 +3,19 @@
 Where a mode or a category is high-risk, the ruleset's row for high risk speaks right after it. A playbook's `defaults`
 do not reach into high-risk phases: a line meant for the many must not lower the guard of the few. Whoever means it
 says so at the phase.
+
+Phases that are alike in all that any pass looks at, but for what they are called and are about, are of one kind, and
+what holds for it is worked out once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
-from autopack.plan.draft import Draft, DraftPhase, Value
+from autopack.plan.draft import HERE, Draft, DraftPhase, Kind, Value, below
 from autopack.plan.model import Caps
 from autopack.plan.price import exact
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.model import Budget, CategoryRule, Phase, ProjectBudget, Ruleset, Spec
 from autopack.spec.record import replace
@@ -48,16 +51,31 @@ def inherit(draft: Draft) -> Draft:
     safety_profile = spec.project.safety_profile or spec.ruleset.safety_profile
     caps = run_caps(spec, len(draft.phases))
     shared: Shared = {}
-    phases = tuple(replace(phase, values=_with_care(draft, phase, caps, shared)) for phase in draft.phases)
-    problems = (*_over_project(spec), *(found for phase in phases for found in _over_parent(spec, phase)))
+    kinds: dict[Hashable, Kind] = {}
+    phases = []
+    for phase in draft.phases:
+        alike = _alike(phase)
+        if alike not in kinds:
+            kinds[alike] = Kind(_with_care(draft, phase, caps, shared))
+        phases.append(DraftPhase(phase.spec, phase.tier, phase.needs, kinds[alike], phase.aged, phase.scheduled))
     after = replace(
         draft,
-        phases=phases,
+        phases=tuple(phases),
         caps=caps,
         safety_profile=safety_profile,
         run_scope=spec.project.run_scope or spec.ruleset.run_scope,
     )
-    return after.found(*problems)
+    return after.found(*_over_project(spec), *after.at_each(lambda phase: _over_parent(spec, phase)))
+
+
+def _alike(phase: DraftPhase) -> Hashable:
+    """What makes phases one kind: everything that a pass looks at in order to decide something."""
+    own, caps = phase.spec, phase.spec.budget
+    return (
+        *(own.category, own.builder_mode, own.complexity, own.ci, own.builder, own.external, len(own.probes)),
+        None if caps is None else (caps.tokens, caps.attempts, caps.cost_usd, caps.minutes),
+        *(phase.aged, phase.scheduled),
+    )
 
 
 def run_caps(spec: Spec, phases: int) -> Caps:
@@ -80,7 +98,7 @@ def _lower(cap: Decimal | None, other: Decimal | None) -> Decimal | None:
 
 def _with_care(draft: Draft, phase: DraftPhase, caps: Caps, shared: "Shared") -> dict[str, Value]:
     """What an aged issue is about lands only with the Auditor's approval; its cleanup, where the category is risky."""
-    spec, values = draft.spec, effective(draft.spec, phase.spec, caps, shared)
+    spec, values = draft.spec, _effective(draft.spec, phase.spec, caps, shared)
     rows = (spec.ruleset.category(draft.backlog[key].category) for key in phase.scheduled)
     if phase.aged or any(row is not None and row.high_risk for row in rows):
         key = (phase.aged or phase.scheduled)[0]
@@ -88,15 +106,20 @@ def _with_care(draft: Draft, phase: DraftPhase, caps: Caps, shared: "Shared") ->
     return values
 
 
-def effective(spec: Spec, phase: Phase, caps: Caps, shared: "Shared | None" = None) -> dict[str, Value]:
-    """All inherited fields of one phase, each with the layer that decided it.
+def effective(spec: Spec, phase: Phase, caps: Caps) -> dict[str, Value]:
+    """All inherited fields of one phase, each with the layer that decided it."""
+    return {name: below(value, phase.at) for name, value in _effective(spec, phase, caps, {}).items()}
 
-    `shared` keeps what phases have in common that name the same category, mode and complexity: most of it.
+
+def _effective(spec: Spec, phase: Phase, caps: Caps, shared: "Shared") -> dict[str, Value]:
+    """As `effective`, for every phase of this kind: places in the phase are HERE.
+
+    `shared` keeps what kinds have in common that name the same category, mode and complexity: most of it.
     """
-    values = dict(_in_common(spec, phase, {} if shared is None else shared))
+    values = dict(_in_common(spec, phase, shared))
     for name in ("ci", "complexity"):
         if getattr(phase, name) is not None:
-            values[name] = Value(getattr(phase, name), PHASE, phase.at.to(name))
+            values[name] = Value(getattr(phase, name), PHASE, At(HERE, (name,)))
     values["category"] = _category(spec, phase)
     values["builder_mode"] = _builder_mode(spec, phase)
     values["token_cap"] = _token_cap(spec, phase, values["incident_tokens"], caps)
@@ -111,13 +134,14 @@ def chain(spec: Spec, phase: Phase, caps: Caps, name: str) -> tuple[Value, ...]:
     The farther files of a ruleset's `extends` follow the nearer one's word; a clamp stands before what it clamped.
     """
     winner = effective(spec, phase, caps)[name]
-    heard = [_own(phase, OWN[name])] if name in OWN else []
+    own = _own(phase, OWN[name]) if name in OWN else None
+    heard = [] if own is None else [below(own, phase.at)]
     key = "incident_tokens" if name == "token_cap" else name
     for layer, row in (*_layers(spec, phase), *_weakest(spec, _complexity(spec, phase))):
         value = getattr(row, key, None)
         if value is not None:
             heard += [Value(value, layer, _origin(spec.ruleset, row, key)), *_outvoted(spec.ruleset, row, key, layer)]
-    said = tuple(each for each in heard if each is not None)
+    said = tuple(heard)
     return said if winner in said[:1] else (winner, *(each for each in said if each != winner))
 
 
@@ -173,7 +197,7 @@ def _builder_mode(spec: Spec, phase: Phase) -> Value:
     """The phase's own, else the playbook's, which a high-risk category does not let in."""
     defaults, category = spec.playbook.defaults, spec.ruleset.category(phase.category)
     if phase.builder_mode is not None:
-        return Value(phase.builder_mode, PHASE, phase.at.to("builder_mode"))
+        return Value(phase.builder_mode, PHASE, At(HERE, ("builder_mode",)))
     if defaults is None or defaults.builder_mode is None or (category is not None and category.high_risk):
         return Value(None, "nobody", None)
     return Value(defaults.builder_mode, "playbook defaults", defaults.at.to("builder_mode"))
@@ -182,7 +206,7 @@ def _builder_mode(spec: Spec, phase: Phase) -> Value:
 def _category(spec: Spec, phase: Phase) -> Value:
     """A category has two names and may be written under either; policy goes by the first."""
     row = spec.ruleset.category(phase.category)
-    return Value(row.name if row else phase.category, PHASE, phase.at.to("category"))
+    return Value(row.name if row else phase.category, PHASE, At(HERE, ("category",)))
 
 
 def _first(rules: Ruleset, layers: Sequence[Layer], name: str) -> Value:
@@ -208,7 +232,7 @@ def _outvoted(rules: Ruleset, row: Any, name: str, layer: str) -> list[Value]:
 
 def _own(phase: Phase, name: str) -> Value | None:
     value = getattr(phase.budget, name, None) if phase.budget else None
-    return None if value is None or phase.budget is None else Value(value, PHASE, phase.budget.at.to(name))
+    return None if value is None else Value(value, PHASE, At(HERE, ("budget", name)))
 
 
 def _token_cap(spec: Spec, phase: Phase, incident: Value, caps: Caps) -> Value:

@@ -1,15 +1,16 @@
 """Phases that may write the same files and have no order: whoever lands second is rebased, and may conflict.
 
-Most scopes are far apart, and that is seen without comparing pairs: a set of phases is one integer, a bit a phase, kept
-for each folder that patterns begin with. Only what is left is compared exactly.
+Most scopes are far apart, and that is seen without comparing pairs: sorted by the folders that patterns begin with,
+those that lie in another one follow it. Of these, a set of phases is one integer, a bit a phase, kept for each folder;
+only what is left is compared exactly.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import NamedTuple
 
 WILD = re.compile(r"[*?\[]")
 TOLD_MAX = 20
@@ -41,6 +42,9 @@ def keep_apart(draft: Draft) -> Draft:
 
 
 def _meetings(phases: Sequence[DraftPhase]) -> Iterator[tuple[DraftPhase, Meeting]]:
+    crowded = _crowded(phases)
+    if not crowded:
+        return
     above: list[int] = []
     place = {phase.spec.id: number for number, phase in enumerate(phases)}
     folders = _Folders()
@@ -50,6 +54,8 @@ def _meetings(phases: Sequence[DraftPhase]) -> Iterator[tuple[DraftPhase, Meetin
         for need in phase.needs:
             known |= above[place[need]] | 1 << place[need]
         above.append(known)
+        if number not in crowded:
+            continue
         near = folders.near(phase) & ~known
         folders.add(phase, 1 << number)
         while near and compared < COMPARED_MAX:
@@ -59,6 +65,20 @@ def _meetings(phases: Sequence[DraftPhase]) -> Iterator[tuple[DraftPhase, Meetin
             if found := _meet(phase, phases[lowest.bit_length() - 1]):
                 yield phase, found
                 break
+
+
+def _crowded(phases: Sequence[DraftPhase]) -> set[int]:
+    """The numbers of the phases with a pattern that begins in a folder in which another one begins."""
+    found: set[int] = set()
+    around: list[tuple[tuple[str, ...], int]] = []
+    for fixed, number in sorted((fixed, number) for number, phase in enumerate(phases) for fixed in _all_fixed(phase)):
+        while around and fixed[: len(around[-1][0])] != around[-1][0]:
+            around.pop()
+        if around and around[-1][1] != number:
+            found |= {number, around[-1][1]}
+        if not around or around[-1][0] != fixed:
+            around.append((fixed, number))
+    return found
 
 
 class _Folders:
@@ -90,12 +110,9 @@ def _all_fixed(phase: DraftPhase) -> list[tuple[str, ...]]:
 
 def _fixed(pattern: str) -> tuple[str, ...]:
     """The segments before the first that holds a wildcard."""
-    parts: list[str] = []
-    for part in pattern.rstrip("/").split("/"):
-        if WILD.search(part):
-            break
-        parts.append(part)
-    return tuple(parts)
+    parts = pattern.rstrip("/").split("/")
+    wild = WILD.search(pattern)
+    return tuple(parts if wild is None else parts[: pattern.count("/", 0, wild.start())])
 
 
 def _meet(phase: DraftPhase, earlier: DraftPhase) -> Meeting | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from autopack.plan.commands import unmetered
 from autopack.plan.draft import Draft, DraftPhase
@@ -16,8 +17,7 @@ TAKES_OVER = frozenset({"external_code_intake", "external_feature_reuse"})
 
 def obey(draft: Draft) -> Draft:
     """Findings where a phase, with every default filled in, asks for what this project does not have or allow."""
-    rules = (_ci, _external, unmetered)
-    found = (each for phase in draft.phases for rule in rules for each in rule(draft.spec, phase))
+    found = [each for rule in (_ci, _external, unmetered) for each in draft.at_each(partial(rule, draft.spec))]
     return draft.found(*found, *dict.fromkeys(_own_files(draft)))
 
 
@@ -34,6 +34,7 @@ def _own_files(draft: Draft) -> Iterator[Problem]:
             near = [path for path in own if path.startswith(head)]
             if not near:
                 nowhere.add(head)
+                continue
             allowed = (*phase.spec.allow_protected, *granted(spec, phase.spec)[1])
             given = [path for path in near if matches(path, [pattern]) and matches(path, scope.write)]
             refused = [path for path in given if not matches(path, allowed)]

@@ -1,15 +1,15 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
 
 from autopack.plan import commands
 from autopack.plan.commands import is_outside
-from autopack.plan.draft import Draft, DraftPhase
+from autopack.plan.draft import Draft, DraftPhase, Kind
 from autopack.plan.model import AUDITOR_PATCH, COMMAND, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
-from autopack.spec.record import record, replace
+from autopack.spec.record import replace
 
 TIERS = ("economy", "standard", "premium")
 OTHER: dict[str, EditFormat] = {
@@ -18,72 +18,35 @@ OTHER: dict[str, EditFormat] = {
     "unified_diff": "search_replace",  # a diff that would not apply needs exact lines, not another diff
     "apply_patch": "search_replace",
 }
-DECIDES = (
-    *("category", "task_category", "complexity", "high_risk", "auto_apply"),
-    *("builder_attempts", "auditor_attempts", "audits", "token_cap"),
-)
-"""The values of a phase that its route follows from: phases with the same ones are routed once."""
-
-
-@record
-class Chosen:
-    """What a route decides for a phase; `share` is how many tokens each call may take."""
-
-    route: Route
-    attempts: tuple[Attempt, ...]
-    patches: tuple[Attempt, ...]
-    audits: tuple[Ask, ...]
-    audit_fallbacks: tuple[Ask, ...]
-    why: str
-    share: int
 
 
 def route(draft: Draft) -> Draft:
     """Every phase with its ladder, its Auditors and the reason in words."""
-    phases, problems = [], []
-    known: dict[tuple[Any, ...], Chosen] = {}
-    for phase in draft.phases:
-        own = phase.spec.builder if is_outside(phase.spec) else None
-        key = (*(phase[name] for name in DECIDES), bool(phase.aged), bool(phase.scheduled), own)
-        if key not in known:
-            known[key] = _route(draft.spec, phase)
-        chosen = known[key]
-        first, *second = chosen.audits
-        phases.append(
-            replace(
-                phase,
-                attempts=chosen.attempts,
-                patches=chosen.patches,
-                audit=first,
-                audit_fallbacks=chosen.audit_fallbacks,
-                second_audit=second[0] if second else None,
-                why=chosen.why,
-            )
-        )
-        problems += [*_too_small(draft.spec, phase, chosen.share), *_too_low(draft.spec, phase, chosen)]
-        problems += _too_few(draft.spec, phase, chosen)
-    return replace(draft, phases=tuple(phases)).found(*problems)
+    after = draft.decided(partial(_route, draft.spec))
+    rules = (_too_small, _too_low, _too_few)
+    return after.found(*(found for rule in rules for found in after.at_each(partial(rule, draft.spec))))
 
 
-def _route(spec: Spec, phase: DraftPhase) -> Chosen:
+def _route(spec: Spec, phase: DraftPhase) -> Kind:
     chosen, reason = _choose(spec.models.routing, phase)
-    models, share = spec.models.models, phase["token_cap"] // _calls(phase)
-    builder = models[chosen.builder[0]]
+    models, share = spec.models.models, _share(phase)
     reviewers = chosen.auditor or chosen.builder
     audits = _auditors(spec, reviewers, phase["audits"] or 1)
     outside = is_outside(phase.spec)
-    rungs = () if outside else tuple(_ladder(spec, phase, chosen.builder))
+    rungs = () if outside else _ladder(spec, phase, chosen.builder)
     ladder = tuple(_attempt(spec, phase, step, names, form, share) for step, names, form in rungs)
-    return Chosen(
-        chosen,
-        commands.attempts(spec, phase) if outside else ladder,
-        tuple(
+    return replace(
+        phase.kind,
+        attempts=commands.attempts(spec, phase) if outside else ladder,
+        patches=tuple(
             _attempt(spec, phase, step, names, form, share) for step, names, form in _patches(spec, phase, reviewers)
         ),
-        tuple(_ask(models[name], share) for name in audits),
-        tuple(_ask(model, share) for model in _others(spec, phase, reviewers) if model.name not in audits),
-        _whose(phase) if outside else f"{reason} -> {builder.tier}",
-        share,
+        audit=_ask(models[audits[0]], share),
+        audit_fallbacks=tuple(
+            _ask(model, share) for model in _others(spec, phase, reviewers) if model.name not in audits
+        ),
+        second_audit=_ask(models[audits[1]], share) if len(audits) > 1 else None,
+        why=_whose(phase) if outside else f"{reason} -> {models[chosen.builder[0]].tier}",
     )
 
 
@@ -217,14 +180,20 @@ def _calls(phase: DraftPhase) -> int:
     return attempts if phase["auto_apply"] else attempts * (1 + (phase["audits"] or 1))
 
 
+def _share(phase: DraftPhase) -> int:
+    """How many tokens each call may take."""
+    cap: int = phase["token_cap"]
+    return cap // _calls(phase)
+
+
 def _ask(model: Model, share: int) -> Ask:
     """Bounds of one call: a reply takes at most half of the call's share, the request what the window leaves."""
     output = max(1, min(model.max_output_tokens, share // 2, model.context_tokens // 2))
     return Ask(model.name, max(1, min(model.context_tokens, share) - output), output)
 
 
-def _too_small(spec: Spec, phase: DraftPhase, share: int) -> Iterator[Problem]:
-    if share < MIN_CALL_TOKENS:
+def _too_small(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
+    if (share := _share(phase)) < MIN_CALL_TOKENS:
         own = phase.spec.budget
         place = spec.span(own.at, "tokens") if own and own.tokens else spec.key_span(phase.spec.at, "id")
         yield problem(
@@ -240,9 +209,9 @@ MIN_CALL_TOKENS = 2_000
 """Below this a request holds little more than its own instructions."""
 
 
-def _too_few(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:
+def _too_few(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
     """Two audits by one and the same model are no more than one."""
-    first, *second = (ask.model for ask in chosen.audits)
+    first, *second = (ask.model for ask in phase.kind.auditors)
     if first in second:
         at = phase.values["audits"].at
         yield problem(
@@ -258,15 +227,15 @@ def _premium(spec: Spec) -> str:
     return f"route it to a premium model: {', '.join(names[:3]) or 'the catalogue has none yet'}"
 
 
-def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:
+def _too_low(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
     """High risk deserves the best of both roles; the finding points at the name that was chosen."""
-    for role, ask in (("builder", chosen.attempts[0].ask), ("auditor", chosen.audits[0])):
+    for role, ask in (("builder", phase.kind.attempts[0].ask), ("auditor", phase.kind.auditors[0])):
         model = spec.models.models[ask.model]
         if phase["high_risk"] and model.tier != "premium" and model.provider not in commands.PROVIDERS:
             yield problem(
                 "AP5002",
                 f'high-risk phase "{phase.spec.id}" is routed to {model.name} as {role}, '
                 f"which is {model.tier}, not premium",
-                spec.span(chosen.route.at, role, 0),
+                spec.span(routed(spec.models.routing, phase).at, role, 0),
                 help=_premium(spec),
             )

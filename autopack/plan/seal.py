@@ -36,7 +36,7 @@ from autopack.plan.model import (
 from autopack.plan.policy import granted, own_files
 from autopack.plan.routing import may_move
 from autopack.plan.worst import price_of, total
-from autopack.spec.model import CiStep, Model, Ruleset, Spec, Tier
+from autopack.spec.model import CiStep, Model, Project, Ruleset, Spec, Tier
 from autopack.spec.record import replace
 
 
@@ -84,7 +84,7 @@ def seal(draft: Draft) -> Plan:
         ),
         commit_issues=spec.project.artifacts.commit_issues,
         hooks=spec.ruleset.hooks,  # type: ignore[arg-type]
-        project_budget=_project_budget(spec),
+        project_budget=project_budget(spec.project),
     )
 
 
@@ -93,7 +93,7 @@ def seal(draft: Draft) -> Plan:
 
 def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
     spec, rules = phase.spec, draft.spec.ruleset
-    if phase.audit is None:
+    if phase.kind.audit is None:
         raise ValueError("the route pass has not run")
     budget, exceptions = spec.budget, granted(draft.spec, spec)
     return PlanPhase(
@@ -121,8 +121,8 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         recheck=_recheck(rules, phase["ci"]),
         auto_apply=phase["auto_apply"],
         auditor_profile=phase["auditor_profile"],
-        audit=phase.audit,
-        attempts=phase.attempts,
+        audit=phase.kind.audit,
+        attempts=phase.kind.attempts,
         auditor_attempts=phase["auditor_attempts"],
         token_cap=phase["token_cap"],
         cost_usd_max=budget.cost_usd if budget else None,
@@ -137,14 +137,14 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
         ),
         builder_prompt=prompt.command(phase) if is_outside(spec) else prompt.builder(phase),
         auditor_prompt=prompt.auditor(phase),
-        why=phase.why,
-        worst=phase.worst,
-        audit_fallbacks=phase.audit_fallbacks,
-        second_audit=phase.second_audit,
+        why=phase.kind.why,
+        worst=phase.kind.worst,
+        audit_fallbacks=phase.kind.audit_fallbacks,
+        second_audit=phase.kind.second_audit,
         aged=phase.aged,
         builder=sealed(spec),
-        patches=phase.patches,
-        patch_prompt=prompt.patcher(phase) if phase.patches else "",
+        patches=phase.kind.patches,
+        patch_prompt=prompt.patcher(phase) if phase.kind.patches else "",
         may_downgrade=may_move(draft.spec, phase),
     )
 
@@ -200,7 +200,7 @@ def _tier(draft: Draft, index: int, tier: Tier, phases: Sequence[DraftPhase], ca
 
 def _measured(draft: Draft, tier: PlanTier, phases: Sequence[DraftPhase], caps: Caps) -> PlanTier:
     """A tier of the first stage has no caps of its own: only what it could not pass anyway."""
-    rungs = sum(len(phase.attempts) + len(phase.patches) for phase in phases)
+    rungs = sum(len(phase.kind.attempts) + len(phase.kind.patches) for phase in phases)
     ci_runs = rungs * (1 + len(draft.phases))
     return replace(tier, token_cap=caps.tokens, ci_runs=ci_runs, minor_issues=caps.minor_issues)
 
@@ -286,12 +286,13 @@ def _quotas(spec: Spec, used: list[str]) -> Mapping[str, Quota]:
 _NO_QUOTA = Quota(None, None)
 
 
-def _project_budget(spec: Spec) -> ProjectBudget | None:
-    whole = spec.project.budget
+def project_budget(project: Project) -> ProjectBudget | None:
+    """What all runs of a project may spend; None where it says nothing."""
+    whole = project.budget
     if whole.tokens is None and whole.cost_usd is None:
         return None
     return ProjectBudget(whole.tokens, whole.cost_usd, whole.days)
 
 
 def _models_used(draft: Draft) -> list[str]:
-    return sorted({ask.model for phase in draft.phases for ask in phase.asks})
+    return sorted({ask.model for phase in draft.kinds for ask in phase.kind.asks})

@@ -5,7 +5,7 @@ categories, phases and tiers, `stewardship` also issues that grow old and debt t
 change from landing (scope, protected files, CI, mandatory audits) is in force at every stage.
 """
 
-from autopack.plan.draft import Draft, DraftPhase, Value
+from autopack.plan.draft import Draft, DraftPhase, Kind, Value
 from autopack.plan.model import Caps
 from autopack.spec.record import replace
 
@@ -16,13 +16,14 @@ def stage(draft: Draft) -> Draft:
     """In the first stage: the ruleset's defaults in place of what categories and complexities say about budgets."""
     if draft.spec.project.stage != "baseline" or draft.caps is None:
         return draft
-    return replace(draft, phases=tuple(_measured(draft, phase, draft.caps) for phase in draft.phases))
+    caps = draft.caps
+    return draft.decided(lambda phase: _measured(draft, phase, caps))
 
 
-def _measured(draft: Draft, phase: DraftPhase, caps: Caps) -> DraftPhase:
+def _measured(draft: Draft, phase: DraftPhase, caps: Caps) -> Kind:
     rules, own = draft.spec.ruleset, phase.spec.budget
     default, at = rules.category_defaults, draft.spec.project.at.to("stage")
-    values = dict(phase.values)
+    values = dict(phase.kind.values)
     if own is None or own.attempts is None:
         values["builder_attempts"] = Value(default.builder_attempts, LAYER, at)
     if own is None or own.tokens is None:
@@ -30,4 +31,4 @@ def _measured(draft: Draft, phase: DraftPhase, caps: Caps) -> DraftPhase:
     most = max(1, values["builder_attempts"].value - 1)
     values["auditor_attempts"] = Value(min(default.auditor_attempts or 1, most), LAYER, at)
     values["minor_factor"] = Value(default.minor_factor, LAYER, at)
-    return replace(phase, values=values)
+    return replace(phase.kind, values=values)

@@ -53,9 +53,9 @@ def of_plan(phases: Sequence[PlanPhase], pools: Mapping[str, int]) -> Worst:
 
 def of_phase(spec: Spec, phase: DraftPhase) -> Worst:
     """Everything goes wrong that may: every attempt, every patch of the Auditor's, every review asked for twice."""
-    builders = [(attempt.ask, *attempt.fallbacks) for attempt in phase.attempts]
-    reviews = [(ask, *phase.audit_fallbacks) for ask in phase.auditors]
-    patches = [(rung.ask, *rung.fallbacks) for rung in phase.patches]
+    builders = [(attempt.ask, *attempt.fallbacks) for attempt in phase.kind.attempts]
+    reviews = [(ask, *phase.kind.audit_fallbacks) for ask in phase.kind.auditors]
+    patches = [(rung.ask, *rung.fallbacks) for rung in phase.kind.patches]
     candidates = len(builders) + len(patches)
     calls = [*builders, *patches, *reviews * candidates * AUDITOR_ASKS]
     tokens, cost = dearest(spec, calls, phase["token_cap"])
@@ -87,7 +87,7 @@ def dearest(spec: Spec, calls: Sequence[Sequence[Ask]], token_cap: int) -> tuple
 
 def first_try(spec: Spec, phase: DraftPhase) -> Worst:
     """What must fit for the phase to have a chance: one attempt and, where mandatory, its audits, each asked once."""
-    asks = [phase.attempts[0].ask, *(() if phase["auto_apply"] else phase.auditors)]
+    asks = [phase.kind.attempts[0].ask, *(() if phase["auto_apply"] else phase.kind.auditors)]
     return total([_call(spec, ask) for ask in asks])
 
 

@@ -45,15 +45,16 @@ def time_passed(plan: Plan, run: RunState, elapsed_s: float) -> RunState:
 
 def deadlines(plan: Plan, run: RunState) -> list[tuple[PhaseState, float]]:
     """Phases with minutes of their own and when those are over; one that waits to land, or lands, has done its part."""
-    carried = {effect.phase_id for effect in run.pending.values() if isinstance(effect, Rebase)}
-    landing = {*run.landing} - carried
-    return [
+    found = [
         (phase, phase.started_s + minutes * 60.0)
         for phase in (run.phases[name] for name in run.active)
-        if phase.started_s is not None
-        and (minutes := plan.phase(phase.phase_id).minutes_max) is not None
-        and phase.phase_id not in landing
+        if phase.started_s is not None and (minutes := plan.phase(phase.phase_id).minutes_max) is not None
     ]
+    if not found:
+        return found
+    carried = {effect.phase_id for effect in run.pending.values() if isinstance(effect, Rebase)}
+    landing = {*run.landing} - carried
+    return [(phase, at_s) for phase, at_s in found if phase.phase_id not in landing]
 
 
 def _out_of_time(plan: Plan, run: RunState, phase: PhaseState, elapsed_s: float) -> RunState:

@@ -100,7 +100,9 @@ def record(
 def settle(known: Issues, completed: AbstractSet[str]) -> Issues:
     """What was only seen on refused changes of phases that have landed since is resolved: CI proved it gone."""
     return {
-        name: replace(issue, resolved=True) if issue.refused and set(issue.phases) <= completed else issue
+        name: replace(issue, resolved=True)
+        if issue.refused and not issue.resolved and set(issue.phases) <= completed
+        else issue
         for name, issue in known.items()
     }
 
@@ -108,7 +110,9 @@ def settle(known: Issues, completed: AbstractSet[str]) -> Issues:
 def resolve(known: Issues, phase_id: str, sources: tuple[str, ...]) -> Issues:
     """What these sources reported in this phase alone is settled: the Auditor has judged the phase and was content."""
     return {
-        key: replace(issue, resolved=True) if issue.phases == (phase_id,) and issue.source in sources else issue
+        key: replace(issue, resolved=True)
+        if issue.phases == (phase_id,) and not issue.resolved and issue.source in sources
+        else issue
         for key, issue in known.items()
     }
 

@@ -18,6 +18,7 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -104,12 +105,15 @@ class Cassette:
 class Recording:
     """Another client, with every call and its answer added to a cassette before the answer is handed on.
 
+    An answer that could not be written (the disk is full) was paid all the same: it is handed on, and no further call
+    is made before it has been written. `finish` writes what is still left. Both raise OSError.
     A line that a crash left half-written at the end of the file is cut off, and `mended` says where it was.
     """
 
     def __init__(self, inner: ModelClient, path: Path | str, note: str = "") -> None:
         self._inner = inner
         self._lock = threading.Lock()
+        self._left: list[dict[str, Any]] = []
         self.path = Path(path)
         self.mended = _mend(self.path)
         if not self.path.exists() or not self.path.stat().st_size:
@@ -118,12 +122,21 @@ class Recording:
             raise CassetteError(f"{self.path}:1: a cassette of scripted replies is not recorded to. Name another file.")
 
     def complete(self, request: Request) -> Answer:
+        self.finish()
         answer = self._inner.complete(request)
         key = os.environ.get(request.api_key_env, "").strip() if request.api_key_env else ""
         record = _recorded(request, answer, [key] if key else [])
         with self._lock:
-            _append(self.path, record)
+            self._left.append(record)
+        with suppress(OSError):
+            self.finish()
         return answer
+
+    def finish(self) -> None:
+        with self._lock:
+            while self._left:
+                _append(self.path, self._left[0])
+                del self._left[0]
 
 
 class Scripted:

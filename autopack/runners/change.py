@@ -51,16 +51,15 @@ def candidate(
     if isinstance(parsed, reply.Refusal):
         raise Refused(parsed.outcome, parsed.message, parsed.message)
     issues = reported(phase, parsed.facts.issues, "cursor_self_doubt")
-    present = {entry.path: entry for entry in repository.list_files(base)}
+    present = {entry.path: entry for entry in repository.list_names(base)}
     rules = _rules(plan, phase, frozenset(present))
     named = dict.fromkeys(path for item in parsed.edits for path in item.paths)
     _pass(gate.admitted(named, rules), issues)
-    before = _before(repository, base, parsed.edits, present)
+    edited = _editable(parsed.edits, present)
+    files = repository.read(present[path] for path in {*edited, *shown} if path in present)
+    before = {path: files.get(path) for path in edited}
     _seen(before, shown, issues)
-    known = {
-        **repository.read_files(base, shown.keys()),
-        **before,
-    }  # a block may belong to another file: a hint, no more
+    known = files | before  # a block may belong to another file: a hint, no more
     applied = edit.apply(known, parsed.edits, fuzz_cap=phase.limits.fuzz)
     if isinstance(applied, edit.EditFailed):
         raise Refused("edit_failed", _first_line(applied.evidence()), applied.evidence(), issues)
@@ -68,7 +67,7 @@ def candidate(
     _pass(found, issues)
     changes = {path: git.FileChange(change.content, change.mode) for path, change in applied.changes.items()}
     try:
-        tree = repository.write_tree(base, changes)
+        tree = repository.write_tree(base, changes, present.values())
     except git.TreeRefused as error:
         raise Refused("scope", str(error), str(error), issues) from error
     worst = max(applied.placements, key=lambda placement: placement.fuzz, default=None)
@@ -80,19 +79,19 @@ def taken(
     plan: Plan, phase: PlanPhase, repository: git.Repository, base: str, left: Mapping[str, git.FileChange]
 ) -> Change:
     """The tree that a command has left behind, after the same gate. Raises Refused, git.GitUnusable."""
-    present = {entry.path: entry for entry in repository.list_files(base)}
+    present = {entry.path: entry for entry in repository.list_names(base)}
     odd = sorted(path for path, each in left.items() if each.mode not in (None, *git.REGULAR))
     odd += sorted(path for path in left if path in present and not present[path].is_regular)
     if odd:
         words = f"{', '.join(odd)}: a symbolic link or submodule can't be made or changed"
         raise Refused("scope", words, words)
-    files = repository.read_files(base, left.keys())
+    files = repository.read(present[path] for path in left if path in present)
     before = {path: files.get(path) for path in sorted(left)}
     applied = edit.Applied({path: edit.Change(each.content, mode=each.mode) for path, each in left.items()})
     found = gate.check(before, applied, reply.Reply(()), _rules(plan, phase, frozenset(present)))
     _pass(found, ())
     try:
-        tree = repository.write_tree(base, left)
+        tree = repository.write_tree(base, left, present.values())
     except git.TreeRefused as error:
         raise Refused("scope", str(error), str(error)) from error
     return Change(tree, 0, 0, "", _noted(phase, found))
@@ -104,11 +103,12 @@ def carried(plan: Plan, phase: PlanPhase, repository: git.Repository, head: str,
     if not touched and "empty_patch" not in phase.allow:
         words = "what landed meanwhile is what this patch does: nothing of it is left"
         raise Refused("no_op", words, words)
-    before, after = repository.read_files(head, touched), repository.read_files(commit, touched)
-    changes = {path: edit.Change(after.get(path)) for path in touched}
-    present = frozenset(entry.path for entry in repository.list_files(head))
-    applied = edit.Applied(changes, ())
-    _pass(gate.check_carried({p: before.get(p) for p in touched}, applied, _rules(plan, phase, present)), ())
+    present = {entry.path: entry for entry in repository.list_names(head)}
+    before = repository.read(present[path] for path in touched if path in present)
+    after = repository.read_files(commit, touched)
+    applied = edit.Applied({path: edit.Change(after.get(path)) for path in touched}, ())
+    rules = _rules(plan, phase, frozenset(present))
+    _pass(gate.check_carried({p: before.get(p) for p in touched}, applied, rules), ())
 
 
 def reported(phase: PlanPhase, found: Iterable[reply.Issue | reply.Finding], source: str) -> tuple[ReportedIssue, ...]:
@@ -134,17 +134,14 @@ def issue_key(category: str, subject: str, defect: str) -> str:
     return f"{category}__{subject}__{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
-def _before(
-    repository: git.Repository, base: str, edits: Iterable[reply.Edit], present: Mapping[str, git.Entry]
-) -> dict[str, bytes | None]:
-    """What the edited paths hold at base; None for what is not there."""
+def _editable(edits: Iterable[reply.Edit], present: Mapping[str, git.Entry]) -> list[str]:
+    """The paths of the edits, those that are new included."""
     paths = {path for item in edits for path in item.paths}
     special = sorted(path for path in paths if path in present and not present[path].is_regular)
     if special:
         words = f"{', '.join(special)}: a symbolic link or submodule can't be edited"
         raise Refused("scope", words, words)
-    files = repository.read_files(base, paths)
-    return {path: files.get(path) for path in sorted(paths)}
+    return sorted(paths)
 
 
 def _seen(before: Mapping[str, bytes | None], shown: Mapping[str, str], issues: tuple[ReportedIssue, ...]) -> None:

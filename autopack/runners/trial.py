@@ -1,8 +1,10 @@
 """A CI profile tried on a commit: a worktree of the pool, walls around it, logs kept without secrets."""
 
+import errno
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
@@ -13,6 +15,10 @@ from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
 
 OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
+
+
+ROOM_BYTES = 1 << 20
+"""With less left on the disk of its worktree a step that fails has most likely failed of that."""
 
 
 class CiUnusable(Exception):
@@ -39,7 +45,10 @@ class Trials:
         known: Collection[str] = (),
         hooks: git.Hooks | None = None,
     ) -> tuple[ci.CiResult, dict[str, str]]:
-        """The result, and the blobs of its logs and reports by name. Raises CiUnusable, ci.Cancelled, GitError."""
+        """The result, and the blobs of its logs and reports by name.
+
+        Raises CiUnusable, ci.Cancelled, GitError, and OSError where the disk has filled up.
+        """
         if profile.sandbox != "none" and (fault := sandbox.fault(self.environ)):
             raise CiUnusable(fault)
         setup = canonical.digest({"setup": profile.setup, "env": profile.env_set}) if profile.setup else ""
@@ -66,6 +75,8 @@ class Trials:
                 selection=selection,
                 known=known,
             )
+            if result.verdict != "green":
+                _room_was_left(worktree.path)
             if setup and not worktree.is_set_up and all(step.outcome == "ok" for step in result.steps if step.setup):
                 self.pool.keep(worktree, setup)
             keep(OUTPUT, result.output.encode())
@@ -77,3 +88,10 @@ class Trials:
         repository = self.repository
         hidden = (repository.place, repository.common_dir, self.pool.home, *self.private)
         return sandbox.Walls(hidden, repository.object_folders())
+
+
+def _room_was_left(worktree: Path) -> None:
+    """Raises OSError where a step has no room to work in: what it says is no verdict on a patch."""
+    found = os.statvfs(worktree)
+    if found.f_bavail * found.f_frsize < ROOM_BYTES or (found.f_files and not found.f_favail):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(worktree))

@@ -159,7 +159,7 @@ class Verdicts:
         return theirs is None or ours is None or bool(theirs & ours)
 
     def _sources(self, commit: str) -> affected.Tree:
-        paths = [entry.path for entry in self.repository.list_files(commit) if entry.is_regular]
+        paths = [entry.path for entry in self.repository.list_names(commit) if entry.is_regular]
         wanted = [path for path in paths if affected.is_read(path)]
         return affected.Tree(frozenset(paths), self.repository.read_files(commit, wanted))
 
@@ -170,7 +170,7 @@ class Verdicts:
     ) -> tuple[ci.CiResult | None, dict[str, str]]:
         """What the tests that the patch changes or removes said before, now; None where it changes none."""
         changed = self.repository.diff_stat(effect.base, effect.commit).paths
-        before = {entry.path: entry for entry in self.repository.list_files(effect.base) if entry.is_regular}
+        before = {entry.path: entry for entry in self.repository.list_names(effect.base) if entry.is_regular}
         paths = [path for path in changed if path in before and _checks(path)]
         steps = tuple(replace(step, affected=True) for step in profile.steps if step.junit is not None)
         if not paths or not steps:

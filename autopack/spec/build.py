@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
+from autopack.problem.typed import Any
 from autopack.spec import model
 from autopack.spec.at import At
 from autopack.spec.expand import Whole
@@ -104,8 +104,16 @@ def _input(at: At, name: str, value: Value) -> model.Input:
 def _budget(at: At, value: Value | None) -> model.Budget | None:
     if value is None:
         return None
-    counts = {key: _count(value.get(key)) for key in ("tokens", "minutes", "phases", "minor_issues", "attempts")}
-    return model.Budget(at=at, cost_usd=_money(value.get("cost_usd")), **counts)
+    said = value.get
+    return model.Budget(
+        at=at,
+        tokens=_count(said("tokens")),
+        cost_usd=_money(said("cost_usd")),
+        minutes=_count(said("minutes")),
+        phases=_count(said("phases")),
+        minor_issues=_count(said("minor_issues")),
+        attempts=_count(said("attempts")),
+    )
 
 
 def _defaults(at: At, value: Value | None) -> model.PhaseDefaults | None:
@@ -126,29 +134,29 @@ def _tier(tier: Whole) -> model.Tier:
 
 def _phase(phase: Whole) -> model.Phase:
     at, value = phase.at, phase.value
-    allow, allow_protected = _allow(value.get("allow"))
-    external = value.get("external")
-    scope = value["scope"]
+    said = value.get
+    allow, allow_protected = _allow(said("allow")) if "allow" in value else ((), ())
+    external, scope = said("external"), value["scope"]
     return model.Phase(
         at=at,
         id=value["id"],
         goal=value["goal"],
         category=value["category"],
         scope=model.Scope(at.to("scope"), _words(scope["write"]), _words(scope.get("read"))),
-        name=value.get("name"),
-        complexity=value.get("complexity"),
-        builder_mode=value.get("builder_mode"),
+        name=said("name"),
+        complexity=said("complexity"),
+        builder_mode=said("builder_mode"),
         needs=phase.needs or (),
-        deliverables=_words(value.get("deliverables")),
-        acceptance=_words(value.get("acceptance")),
-        probes=tuple(tuple(probe) for probe in value.get("probes", ())),
-        ci=value.get("ci"),
-        budget=_budget(at.to("budget"), value.get("budget")),
-        builder=_builder(at.to("builder"), value.get("builder")),
+        deliverables=_words(said("deliverables")),
+        acceptance=_words(said("acceptance")),
+        probes=tuple(map(tuple, said("probes", ()))),
+        ci=said("ci"),
+        budget=_budget(at.to("budget"), said("budget")),
+        builder=_builder(at.to("builder"), said("builder")),
         allow=allow,
         allow_protected=allow_protected,
         external=None if external is None else model.External(at.to("external"), **external),
-        tags=_words(value.get("tags")),
+        tags=_words(said("tags")),
         needs_at=phase.needs_at,
         via=phase.via,
         fan_out=phase.fan_out,

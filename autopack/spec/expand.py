@@ -5,9 +5,9 @@ passed every check of `rules`; what only a filled-in template can show is found 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, Span, problem
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import fanout, schema, template
 from autopack.spec.at import At, Steps
 from autopack.spec.rules import scopes
@@ -79,9 +79,13 @@ class _Expansion:
         if "uses" in value:
             inner = self._module(place, value)
             value = self._over(inner, value)
-        phases = (self._phases(inner.below("phases", index)) for index in range(len(inner.entry["phases"])))
-        whole = tuple(phase for several in phases for phase in several)
-        return Whole(inner.at, value, inner.via, None if needs is None else tuple(needs), (), whole)
+        phases: list[Whole] = []
+        for index, entry in enumerate(inner.entry["phases"]):
+            if "uses" in entry or fanout.fans(entry) or self._holds_template(inner):
+                phases += self._phases(inner.below("phases", index))
+            else:
+                phases.append(_as_written(inner.at.to("phases", index), entry, inner.via))
+        return Whole(inner.at, value, inner.via, None if needs is None else tuple(needs), (), tuple(phases))
 
     def _phases(self, place: _Place) -> Iterator[Whole]:
         entry = place.entry
@@ -146,15 +150,23 @@ class _Expansion:
     def with_needs(self, tiers: list[Whole]) -> Iterator[Whole]:
         """Each need of a fan-out as needs of all its branches, now that all ids are known."""
         for tier in tiers:
-            yield tier._replace(phases=tuple(map(self._with_needs, tier.phases)))
+            yield tier._replace(phases=tuple(map(self._with_needs, tier.phases))) if self._stands_for else tier
 
     def _with_needs(self, phase: Whole) -> Whole:
+        if self._stands_for.keys().isdisjoint(phase.needs or ()):
+            return phase
         pairs = {
             name: at
             for need, at in zip(phase.needs or (), phase.needs_at, strict=True)
             for name in self._stands_for.get(need, (need,))
         }
         return phase._replace(needs=tuple(pairs), needs_at=tuple(pairs.values()))
+
+
+def _as_written(at: At, entry: Row, via: tuple[At, ...]) -> Whole:
+    """A phase in which nothing is to be filled in, taken in or spread, as with most."""
+    needs = tuple(entry.get("needs", ()))
+    return Whole(at, entry, via, needs, tuple([at.to("needs", index) for index in range(len(needs))]))
 
 
 def _inputs(place: _Place, module: Source, given: Row) -> tuple[dict[str, Any], list[Problem]]:

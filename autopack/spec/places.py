@@ -15,11 +15,13 @@ from autopack.spec.at import Step
 from autopack.spec.scalars import Value
 from autopack.spec.source import BREAK
 
+COUNTED = 20  # places for which lines are counted each time: numbering all of a large file costs as much
+
 
 class Places:
     """Where every node of a file stands; the module says how that is kept."""
 
-    __slots__ = ("_children", "_lines", "aliases", "cells", "ends", "merged", "names", "path", "text")
+    __slots__ = ("_asked", "_children", "_lines", "aliases", "cells", "ends", "merged", "names", "path", "text")
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
@@ -29,6 +31,7 @@ class Places:
         self.aliases: dict[int, int] = {}  # cell of an alias -> cell of what it stands for
         self.names: dict[int, list[str | None]] = {}  # keys as written, where a mapping's own would mislead
         self.merged: dict[int, list[tuple[int, dict[str, Value]]]] = {}  # what `<<` brought, nearest first
+        self._asked = 0
         self._lines: array[int] | None = None
         self._children: dict[int, dict[Step, tuple[int, int]]] = {}
 
@@ -37,6 +40,9 @@ class Places:
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, from 1."""
+        if self._asked < COUNTED and "\r" not in self.text:
+            self._asked += 1
+            return self.text.count("\n", 0, offset) + 1, offset - self.text.rfind("\n", 0, offset)
         if self._lines is None:
             self._lines = array("i", [0])
             self._lines.extend(found.end() for found in BREAK.finditer(self.text))

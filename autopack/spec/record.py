@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, TypeVar, dataclass_transform
+
+from autopack.problem.typed import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 MISSING: Any = object()
@@ -134,9 +135,9 @@ def _filled(self: Any, values: tuple[Any, ...], named: Mapping[str, Any]) -> boo
 
 def _write_init(cls: Any) -> None:
     names, defaults = cls.__match_args__, cls.__record_defaults__
-    heads, lines = ["self"], ["    _put = object.__setattr__"]
-    space: dict[str, Any] = {"object": object}
+    heads, lines, space = ["self"], [], {}
     for name in names:
+        space[f"_put_{name}"] = getattr(cls, name).__set__  # of the slot, which the refusal to set doesn't reach
         default = defaults.get(name, MISSING)
         value = name
         if isinstance(default, Field):
@@ -148,8 +149,8 @@ def _write_init(cls: Any) -> None:
             heads.append(f"{name}=_default_{name}")
         else:
             heads.append(name)
-        lines.append(f"    _put(self, {name!r}, {value})")
-    exec(f"def __init__({', '.join(heads)}):\n" + "\n".join(lines), space)  # noqa: S102 - the names are identifiers
+        lines.append(f"    _put_{name}(self, {value})")
+    exec(f"def __init__({', '.join(heads)}):\n" + "\n".join(lines or ["    pass"]), space)  # noqa: S102 - the names are identifiers
     cls.__init__ = space["__init__"]
 
 

@@ -190,7 +190,7 @@ def _listing(repository: Path, base_branch: str) -> tuple[str, ...]:
     """What the base branch holds; nothing where there is no repository or no commit yet."""
     try:
         with git.open_repository(repository) as opened:
-            entries = opened.list_files(opened.resolve(f"refs/heads/{base_branch}"))
+            entries = opened.list_names(opened.resolve(f"refs/heads/{base_branch}"))
     except git.GitError:
         return ()
     return tuple(entry.path for entry in entries if not is_secret_like(entry.path))

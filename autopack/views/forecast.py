@@ -84,13 +84,21 @@ def forecast(
     told: Callable[[int], None] = lambda _done: None,
 ) -> Forecast:
     """`told` hears how many runs have been played. Each run has a seed of its own, so processes change nothing."""
-    table = {phase.phase_id: _rates(plan, phase.phase_id, calibration) for phase in plan.phases}
-    played = pinned(plan, plan.base_commit or HEAD)
     found: list[Sample] = []
-    for part in _parts(played, table, samples, seed):
+    for part in _parts(pinned(plan, plan.base_commit or HEAD), _table(plan, calibration), samples, seed):
         found += part
         told(len(found))
     return Forecast(plan, seed, _observed(calibration, plan), tuple(found))
+
+
+def played_alone(plan: Plan, samples: int, seed: int) -> list[Sample]:
+    """As many runs with stated chances, by this process: what a forecast costs without what it tells."""
+    _take(plan, _table(plan, None), seed)
+    return _chunk((0, samples))
+
+
+def _table(plan: Plan, calibration: Calibration | None) -> dict[str, Rates]:
+    return {phase.phase_id: _rates(plan, phase.phase_id, calibration) for phase in plan.phases}
 
 
 def _rates(plan: Plan, phase_id: str, calibration: Calibration | None) -> Rates:

@@ -19,6 +19,7 @@ from typing import Any
 
 from autopack.drive import Driver, fold
 from autopack.journal.durable import write
+from autopack.journal.errors import RunExists
 from autopack.journal.store import Store, open_store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
@@ -127,8 +128,10 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     _client(fixed, options)  # what it lacks is said before there is a run
     prepare(place.folder)
     with open_store(place.store, create=True) as store:
+        if any(found.run_id == run_id for found in store.runs()):
+            raise RunExists(store.place, run_id)
+        _keep(place.run_folder(run_id), options)  # first: a run without them could not be resumed
         store.create_run(run_id, plan.project, text, hashlib.sha256(text.encode()).hexdigest(), time.time())
-        _keep(place.run_folder(run_id), options)
         return _drive(place, store, run_id, observe)
 
 
@@ -197,6 +200,7 @@ def _driven(
                 standing,
                 _private_places(place, home),
                 str(place.folder / BASES),
+                charged=not options.replay_all,
             ),
             now=time.monotonic,
             wall=time.time,
@@ -207,7 +211,10 @@ def _driven(
         )
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
         with _signals(driver):
-            return asyncio.run(driver.drive(store.intents(run_id), calls))
+            ended = asyncio.run(driver.drive(store.intents(run_id), calls))
+        if isinstance(client, Recording):
+            client.finish()
+        return ended
 
 
 def _private_places(place: Place, home: Path) -> tuple[str, ...]:

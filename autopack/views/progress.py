@@ -34,6 +34,8 @@ class Progress:
         self._warned = 0
         self._states: dict[str, tuple[str, int]] = {}
         self._before: RunState | None = None
+        self._run_id = ""
+        self._ended = ""
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +46,10 @@ class Progress:
         self._erase()
 
     def observe(self, plan: Plan, run: RunState, event: ev.Event | None) -> None:
-        """A new state; `event` led to it (None: just look)."""
+        """A new state; `event` led to it (None: just look). Of a series one run comes after the other."""
+        if run.run_id != self._run_id:
+            self._run_id, self._warned, self._states, self._before = run.run_id, 0, {}, None
+            self._leave()
         if not self._live:
             self._tell(plan, run, event)
         elif run.done or time.monotonic() - self._drawn >= REDRAW_S:
@@ -90,6 +95,14 @@ class Progress:
         self._erase()
         self._write("".join(f"{line[: width - 1]}\n" for line in lines))
         self._lines, self._drawn = len(lines), time.monotonic()
+        self._ended = text.run_line(run) if run.done else ""
+
+    def _leave(self) -> None:
+        """What came of the run before stays above the table of the next."""
+        if self._live and self._ended:
+            self._erase()
+            self._say(self._ended)
+            self._ended = ""
 
     def _size(self) -> tuple[int, int]:
         """Of the terminal that is drawn on: standard output may be a pipe or another one."""
@@ -103,7 +116,7 @@ class Progress:
         done = sum(phase.state in ENDED for phase in run.phases)
         cap = f" of {text.money(run.cost_usd_max)}" if run.cost_usd_max is not None else ""
         return (
-            f"{run.playbook}  {run.state}  {done}/{len(run.phases)} phases  {text.tokens(run.tokens_used)}"
+            f"{run.run_id}  {run.state}  {done}/{len(run.phases)} phases  {text.tokens(run.tokens_used)}"
             f"/{text.tokens(run.token_cap)} tokens  {text.money(run.cost_usd)}{cap}  {text.duration(run.elapsed_s)}"
         )
 

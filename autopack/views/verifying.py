@@ -417,7 +417,7 @@ def _alone(
 def _files_alone(found: Verified, repository: git.Repository, commit: str, run_id: str, phase: str, place: str) -> None:
     """The issue files of this very commit agree with its index."""
     folder = record.folder_of(run_id)
-    paths = [e.path for e in repository.list_files(commit) if e.path.startswith(f"{folder}/")]
+    paths = [e.path for e in repository.list_names(commit) if e.path.startswith(f"{folder}/")]
     if not paths:
         found.unchecked.append(f"{place}: no issue files are committed")
         return

@@ -23,6 +23,7 @@ and two that let the driver live and kill a child of it:
     keeper:N      the process that keeps it
     clock:S       nothing dies, but the wall clock jumps by S seconds, forth and back, whenever it is read
     full:N:FILE   nothing dies, but before the Nth transaction FILE takes all the room there is on its disk
+    nospace:K:N   nothing dies, but from the Nth write of a kind on nothing can be written (see full_disk.py)
 
 FILE gets one line for every call that a model answered, and so had paid for: the key of the effect. On stdout each
 driver is one line of JSON: its point, its pid, its exit status (-9: killed as planned).
@@ -51,6 +52,7 @@ from autopack.run import effects
 from autopack.runners import hands
 from autopack.runners.cassette import Cassette
 from autopack.runners.git import command
+from tests.end_to_end import full_disk
 
 Die = Callable[[], None]
 _here = threading.local()
@@ -136,6 +138,8 @@ def _arm(point: str, die: Die, bill: str) -> None:
         which, _, place = what.partition(":")
         numbers = itertools.count(1)
         _around_method("append", lambda _: next(numbers) == int(which), lambda: _fill(Path(place)), before=True)
+    elif kind == "nospace":
+        full_disk.arm(what, bill)
     elif kind == "clock":
         inner, turns = time.time, itertools.cycle((float(what), -float(what), 0.0))
         time.time = lambda: inner() + next(turns)

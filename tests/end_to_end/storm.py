@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import tempfile
 import time
 from collections import Counter
@@ -143,11 +144,19 @@ def stormed(project: Project, run_id: str, points: Sequence[str], *, group: bool
 
     drivers: list[tuple[str | None, int]] = []
     for point in [*points, None]:
-        known = (project.artifacts(run_id) / "options.json").exists()
-        words = ["resume", run_id] if known else ["run", PLAYBOOK, "--run-id", run_id, "--jobs", "3"]
+        words = ["resume", run_id] if _known(project, run_id) else ["run", PLAYBOOK, "--run-id", run_id, "--jobs", "3"]
         drivers.append((point, driven(words, point)))
     verified = driven(["verify", run_id], None)
     return _left(project, run_id, drivers, bill.read_text().split(), said.read_text(), verified)
+
+
+def _known(project: Project, run_id: str) -> bool:
+    place = project.root / ".autonomous_runs" / "autopack.db"
+    if not place.exists():
+        return False
+    with sqlite3.connect(place) as store:
+        tables = store.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchall()
+        return bool(tables and store.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchall())
 
 
 def _left(

@@ -36,6 +36,20 @@ def test_each_run_starts_from_what_the_one_before_has_landed(tmp_path: Path):
     assert (taken.code, "runs called long exist already" in taken.err) == (2, True)
 
 
+def test_a_series_is_watched_from_its_first_run_to_its_last(tmp_path: Path):
+    project = short_runs(tmp_path)
+    with project.driving("run", PLAYBOOK, "--run-id", "long"):
+        scratch.eventually((project.root / ".autonomous_runs/long/series.json").exists, "the series is known")
+        watched = project.autopack("status", "long", "--watch", "--json")
+    said = watched.err.splitlines()
+    assert watched.code == 0
+    assert [line.partition(",")[0] for line in said if line.startswith("run ")] == [
+        "run long-1: DONE_SUCCESS",
+        "run long-2: DONE_SUCCESS",
+    ]
+    assert (watched.json["state"], len(watched.json["runs"])) == ("DONE_SUCCESS", 2)
+
+
 def test_the_first_run_that_fails_is_the_last_and_the_others_are_named(tmp_path: Path):
     project = short_runs(tmp_path, **{"ci.yaml": quick_ci("python", "-S", "-c", "raise SystemExit(1)")})
     ended = project.autopack("run", PLAYBOOK, "--run-id", "long", "--json")

@@ -85,7 +85,7 @@ def test_several_selections_are_a_union(plan: Plan):
         ("tag:dbb", 'no phase answers to "tag:dbb"; did you mean `db`?'),
         ("tier:T9", 'no phase answers to "tier:T9"; there are T1, T2'),
         ("risk:hihg", 'no phase answers to "risk:hihg"; did you mean `high`?'),
-        ("state:new", '"state:new" compares with an earlier plan; name its file with --state'),
+        ("state:new", '"state:new" compares with an earlier plan; name its file or a revision with --state'),
         ("state:modified.promt", 'there is no state "modified.promt"; did you mean `modified.prompt`?'),
         ("selector:x", 'the project has no selector "x"; there is none'),
         ("tag:db,tier:T2", "no phase is selected by tag:db,tier:T2; `autopack ls` shows what each phase answers to"),

@@ -154,11 +154,18 @@ class Repository:
     def list_files(self, commit: str) -> tuple[Entry, ...]:
         return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-l", "-z", "--full-tree", _id(commit)).out))
 
+    def list_names(self, commit: str) -> tuple[Entry, ...]:
+        """The same without sizes: for those git has to open every object."""
+        return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", _id(commit)).out))
+
     def read_files(self, commit: str, paths: Collection[str] | None = None) -> dict[str, bytes]:
         """Content of the regular files among `paths` (None: of all); others are absent, links are not followed."""
         wanted = None if paths is None else frozenset(paths)
-        found = trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", _id(commit)).out)
-        blobs = {file.path: file.blob for file in found if file.is_regular and (wanted is None or file.path in wanted)}
+        return self.read(file for file in self.list_names(commit) if wanted is None or file.path in wanted)
+
+    def read(self, entries: Iterable[Entry]) -> dict[str, bytes]:
+        """Content of the regular files among what was listed."""
+        blobs = {file.path: file.blob for file in entries if file.is_regular}
         contents = self._contents(sorted(set(blobs.values())))
         return {path: contents[blob] for path, blob in blobs.items()}
 
@@ -282,12 +289,16 @@ class Repository:
 
     # What is new -----------------------------------------------------------------------------------------------
 
-    def write_tree(self, base: str, changes: Mapping[str, FileChange]) -> str:
-        """The tree of `base` (commit or tree) with the changes made, all or none. Raises TreeRefused."""
+    def write_tree(self, base: str, changes: Mapping[str, FileChange], present: Iterable[Entry] | None = None) -> str:
+        """The tree of `base` (commit or tree) with the changes made, all or none. Raises TreeRefused.
+
+        `present` are the entries of `base`, where they are known.
+        """
         with tempfile.TemporaryDirectory(prefix="tree-", dir=self.folder.path) as scratch:
             git = self.desk.seeing(scratch, GIT_INDEX_FILE=os.path.join(scratch, "index"))
             git.run("read-tree", _id(base))
-            modes = trees.staged(git.run("ls-files", "--stage", "-z").out)
+            known = self.list_names(base) if present is None else present
+            modes = {entry.path: entry.mode for entry in known}
             trees.check(changes, modes)
             info = trees.index_info(changes, _write_blobs(git, changes), modes, self.nothing)
             said = git.run("update-index", "-z", "--index-info", given=info).err

@@ -7,7 +7,8 @@ _OF_COMMANDS = ("run", "timeout_s", "env_pass", "tokens")
 
 def builders(written: Written, _names: Names) -> Found:
     for steps, phase in written.phases():
-        builder = phase.get("builder") or {}
+        if not (builder := phase.get("builder")):
+            continue
         kind, place = builder.get("kind"), (*steps, "builder")
         if kind == "command" and "run" not in builder:
             advice = "add `run: [program, argument]`"

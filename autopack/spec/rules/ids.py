@@ -1,9 +1,9 @@
 """Ids of tiers, phases and steps: the names each is known under, and that no two share one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from autopack.problem import Label
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import fanout
 from autopack.spec.at import Steps
 from autopack.spec.rules.written import Found, Names, Row, Source, Written
@@ -36,21 +36,30 @@ def tiers(written: Written, names: Names) -> Iterator[Node]:
         yield Node(steps, _rank(steps), found, entry.get("needs") or (), unknown)
 
 
-def phases(written: Written, names: Names) -> Iterator[Node]:
+def phases(written: Written, names: Names) -> list[Node]:
+    """Every phase, for all rules the same."""
+    if written.nodes is None:
+        written.nodes = list(_phases(written, names))
+    return written.nodes
+
+
+def _phases(written: Written, names: Names) -> Iterator[Node]:
     for steps, tier in written.tiers():
         if "uses" in tier:
             yield from _phases_of_module(steps, names.modules.get(tier["uses"]))
+        rank = _rank(steps)
         for place, entry in written.items(*steps, "phases"):
             found, unknown = own_id(place, entry, names.modules)
-            unknown = unknown or (fanout.fans(entry) and not (found and fanout.certain(entry)))
-            found = (*found, *branch_ids(found, place, entry))
-            yield Node(place, _rank(steps), found, entry.get("needs") or (), unknown)
+            if fanout.fans(entry):
+                unknown = unknown or not (found and fanout.certain(entry))
+                found = (*found, *branch_ids(found, place, entry))
+            yield Node(place, rank, found, entry.get("needs") or (), unknown)
 
 
 def of_playbook(source: Source) -> list[str] | None:
     """Every name by which a phase of a playbook may be called; None where there may be more than can be seen."""
     playbook = Written(source.document, source.value)
-    nodes = list(phases(playbook, Names(modules=source.modules)))
+    nodes = phases(playbook, Names(modules=source.modules))
     if playbook.refused_phases() or any(node.unknown or not node.names for node in nodes):
         return None
     return [each.name for node in nodes for each in node.names]

@@ -13,7 +13,7 @@ def needs_of_tiers(written: Written, names: Names) -> Found:
 
 
 def needs_of_phases(written: Written, names: Names) -> Found:
-    yield from _needs(written, "phase", list(phases(written, names)), written.refused_phases())
+    yield from _needs(written, "phase", phases(written, names), written.refused_phases())
 
 
 def _needs(written: Written, what: str, nodes: Sequence[Node], refused: int) -> Found:

@@ -19,12 +19,11 @@ def paths_of_playbook(written: Written, _names: Names) -> Found:
 
 
 def _paths_in_phase(written: Written, steps: Steps, phase: Row) -> Found:
-    faults = [
-        found
-        for place, path in _paths_of_phase(phase)
-        if not _ordinary(path)
-        for found in path_at(written, (*steps, *place), path)
-    ]
+    scope = phase.get("scope") or {}
+    lists = (scope.get("write"), scope.get("read"), phase.get("deliverables"))
+    faults: list[Problem] = []
+    if any(path is not None and not _ordinary(path) for paths in lists for path in paths or ()):
+        faults = [found for place, path in _paths_of_phase(phase) for found in path_at(written, (*steps, *place), path)]
     yield from faults or _deliverables(written, steps, phase)
 
 
@@ -47,11 +46,17 @@ def _paths_of_phase(phase: Row) -> Iterator[tuple[Steps, str]]:
 
 
 def _deliverables(written: Written, steps: Steps, phase: Row) -> Found:
-    scope = (phase.get("scope") or {}).get("write")
-    if not scope or None in scope or any(map(holds_template, scope)):
+    scope, delivered = (phase.get("scope") or {}).get("write"), phase.get("deliverables")
+    if not scope or not delivered or None in scope or any(map(holds_template, scope)):
         return
+    if (
+        len(scope) == 1
+        and scope[0].endswith("/**")
+        and all(each and each.startswith(scope[0][:-2]) for each in delivered)
+    ):
+        return  # as with most phases
     inside = _inside(scope)
-    for index, path in present(phase.get("deliverables")):
+    for index, path in present(delivered):
         if not inside(path) and not holds_template(path):
             label = written.label((*steps, "scope", "write"), "what it may write")
             message = f'the deliverable "{path}" is outside `scope.write`'
@@ -89,7 +94,7 @@ def _ordinary(path: str) -> bool:
     """Whether there is nothing to look into, as with nearly every path: no hidden, empty or odd segment."""
     if not path.isascii() or not path.isprintable() or path[0] in "/.!" or len(path) > 200:
         return False
-    return not any(odd in path for odd in ("/.", "//", "\\", "~", ":"))
+    return not ("/." in path or "//" in path or "\\" in path or "~" in path or ":" in path)
 
 
 def path_at(written: Written, steps: Steps, path: str | None) -> Found:

@@ -1,9 +1,9 @@
 """What every rule looks at: a file and its value, and the names that other files declare."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
 from autopack.spec.nearest import replacement
@@ -50,11 +50,13 @@ ANY = 1_000_000_000  # more than any file holds
 class Written:
     """A document together with the value to judge, and the findings that point into it."""
 
-    __slots__ = ("document", "value")
+    __slots__ = ("_phases", "document", "nodes", "value")
 
     def __init__(self, document: Document, value: Any) -> None:
         self.document = document
         self.value = value
+        self.nodes: list[Any] | None = None  # of `ids`, which make them
+        self._phases: list[tuple[Steps, Any]] | None = None
 
     def at(self, steps: Steps, code: str, message: str, advice: str | None = None, *labels: Label) -> Problem:
         span = self.document.span(steps)
@@ -90,11 +92,12 @@ class Written:
             yield (), self.value
         yield from self.items("tiers")
 
-    def phases(self) -> Iterator[tuple[Steps, Any]]:
-        if self.document.kind == "phase":
-            yield (), self.value
-        for place, _ in self.tiers():
-            yield from self.items(*place, "phases")
+    def phases(self) -> list[tuple[Steps, Any]]:
+        """Each with its place: nearly every rule asks for all of them."""
+        if self._phases is None:
+            own = [((), self.value)] if self.document.kind == "phase" else []
+            self._phases = [*own, *(each for place, _ in self.tiers() for each in self.items(*place, "phases"))]
+        return self._phases
 
     def twice(self, key: str) -> bool:
         """Whether a mapping at the top holds a key twice: then one of the two was meant to be another."""

@@ -74,7 +74,8 @@ class Content:
 
 def content(plan: Plan, calibration: Calibration | None = None) -> Content:
     known = shape(plan)
-    nodes = {phase.phase_id: _node(plan, phase, known, calibration) for phase in plan.phases}
+    critical = frozenset(known.critical)
+    nodes = {phase.phase_id: _node(plan, phase, known, critical, calibration) for phase in plan.phases}
     members = {tier.tier_id: tuple(name for name in tier.phases if name in nodes) for tier in plan.tiers}
     waiting = {tier_id: _waits_for(plan, tier_id, members) for tier_id in members}
     bands = tuple(
@@ -93,7 +94,9 @@ def content(plan: Plan, calibration: Calibration | None = None) -> Content:
     return Content(plan, known, basis(plan, calibration), bands, edges)
 
 
-def _node(plan: Plan, phase: PlanPhase, known: Shape, calibration: Calibration | None) -> Node:
+def _node(
+    plan: Plan, phase: PlanPhase, known: Shape, critical: frozenset[str], calibration: Calibration | None
+) -> Node:
     name = phase.phase_id
     return Node(
         phase=phase,
@@ -103,7 +106,7 @@ def _node(plan: Plan, phase: PlanPhase, known: Shape, calibration: Calibration |
         minutes=known.weights[name],
         slack=known.slack[name],
         wave=known.wave_of[name],
-        critical=name in known.critical,
+        critical=name in critical,
         needs=known.edges[name],
     )
 

@@ -103,7 +103,8 @@ def _columns(drawn: Content) -> int:
 
 
 def _rows(band: Band, most: int) -> list[tuple[str, ...]]:
-    inside = {node.id: [need for need in node.needs if need in {n.id for n in band.nodes}] for node in band.nodes}
+    members = {node.id for node in band.nodes}
+    inside = {node.id: [need for need in node.needs if need in members] for node in band.nodes}
     layers = _layers(band.nodes, inside)
     ordered = _untangled(layers, inside)
     return [part for layer in ordered for part in _broken(layer, most)]
