@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from autopack.plan.calibration import Calibration
-from autopack.plan.estimate import basis, expected
+from autopack.plan.estimate import basis, of_each
 from autopack.plan.graph import waves
 from autopack.plan.model import Earlier, Plan, PlanPhase, PlanRun
 from autopack.views.table import blocks, paragraph, table
@@ -52,7 +52,7 @@ def plan_screen(plan: Plan, digest: str, width: int | None = None, calibration: 
     Where the table is wider than `width`, a phase takes two lines. `calibration` decides what is expected.
     """
     wave_of = _waves(plan)
-    costs = [expected(plan, phase, calibration) for phase in plan.phases]
+    costs = of_each(plan, calibration)
     rows = [_plan_row(phase, wave_of[phase.phase_id], cost) for phase, cost in zip(plan.phases, costs, strict=True)]
     heading = ("wave", "phase", "tier", "category", "risk", "ci", "model", "tries", "audit", "expected", "worst", "why")
     sums = _sums(plan, sum(costs, Decimal(0)), max(wave_of.values(), default=0), calibration)
