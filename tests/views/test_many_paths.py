@@ -61,7 +61,6 @@ def test_a_folder_with_nothing_to_check_does_not_pass_for_a_clean_one(tmp_path: 
         (("--ignore=ap1017",), ", 1 finding left out by --codes or --ignore"),
         (("--codes", "ap2,AP3002"), ", 1 finding left out by --codes or --ignore"),
         (("--codes=Ap1", "--ignore=AP101", "--no-color"), ", 1 finding left out by --codes or --ignore"),
-        (("--ignore=AP1017", "--env="), ", 1 finding left out by --codes or --ignore"),
         (("--ignore=AP2",), ""),
     ],
 )
