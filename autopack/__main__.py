@@ -85,7 +85,7 @@ def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
         elif name not in {"--format", "--fail-on", *lists} or not (value := value if equals else next(words, "")):
             return None
         elif name in lists:
-            lists[name] += [each.strip().upper() for each in value.split(",") if each.strip()]
+            lists[name] += [each.strip() for each in value.split(",") if each.strip()]
         elif name == "--format":
             asked["form"] = value
         elif value in ("error", "warning", "info"):

@@ -42,7 +42,7 @@ def run(
         print(f"autopack validate: no format is called {form!r}; there are {', '.join(FORMATS)}", file=sys.stderr)
         return USAGE
     for word in (*codes, *ignore):
-        if not any(code.startswith(word) for code in (*LAYERS, *CODES)):
+        if not any(code.startswith(word.upper()) for code in (*LAYERS, *CODES)):
             advice = did_you_mean(word, (*LAYERS, *CODES)) or f"layers: {', '.join(LAYERS)}"
             print(f"autopack validate: no code is or begins with {word!r}; {advice}", file=sys.stderr)
             return USAGE
@@ -116,14 +116,14 @@ def _within() -> str:
 
 
 def wanted(found: Problem, codes: Sequence[str], ignore: Sequence[str]) -> bool:
-    """Whether a finding is among those that were asked for."""
-    asked = not codes or found.code.startswith(tuple(codes))
-    return asked and not (ignore and found.code.startswith(tuple(ignore)))
+    """Whether a finding is among those that were asked for, in upper or lower case."""
+    asked = not codes or found.code.startswith(tuple(map(str.upper, codes)))
+    return asked and not (ignore and found.code.startswith(tuple(map(str.upper, ignore))))
 
 
 def words(lists: Sequence[str]) -> tuple[str, ...]:
     """`AP1,AP2003` and the like as codes."""
-    return tuple(word.strip().upper() for each in lists for word in each.split(",") if word.strip())
+    return tuple(word.strip() for each in lists for word in each.split(",") if word.strip())
 
 
 def _own_form() -> str:
