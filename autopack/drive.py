@@ -96,15 +96,19 @@ class Driver:
         loop = asyncio.get_running_loop()
         types = (cls.__name__ for cls in EFFECTS.values())
         places = sum(pools.places(self.plan, name) for name in {*self.plan.pools, *types})
-        with ThreadPoolExecutor(max_workers=places, thread_name_prefix="autopack") as pool:
-            try:
-                self._believe(self._recovered(calls), loop, pool)
-                while not self.state.done:
-                    self._believe(await self._next_answers(), loop, pool)
-                    if self._interrupted and not self._running and self._answers.empty():
-                        raise Interrupted
-            finally:
-                self._interrupted = True
+        pool, waits = ThreadPoolExecutor(max_workers=places, thread_name_prefix="autopack"), True
+        try:
+            self._believe(self._recovered(calls), loop, pool)
+            while not self.state.done:
+                self._believe(await self._next_answers(), loop, pool)
+                if self._interrupted and not self._running and self._answers.empty():
+                    raise Interrupted
+        except asyncio.CancelledError:  # a second Ctrl-C: who presses it does not want to wait for calls in flight
+            waits = False
+            raise
+        finally:
+            self._interrupted = True
+            pool.shutdown(wait=waits, cancel_futures=not waits)
         return self.state
 
     def interrupt(self) -> None:

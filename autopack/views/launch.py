@@ -122,7 +122,8 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     with git.open_repository(place.repository, home=home) as repository:
         commit = repository.resolve(base)
         _free(repository, plan, run_id)
-    _put_away(home)
+    with suppress(OSError):
+        home.rmdir()  # and no more: somebody who is driving a run of this name lives there
     fixed = _named(pinned(plan, commit), run_id)
     text = canonical.text(fixed)
     _client(fixed, options)  # what it lacks is said before there is a run

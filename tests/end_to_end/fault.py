@@ -24,6 +24,7 @@ and two that let the driver live and kill a child of it:
     clock:S       nothing dies, but the wall clock jumps by S seconds, forth and back, whenever it is read
     full:N:FILE   nothing dies, but before the Nth transaction FILE takes all the room there is on its disk
     nospace:K:N   nothing dies, but from the Nth write of a kind on nothing can be written (see full_disk.py)
+    readonly:K:N  the same, of a disk that has become read-only
 
 FILE gets one line for every call that a model answered, and so had paid for: the key of the effect. On stdout each
 driver is one line of JSON: its point, its pid, its exit status (-9: killed as planned).
@@ -138,8 +139,8 @@ def _arm(point: str, die: Die, bill: str) -> None:
         which, _, place = what.partition(":")
         numbers = itertools.count(1)
         _around_method("append", lambda _: next(numbers) == int(which), lambda: _fill(Path(place)), before=True)
-    elif kind == "nospace":
-        full_disk.arm(what, bill)
+    elif kind in full_disk.REFUSALS:
+        full_disk.arm(kind, what, bill)
     elif kind == "clock":
         inner, turns = time.time, itertools.cycle((float(what), -float(what), 0.0))
         time.time = lambda: inner() + next(turns)

@@ -1,4 +1,6 @@
-"""A disk that has no room left, for one process and without being root: from one write on every write is refused.
+"""A disk that has no room left, or has become read-only, for one process and without being root.
+
+From one write on every write is refused.
 
 Three kinds of writes are counted: transactions of the store, git commands that write, and files and folders that this
 process makes itself; `tape` are those of a cassette alone. With `only-` before it no other kind is refused. The
@@ -20,15 +22,20 @@ from autopack.journal.database import Database
 from autopack.runners.git import command
 from autopack.runners.git.command import Answer
 
+REFUSALS = {
+    "nospace": (errno.ENOSPC, sqlite3.SQLITE_FULL, "database or disk is full"),
+    "readonly": (errno.EROFS, sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
+}
 WRITERS = ("hash-object", "write-tree", "commit-tree", "update-ref", "mktag", "read-tree", "update-index", "init")
-SAID = "error: unable to write file: No space left on device\nfatal: unable to write new index file\n"
+SAID = "error: unable to write file: {}\nfatal: unable to write new index file\n"
 SPARED = ("/dev/", "/proc/")
 
 
 class Disk:
     """Full from the `wanted`th write of one kind on."""
 
-    def __init__(self, kind: str, wanted: int, spared: tuple[str, ...]) -> None:
+    def __init__(self, trouble: str, kind: str, wanted: int, spared: tuple[str, ...]) -> None:
+        self.number, self.code, self.words = REFUSALS[trouble]
         self.kind, self.alone = kind.removeprefix("only-"), kind.startswith("only-") or kind == "tape"
         self.wanted, self.spared = wanted, (*SPARED, *spared)
         self.full = False
@@ -44,13 +51,13 @@ class Disk:
         if isinstance(path, int) or os.fspath(path).startswith(self.spared):
             return
         if self.refuses("tape" if os.fspath(path).endswith("tape.jsonl") else "file"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+            raise OSError(self.number, os.strerror(self.number), os.fspath(path))
 
 
-def arm(point: str, bill: str) -> None:
+def arm(trouble: str, point: str, bill: str) -> None:
     """`point` is KIND:N; what the harness itself writes beside its bill is spared."""
     kind, _, number = point.partition(":")
-    disk = Disk(kind, int(number), (bill,))
+    disk = Disk(trouble, kind, int(number), (bill,))
     _store(disk)
     _git(disk)
     _files(disk)
@@ -65,8 +72,8 @@ def _store(disk: Disk) -> None:
             before = connection.driver_connection.total_changes
             yield cursor
             if connection.driver_connection.total_changes != before and disk.refuses("store"):
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                error = sqlite3.OperationalError(disk.words)
+                error.sqlite_errorcode = disk.code
                 raise error
 
     table: Any = Database
@@ -79,7 +86,7 @@ def _git(disk: Disk) -> None:
 
     def talk(words: list[str], variables: Mapping[str, str], given: bytes, timeout_s: float) -> Answer:
         if any(verb in words for verb in WRITERS) and disk.refuses("git"):
-            return Answer(128, b"", SAID)
+            return Answer(128, b"", SAID.format(os.strerror(disk.number)))
         answer: Answer = inner(words, variables, given, timeout_s)
         return answer
 

@@ -52,6 +52,17 @@ def test_where_nothing_can_be_written_any_more_the_run_stops_and_resume_goes_on(
     assert storm.faults(left, unbroken) == [], left.said
 
 
+@pytest.mark.parametrize("point", ["store:30", "git:50", "file:50"])
+def test_a_project_that_becomes_read_only_stops_the_run_and_resume_goes_on(
+    project: Project, unbroken: Left, point: str
+):
+    """As a file system does that has found an error, or a share whose rights were changed."""
+    left = storm.stormed(project, f"readonly-{point.replace(':', '-')}", [f"readonly:{point}"], group=False)
+    assert left.drivers[0][1] == 7, left.said
+    assert "readonly" in left.said or os.strerror(errno.EROFS) in left.said
+    assert storm.faults(left, unbroken) == [], left.said
+
+
 @pytest.mark.parametrize(("kind", "number"), [("git", 60), ("file", 40)])
 def test_where_only_the_work_has_no_room_the_run_ends_of_it_and_rerun_goes_on(
     project: Project, unbroken: Left, kind: str, number: int

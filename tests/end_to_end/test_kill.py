@@ -9,17 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.gated import Gated
 from tests.end_to_end.kill_sweep import AROUND_EFFECTS, Killed, killed
-from tests.end_to_end.scratch import (
-    PATIENCE_S,
-    PLAYBOOK,
-    Project,
-    alive,
-    eventually,
-    hello,
-    hello_of_many_runs,
-    quick_ci,
-)
+from tests.end_to_end.scratch import PATIENCE_S, PLAYBOOK, Project, alive, eventually, hello_of_many_runs
 
 KILLED = -signal.SIGKILL
 
@@ -82,38 +74,7 @@ def test_a_driver_killed_when_all_was_decided_leaves_the_files_to_the_next(proje
     assert "DONE_SUCCESS" in (project.artifacts("closing") / "run_summary.md").read_text()
 
 
-# --- a run that can be met in the middle: CI waits for the test ---
-
-
-class Gated:
-    """The example with a CI that stands still in the second phase, until the gate is opened."""
-
-    def __init__(self, folder: Path) -> None:
-        self.gate, self.pid_file = folder / "gate", folder / "ci.pid"
-        self.gate.touch()
-        script = (
-            "import os, pathlib, time\n"
-            f"gate, pid = pathlib.Path({str(self.gate)!r}), pathlib.Path({str(self.pid_file)!r})\n"
-            "if 'phrasebook' in pathlib.Path('src/hello/greeting.py').read_text():\n"
-            "    new = pid.with_suffix(f'.{os.getpid()}')\n"
-            "    new.write_text(str(os.getpid()))\n"
-            "    new.rename(pid)\n"
-            "    while gate.exists(): time.sleep(0.02)\n"
-        )
-        self.project = hello(folder, {"ci.yaml": quick_ci("python", "-S", "-c", script)})
-
-    def ci(self) -> int:
-        """The pid of the CI step that waits."""
-        eventually(self.pid_file.exists, "CI to start")
-        pid = int(self.pid_file.read_text())
-        self.pid_file.unlink()
-        return pid
-
-    def open(self) -> None:
-        self.gate.unlink()
-
-    def landed(self) -> list[str]:
-        return [self.project.trailers(commit)["Autopack-Phase"] for commit in self.project.commits("one")]
+# --- a run that is met in the middle ---
 
 
 @pytest.fixture

@@ -47,6 +47,12 @@ def server() -> Iterator[Loopback]:
 
 def _run(folder: Path, server: Loopback, *replies: Reply) -> tuple[Ended, Project]:
     server.add(*replies)
+    project = model_server(folder, server)
+    return project.autopack("run", "playbooks/one.yaml", "--run-id", "r", "--json"), project
+
+
+def model_server(folder: Path, server: Loopback) -> Project:
+    """A project of one phase whose models are all this server."""
     files = {
         "ci.yaml": quick_ci(),
         "rules.yaml": RULES,
@@ -56,8 +62,7 @@ def _run(folder: Path, server: Loopback, *replies: Reply) -> tuple[Ended, Projec
         "ruleset: rules.yaml\nci: ci.yaml\nmodels: models.yaml\n",
     }
     made = hello(folder, files)
-    project = Project(made.root, made.repository, made.places, {"LOOPBACK_KEY": "a-key"})
-    return project.autopack("run", "playbooks/one.yaml", "--run-id", "r", "--json"), project
+    return Project(made.root, made.repository, made.places, {"LOOPBACK_KEY": "a-key"})
 
 
 def test_a_rate_limit_is_waited_for_as_long_as_the_provider_says_and_is_no_attempt(tmp_path: Path, server: Loopback):

@@ -1,7 +1,9 @@
 """What `run`, `resume` and `cancel` share: driving to the end with progress, and saying how it ended."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,8 +62,14 @@ def _guarded(place: launch.Place, run_id: str, drive: Drive) -> int | None:
             drive(shown.observe)
     except REFUSALS as error:
         return refused("autopack", error)
-    except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
         click.echo(_interrupted(place, run_id), err=True)
+        return exits.INTERRUPTED
+    except KeyboardInterrupt:
+        click.echo(_interrupted(place, run_id), err=True)
+        if threading.active_count() > 1:  # else a call in flight would hold up the end until its deadline
+            sys.stderr.flush()
+            os._exit(exits.INTERRUPTED)
         return exits.INTERRUPTED
     return None
 
