@@ -48,12 +48,7 @@ LAYERS = {
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "project": {},
     "ruleset": {},
-    "models": {
-        **{
-            f"providers.*.{name}": "Only `concurrency` and what holds by the minute is held."
-            for name in ("weekly_tokens", "soft_limit")
-        },
-    },
+    "models": {},
 }
 """What the schemas accept and this version does not act on, by dotted path; a path that no schema has is an error."""
 

@@ -66,6 +66,9 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a list of millions": ("AP1026", lambda: HEAD + b"  a: [" + b"1," * 4_000_000 + b"]\n"),
     "millions of empty lists": ("AP1026", lambda: HEAD + b"  a: [" + b"[]," * 3_000_000 + b"]\n"),
     "a million keys": ("AP1026", lambda: HEAD + b"".join(b"  k%d:\n" % n for n in range(900_000))),
+    "a million keys after a merge": (
+        "AP1026", lambda: HEAD + b"  <<: {}\n" + b"".join(b"  k%d:\n" % n for n in range(900_000)),
+    ),
     "a million anchors": ("AP1026", lambda: HEAD + b"  a: [" + b"&a 1," * 1_500_000 + b"]\n"),
     "60 MB scalar": ("AP1013", lambda: HEAD + b"  a: " + b"x" * 60_000_000),
     "9 MB scalar": ("AP2001", lambda: HEAD.replace(b"name", b"nmae") + b"  a: '" + b"x" * 9_000_000 + b"'\n"),

@@ -56,6 +56,17 @@ class IntentRow(NamedTuple):
     pid_start: float | None
 
 
+class AccountRow(NamedTuple):
+    """A run as others have to count it. `last_at` is its last event's time, `allowance` what it was granted."""
+
+    run_id: str
+    project: str
+    state: str
+    summary: Body | None
+    last_at: float
+    allowance: Body | None
+
+
 class CallRow(NamedTuple):
     """A paid call; without a reply it was in flight, or its driver died: maybe paid."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
 from os import PathLike
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from autopack.journal import blobs, chain, schema, tables
 from autopack.journal.database import ConstraintBroken, Database, Synchronous, address, for_reading
 from autopack.journal.errors import JournalDamaged, RunExists, UnknownRun
-from autopack.journal.rows import CallRow, EventRow, IntentRow, RunRow
+from autopack.journal.rows import AccountRow, Body, CallRow, EventRow, IntentRow, RunRow
 from autopack.journal.writer import Writer
 
 Standing = Mapping[str, str]
@@ -157,6 +157,28 @@ class Store:
             return False
         return True
 
+    def allot(self, run_id: str, at: float, decide: Callable[[Sequence[AccountRow]], Mapping[str, Any]]) -> Body:
+        """What a run was granted: what `decide` makes of the accounts of all runs, kept before another run may ask.
+
+        A run that was granted something gets the same again. Runs wait for each other here, whatever their project:
+        providers are shared.
+        """
+        database, statements = self.database, self.database.statements
+        with closing(database.connect()) as connection, database.writing(connection) as cursor:
+            if database.path is None:
+                cursor.execute(_WAIT_FOR_TURN, {"key": _turn("allowances")})
+            cursor.execute(statements.accounts)
+            rows = [_account(row) for row in cursor.fetchall()]
+            known = next((row.allowance for row in rows if row.run_id == run_id), None)
+            if known is None:
+                known = decide(rows)
+                cursor.execute(statements.allowance, {"run_id": run_id, "body": json.dumps(known), "at": float(at)})
+        return known
+
+    def accounts(self) -> list[AccountRow]:
+        """Every run as others have to count it."""
+        return [_account(row) for row in self._select(tables.accounts())]
+
     def put_blob(self, data: bytes) -> str:
         """Keeps the bytes, once, and returns their id (sha256)."""
         with closing(self.database.connect()) as connection:
@@ -235,6 +257,12 @@ def _run(row: Any) -> RunRow:
 def _event(row: Any) -> EventRow:
     after = None if row.after is None else json.loads(row.after)
     return EventRow(row.seq, row.type, json.loads(row.body), row.at, row.hash, after)
+
+
+def _account(row: Any) -> AccountRow:
+    run_id, project, state, summary, last_at, body = row
+    told = (None if text is None else json.loads(text) for text in (summary, body))
+    return AccountRow(run_id, project, state, next(told), last_at, next(told))
 
 
 def _intent(row: Any) -> IntentRow:

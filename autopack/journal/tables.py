@@ -1,4 +1,4 @@
-"""The tables of revision 0002, and the statements of the hot path as text.
+"""The tables of revision 0003, and the statements of the hot path as text.
 
 Types and statements stay inside what SQLite and PostgreSQL share. JSON is kept as canonical text, because a hash
 is taken over it; money as decimal text, because SQLite has no decimal type.
@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0002"
-OLDER = ("0001",)
+REVISION = "0003"
+OLDER = ("0001", "0002")
 """Revisions that `autopack store upgrade` can start from."""
 
 metadata = sa.MetaData()
@@ -94,6 +94,15 @@ folded = sa.Table(
 )
 """The runs that are in `standing` already, so that none counts twice."""
 
+allowances = sa.Table(
+    "allowances",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+"""What each run was granted of what all runs of its project, or of a provider, may spend."""
+
 
 class Statements:
     """The statements of the hot path, compiled once for a dialect and run on the driver's own cursor.
@@ -122,6 +131,8 @@ class Statements:
         is_kind = standing.c.project == sa.bindparam("of"), standing.c.kind == sa.bindparam("in_kind")
         self.forget = text(standing.delete().where(*is_kind))
         self.keep = text(standing.insert())
+        self.allowance = text(allowances.insert())
+        self.accounts = text(accounts())
         self.intent = text(intents.insert(), "run_id", "key", "effect_type", "body", "at", "token")
         self.has_intent = text(sa.select(intents.c.at).where(*_is_row(intents)))
         self.started = text(intents.update().where(*_is_row(intents)), "pid", "pid_start")
@@ -130,6 +141,16 @@ class Statements:
         self.kept_reply = text(sa.select(calls.c.reply).where(*_is_row(calls)))
         self.has_blob = text(sa.select(blobs.c.size).where(blobs.c.sha256 == sa.bindparam("sha256")))
         self.blob = text(blobs.insert())
+
+
+def accounts() -> sa.Select[Any]:
+    """Every run with its last event's time and what it was granted."""
+    last = sa.and_(events.c.run_id == runs.c.run_id, events.c.seq == runs.c.last_seq)
+    found = runs.outerjoin(events, last).outerjoin(allowances, allowances.c.run_id == runs.c.run_id)
+    at = sa.func.coalesce(events.c.at, runs.c.created_at)
+    return sa.select(runs.c.run_id, runs.c.project, runs.c.state, runs.c.summary, at, allowances.c.body).select_from(
+        found
+    )
 
 
 def _is_row(table: sa.Table) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

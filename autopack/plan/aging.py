@@ -6,10 +6,10 @@ counts as major: where it is seen again, and for the phases that touch those fil
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Problem, problem
+from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.model import Phase, Scope, Spec, Tier
 from autopack.spec.paths import fault, is_secret_like, matches
 from autopack.spec.record import record, replace
@@ -142,7 +142,8 @@ def _concerns(phase: DraftPhase, entry: "BacklogEntry") -> bool:
 
 
 def _told(draft: Draft, entry: "BacklogEntry", cleanup: Cleanup | None) -> Problem:
-    old = f'issue "{entry.issue_key}" came back in {entry.age_in_runs} runs and {entry.age_in_tiers} tiers'
+    ages = _counted(entry.age_in_runs, "run"), _counted(entry.age_in_tiers, "tier")
+    old = f'issue "{entry.issue_key}" came back in {" and ".join(ages)}'
     concerned = [phase.spec.id for phase in draft.phases if entry.issue_key in phase.aged]
     if cleanup is not None:
         now = f'phase "{cleanup.phase_id}" is scheduled for it'
@@ -156,6 +157,10 @@ def _told(draft: Draft, entry: "BacklogEntry", cleanup: Cleanup | None) -> Probl
         draft.spec.span(draft.spec.ruleset.origin("aging", "action")),
         help="settle it, and the next run that tests it takes it off the backlog",
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: Sequence[str]) -> str:

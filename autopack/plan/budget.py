@@ -7,7 +7,6 @@ at the cap that can't hold, with the phases that eat most of it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import cap_at
@@ -15,6 +14,7 @@ from autopack.plan.model import Worst
 from autopack.plan.price import at_most, exact
 from autopack.plan.worst import first_try, of_phase, together, total
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.record import record, replace
 
@@ -93,14 +93,15 @@ def _proof(draft: Draft, first: Mapping[str, Worst]) -> Iterator[Problem]:
         needed = total([first[name] for name in run])
         worst = _of_run(phases, width)
         for cap in _caps_of_run(draft, whose):
-            yield from _against(draft, cap, phases, needed, worst)
+            yield from _against(draft, cap, phases, first, needed, worst)
         spent.append((_within(draft, needed), _within(draft, worst)))
         yield from _minutes(draft, whose, phases, width)
         for tier, cap in _caps_of_tiers(draft, phases):
-            yield from _against(draft, cap, tier, total([first[p.spec.id] for p in tier]), _of_run(tier, width))
+            needed = total([first[phase.spec.id] for phase in tier])
+            yield from _against(draft, cap, tier, first, needed, _of_run(tier, width))
     for cap in _caps_of_project(draft):
-        needed, worst = total([first for first, _ in spent]), total([most for _, most in spent])
-        yield from _against(draft, cap, draft.phases, needed, worst)
+        needed, worst = total([least for least, _ in spent]), total([most for _, most in spent])
+        yield from _against(draft, cap, draft.phases, first, needed, worst)
 
 
 def _caps_of_run(draft: Draft, whose: str) -> Iterator[Cap]:
@@ -194,15 +195,18 @@ def _first_against_own(draft: Draft, phase: DraftPhase, first: Worst) -> Iterato
         )
 
 
-def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst, worst: Worst) -> Iterator[Problem]:
-    least, most = getattr(first, cap.name), getattr(worst, cap.name)
+def _against(
+    draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Mapping[str, Worst], needed: Worst, worst: Worst
+) -> Iterator[Problem]:
+    """`needed` and `worst` are those of all the phases, `first` holds the first attempt of each."""
+    least, most = getattr(needed, cap.name), getattr(worst, cap.name)
     unit = UNITS[cap.name]
     if least is not None and least > cap.most:
         yield problem(
             "AP6004",
             f"first attempts and mandatory audits can take {_up(least)} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name),
+            _eaters(draft, phases, cap.name, first),
             help=f"raise {cap.knob} well above {_up(least)} (larger caps allow larger calls), or split the playbook",
         )
     elif most is None or most > cap.most:
@@ -211,7 +215,7 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
             "AP6005",
             f"all attempts and audits together can take {amount} {unit}, {cap.whose} may spend {_cap(cap.most)}",
             draft.spec.span(cap.at),
-            _eaters(draft, phases, cap.name),
+            _eaters(draft, phases, cap.name, {phase.spec.id: phase.worst for phase in phases}),
             help=f"the run stops there; raise {cap.knob} to {_up(most)} to be sure it never does"
             if most is not None
             else "the run stops there; give every model a price",
@@ -219,10 +223,10 @@ def _against(draft: Draft, cap: Cap, phases: Sequence[DraftPhase], first: Worst,
         yield found._replace(severity=_severity(draft))
 
 
-def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str) -> tuple[Label, ...]:
+def _eaters(draft: Draft, phases: Sequence[DraftPhase], name: str, amounts: Mapping[str, Worst]) -> tuple[Label, ...]:
     """The phases that eat most of it."""
-    top = sorted(phases, key=lambda phase: _amount(phase.worst, name), reverse=True)[:EATERS]
-    return tuple(Label(draft.spec.span(phase.spec.at, "id"), _most(phase.worst, name)) for phase in top)
+    top = sorted(phases, key=lambda phase: _amount(amounts[phase.spec.id], name), reverse=True)[:EATERS]
+    return tuple(Label(draft.spec.span(each.spec.at, "id"), _most(amounts[each.spec.id], name)) for each in top)
 
 
 def _most(worst: Worst, name: str) -> str:

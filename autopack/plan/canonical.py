@@ -192,7 +192,7 @@ def _literal(words: tuple[Any, ...]) -> Decoder:
 
 
 def _record(cls: type) -> Decoder:
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, localns={"Literal": typing.Literal})
     decoders = [(field.name, _decoder(hints[field.name])) for field in dataclasses.fields(cls)]
     known = {name for name, _ in decoders}
 

@@ -6,13 +6,16 @@ where they state nothing its cost is UNBOUNDED.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from autopack.plan.draft import DraftPhase
 from autopack.plan.model import COMMAND, Ask, Attempt, PlanBuilder
 from autopack.problem import Problem, problem
+from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.model import Builder, Model, Phase, Spec
 from autopack.spec.record import replace
+
+if TYPE_CHECKING:
+    from typing import Literal
 
 TIMEOUT_S = 1_800
 MODEL = "model"

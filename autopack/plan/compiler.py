@@ -5,7 +5,6 @@ files stops before the seal (`drafted`): what a plan holds beside its findings w
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from autopack.plan.aging import age
 from autopack.plan.budget import prove_budget
@@ -21,6 +20,7 @@ from autopack.plan.routing import route
 from autopack.plan.split import split
 from autopack.plan.stage import stage
 from autopack.problem import Problem
+from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.model import Spec
 
 if TYPE_CHECKING:  # what only a sealed plan needs is on no validate's way

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
 
 from autopack.plan.model import Ask, Attempt, Caps, Worst
 from autopack.problem import Problem
+from autopack.problem.typed import TYPE_CHECKING, Any
 from autopack.spec import model as spec_model
 from autopack.spec.at import At
 from autopack.spec.model import Spec

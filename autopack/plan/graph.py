@@ -6,7 +6,8 @@ The hot path is plain Python over integers; networkx is for the views that ask f
 import heapq
 from collections.abc import Mapping, Sequence
 from itertools import combinations, islice, pairwise
-from typing import Any
+
+from autopack.problem.typed import Any
 
 
 class Cycle(Exception):

@@ -7,12 +7,12 @@ says so at the phase.
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.plan.draft import Draft, DraftPhase, Value
 from autopack.plan.model import Caps
 from autopack.plan.price import exact
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.at import At
 from autopack.spec.model import Budget, CategoryRule, Phase, ProjectBudget, Ruleset, Spec
 from autopack.spec.record import replace

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
 
 from autopack.plan.price import Price
+from autopack.problem.typed import TYPE_CHECKING, TypeAlias
 from autopack.spec.record import field, record, replace
+
+if TYPE_CHECKING:  # who evaluates these annotations (`canonical`) knows what it is
+    from typing import Literal
 
 FORMAT_VERSION = 1
 
@@ -26,8 +29,8 @@ AUDITOR_PATCH = "auditor_patch"
 PROBE_STEP_TIMEOUT_S = 600
 """How long one probe of a phase may run."""
 
-Complexity = Literal["low", "medium", "high"]
-EditFormat = Literal["search_replace", "whole_file", "unified_diff", "apply_patch"]
+Complexity: TypeAlias = 'Literal["low", "medium", "high"]'
+EditFormat: TypeAlias = 'Literal["search_replace", "whole_file", "unified_diff", "apply_patch"]'
 Argv = tuple[str, ...]
 Parameter = str | int | float | bool
 

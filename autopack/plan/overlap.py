@@ -6,10 +6,10 @@ for each folder that patterns begin with. Only what is left is compared exactly.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import NamedTuple
 
 WILD = re.compile(r"[*?\[]")
 TOLD_MAX = 20

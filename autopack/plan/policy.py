@@ -69,7 +69,7 @@ def _ci(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
         spec.span(phase.spec.at, "id"),
         why,
         help=did_you_mean(name, spec.ci.profiles)
-        or f"add `profiles: {{{name}: ...}}` there, or set `ci:` at the phase",
+        or f"add `profiles: {{{name}: ...}}` to {spec.ci.at.path}, or set `ci:` at the phase",
     )
 
 
@@ -87,17 +87,24 @@ def _external(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
         )
         return
     if not matches(external.source, allowed.sources):
-        listed = ", ".join(allowed.sources) or "none is allowed yet"
+        listed = ", ".join(allowed.sources) or "none yet"
         yield problem(
             "AP5005",
             f"{external.source} is not a source that code may be taken from",
             spec.span(external.at, "source"),
-            help=f"the ruleset's external.sources: {listed}",
+            _list(spec, "sources"),
+            help=f"allowed by the ruleset: {listed}; add it there, or take the code from elsewhere",
         )
     if external.licence not in allowed.licences:
         yield problem(
             "AP5006",
             f"code under {external.licence} may not be taken over",
             spec.span(external.at, "licence"),
-            help=f"the ruleset's external.licences: {', '.join(allowed.licences) or 'none is allowed yet'}",
+            _list(spec, "licences"),
+            help=f"allowed by the ruleset: {', '.join(allowed.licences) or 'none yet'}; add it there, or do without",
         )
+
+
+def _list(spec: Spec, name: str) -> tuple[Label, ...]:
+    """Where the ruleset names what is allowed."""
+    return (Label(spec.key_span(spec.ruleset.origin("external", name)), "these are allowed"),)

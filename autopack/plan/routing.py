@@ -1,13 +1,13 @@
 """Which model, which format, which ladder, and why: decided once, before anything runs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from autopack.plan import commands
 from autopack.plan.commands import is_outside
 from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.model import AUDITOR_PATCH, COMMAND, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 from autopack.spec.record import record, replace
 
@@ -253,6 +253,11 @@ def _too_few(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]
         )
 
 
+def _premium(spec: Spec) -> str:
+    names = [model.name for model in spec.models.models.values() if model.tier == "premium"]
+    return f"route it to a premium model: {', '.join(names[:3]) or 'the catalogue has none yet'}"
+
+
 def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]:
     """High risk deserves the best of both roles; the finding points at the name that was chosen."""
     for role, ask in (("builder", chosen.attempts[0].ask), ("auditor", chosen.audits[0])):
@@ -263,5 +268,5 @@ def _too_low(spec: Spec, phase: DraftPhase, chosen: Chosen) -> Iterator[Problem]
                 f'high-risk phase "{phase.spec.id}" is routed to {model.name} as {role}, '
                 f"which is {model.tier}, not premium",
                 spec.span(chosen.route.at, role, 0),
-                help="route high_risk to a premium model",
+                help=_premium(spec),
             )

@@ -36,7 +36,7 @@ from autopack.plan.model import (
 from autopack.plan.policy import granted, own_files
 from autopack.plan.routing import may_move
 from autopack.plan.worst import price_of, total
-from autopack.spec.model import CiStep, Model, Ruleset, Spec, Tier
+from autopack.spec.model import CiStep, Model, Project, Ruleset, Spec, Tier
 from autopack.spec.record import replace
 
 
@@ -84,7 +84,7 @@ def seal(draft: Draft) -> Plan:
         ),
         commit_issues=spec.project.artifacts.commit_issues,
         hooks=spec.ruleset.hooks,  # type: ignore[arg-type]
-        project_budget=_project_budget(spec),
+        project_budget=project_budget(spec.project),
     )
 
 
@@ -286,8 +286,9 @@ def _quotas(spec: Spec, used: list[str]) -> Mapping[str, Quota]:
 _NO_QUOTA = Quota(None, None)
 
 
-def _project_budget(spec: Spec) -> ProjectBudget | None:
-    whole = spec.project.budget
+def project_budget(project: Project) -> ProjectBudget | None:
+    """What all runs of a project may spend; None where it says nothing."""
+    whole = project.budget
     if whole.tokens is None and whole.cost_usd is None:
         return None
     return ProjectBudget(whole.tokens, whole.cost_usd, whole.days)

@@ -5,9 +5,9 @@ nothing that is slow to import.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from autopack.problem.codes import CODES, Code
+from autopack.problem.typed import NamedTuple
 
 __all__ = ["CODES", "Code", "Fix", "Label", "Problem", "Span", "order", "problem"]
 

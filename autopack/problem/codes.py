@@ -3,7 +3,7 @@
 Each has a page in `explained/`, with an example that gets it and one that doesn't.
 """
 
-from typing import NamedTuple
+from autopack.problem.typed import NamedTuple
 
 
 class Code(NamedTuple):

@@ -8,9 +8,9 @@ quoted from a file or a message is escaped, so that a hostile file cannot drive 
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from autopack.problem import Problem, Span, order
+from autopack.problem.typed import NamedTuple
 
 FORMAT_VERSION = 1
 TAB_CELLS = 4

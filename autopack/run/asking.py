@@ -1,8 +1,8 @@
 """Who is asked for what: the rungs of the ladder, the Auditors, and what each of them is told."""
 
 from autopack.plan.model import COMMAND, COMMAND_PROMPT_TOKENS, Ask
+from autopack.run.allowance import above_soft
 from autopack.run.effects import AssembleContext, Evidence
-from autopack.run.state import RunState
 from autopack.run.turn import Turn, base_of
 
 
@@ -29,7 +29,7 @@ def begin_attempt(turn: Turn) -> Turn:
 
 def ask_for_edits(turn: Turn) -> Turn:
     """Whoever stands at this rung of the ladder is asked for a change."""
-    role, ask = turn.attempt.role, choice(turn.run, makers(turn))
+    role, ask = turn.attempt.role, choice(turn, makers(turn))
     return turn.wish(
         AssembleContext(
             phase_id=turn.phase.phase_id,
@@ -46,6 +46,7 @@ def ask_for_edits(turn: Turn) -> Turn:
             ci="",
             logs={},
             evidence=turn.phase.evidence if role == "builder" else _for_auditor(turn.phase.evidence),
+            why=reason(turn, makers(turn), ask),
         )
     )
 
@@ -87,9 +88,35 @@ def reviewers(turn: Turn) -> tuple[Ask, ...]:
     return (first, *(ask for ask in spec.audit_fallbacks if ask.model not in judged))
 
 
-def choice(run: RunState, asks: tuple[Ask, ...]) -> Ask:
-    """The first who can be asked; where nobody can, the first of all, so that its answer says why."""
-    return next((ask for ask in asks if ask.model not in run.unusable), asks[0])
+def choice(turn: Turn, asks: tuple[Ask, ...]) -> Ask:
+    """The first who can be asked, of a provider below its soft limit where the phase may go elsewhere; where nobody
+    can, the first of all, so that its answer says why.
+    """
+    able = [ask for ask in asks if ask.model not in turn.run.unusable] or [asks[0]]
+    if not turn.spec.may_downgrade:
+        return able[0]
+    return next((ask for ask in able if not _above_soft(turn, ask)), able[0])
+
+
+def reason(turn: Turn, asks: tuple[Ask, ...], chosen: Ask) -> str:
+    """Why it is this model and none before it."""
+    passed = [_passed_over(turn, ask) for ask in asks[: asks.index(chosen)]]
+    if passed:
+        return f"instead of {'; '.join(passed)}"
+    if not _above_soft(turn, chosen):
+        return "first of its route"
+    provider = turn.plan.models[chosen.model].provider
+    other = "nobody else has room" if turn.spec.may_downgrade else f"{turn.spec.category} is never lowered"
+    return f"first of its route: {provider} is above its soft limit, and {other}"
+
+
+def _passed_over(turn: Turn, ask: Ask) -> str:
+    why = turn.run.unusable.get(ask.model) or f"{turn.plan.models[ask.model].provider} is above its soft limit"
+    return f"{ask.model} ({why})"
+
+
+def _above_soft(turn: Turn, ask: Ask) -> bool:
+    return above_soft(turn.plan, turn.run, turn.plan.models[ask.model].provider)
 
 
 def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
@@ -97,7 +124,7 @@ def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
 
     What the Builder was told stays with the Builder: evidence may quote its own words.
     """
-    candidate, asked = turn.candidate, choice(turn.run, reviewers(turn))
+    candidate, asked = turn.candidate, choice(turn, reviewers(turn))
     turn = turn.with_phase(ask=ask, request=None)
     return turn.wish(
         AssembleContext(
@@ -115,6 +142,7 @@ def audit(turn: Turn, ask: int, because: Evidence | None = None) -> Turn:
             ci=_ci_words(turn),
             logs=turn.phase.ci.logs if turn.phase.ci else {},
             evidence=() if because is None else (because,),
+            why=reason(turn, reviewers(turn), asked),
         )
     )
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from autopack.plan.price import UNKNOWN_USAGE, cost, exact, upper_bound
 from autopack.run import events as ev
 from autopack.run import ledger
+from autopack.run.allowance import limits, project_words, provider_words
 from autopack.run.asking import at_rung, is_command
 from autopack.run.effects import CallModel, Effect, Role, RunBuilder, key
 from autopack.run.ledger import Amount, Overrun
@@ -15,7 +16,7 @@ from autopack.run.turn import Turn, base_of
 def request_of(turn: Turn) -> Request:
     """What was assembled, for the model that it was assembled for."""
     ask = next(ask for ask in at_rung(turn) if ask.model == turn.effect.model)
-    return Request(turn.role, ask, turn.event.request, turn.event.input_tokens_max)
+    return Request(turn.role, ask, turn.event.request, turn.event.input_tokens_max, turn.effect.why)
 
 
 REPEATED = ("transient", "rate_limited", "lost", "auth", "not_found")
@@ -74,7 +75,14 @@ def resend(turn: Turn, delay_s: float) -> Turn:
 def over(turn: Turn) -> Overrun | None:
     """The cap that the phase's next call could pass, if any."""
     request = _waiting_request(turn)
-    return ledger.overrun(turn.plan, turn.run.ledger, turn.spec, request.ask.model, _bound(turn, request))
+    model, more = request.ask.model, limits(turn.plan, turn.run, request.ask.model)
+    return ledger.overrun(turn.plan, turn.run.ledger, turn.spec, model, _bound(turn, request), more)
+
+
+def models_beside(turn: Turn) -> frozenset[str]:
+    """All models of the provider that the phase's next call would go to."""
+    provider = turn.plan.models[_waiting_request(turn).ask.model].provider
+    return frozenset(name for name, model in turn.plan.models.items() if model.provider == provider)
 
 
 def _waiting_request(turn: Turn) -> Request:
@@ -123,6 +131,7 @@ def _answered_call(turn: Turn, reserved: Amount) -> Call:
         cost_usd=billed.cost_usd,
         latency_s=event.latency_s,
         maybe_paid=False,
+        why=_why(turn),
     )
 
 
@@ -140,6 +149,7 @@ def _run_call(turn: Turn, reserved: Amount) -> Call:
         cost_usd=reserved.cost_usd,
         latency_s=ended.latency_s if ended else 0.0,
         maybe_paid=ended is None,
+        why=_why(turn),
     )
 
 
@@ -155,7 +165,12 @@ def _lost_call(turn: Turn, reserved: Amount) -> Call:
         cost_usd=reserved.cost_usd,
         latency_s=0.0,
         maybe_paid=True,
+        why=_why(turn),
     )
+
+
+def _why(turn: Turn) -> str:
+    return turn.phase.request.why if turn.phase.request else ""
 
 
 OWNERS = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}
@@ -168,14 +183,22 @@ def overrun_failure(turn: Turn) -> Failure:
     if found.level == "tier":
         reason = "tier_caps"
     unit = "tokens" if found.dimension == "tokens" else "USD"
-    whose = {"phase": "its", "proof": "its proved", "tier": "its tier's", "model": "its model's", "run": "the run's"}[
-        found.level
-    ]
-    knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
     said = exact if unit == "USD" else "{:,f}".format
-    words = (
-        f"would pass {whose} cap of {said(found.cap)} {unit} ({said(found.used)} used, "
-        f"next call at most {said(found.asked)}). "
-        f"Raise {knob} or split the phase. [AP6103]"
-    )
-    return Failure(reason, f'phase "{turn.phase.phase_id}" {words}')
+    amounts = f"({said(found.used)} used, next call at most {said(found.asked)})"
+    if found.level in OWNERS:
+        knob = "the model's token_cap" if found.level == "model" else f"budget.{found.dimension}"
+        words = f"would pass {OWNERS[found.level]} cap of {said(found.cap)} {unit} {amounts}"
+        words += f". Raise {knob} or split the phase."
+    else:
+        words = f"would pass the {said(found.cap)} {unit} that were left for this run {amounts}: {_left(turn, found)}"
+    return Failure(reason, f'phase "{turn.phase.phase_id}" {words} [AP6103]')
+
+
+def _left(turn: Turn, found: Overrun) -> str:
+    """Whose they were, and what to do."""
+    if found.level == "project":
+        return project_words(turn.plan, turn.run, found.dimension)
+    assert turn.run.allowance is not None
+    provider = turn.plan.models[_waiting_request(turn).ask.model].provider
+    words = provider_words(turn.plan, turn.run.allowance, provider)
+    return f"{words}. Raise its weekly_tokens, or name a model of another provider behind it."

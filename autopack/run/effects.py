@@ -34,6 +34,16 @@ class ProbeProviders:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeAllowance:
+    """Take what the run may spend of what its project and its providers have left, at most so much; once."""
+
+    run_id: str
+    tokens: int
+    cost_usd: Decimal | None
+    providers: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRun:
     """Record the protected refs, make the integration branch at the base commit."""
 
@@ -63,7 +73,7 @@ class AssembleContext:
     `patch` is what the Auditor is to judge at `commit`, or the last patch that did not land.
 
     For the Auditor `ci` says in words how CI went and `logs` names its output blobs. `evidence` holds what went wrong
-    before, oldest first.
+    before, oldest first. `why` says why it is this model.
     """
 
     phase_id: str
@@ -80,6 +90,7 @@ class AssembleContext:
     ci: str
     logs: Mapping[str, str]
     evidence: tuple[Evidence, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +214,7 @@ class CloseRun:
 
 Effect = (
     ProbeProviders
+    | TakeAllowance
     | OpenRun
     | Preflight
     | AssembleContext

@@ -5,7 +5,8 @@ driving since it was started, read by the driver, so that the fold needs no cloc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from autopack.plan import canonical
@@ -39,12 +40,46 @@ class ReportedIssue:
 
 @dataclass(frozen=True, slots=True)
 class ProvidersProbed:
-    """`failures` maps an endpoint to why it can't be used; none: all passed. `about_keys`: only keys are at fault."""
+    """`failures` maps an endpoint to why it can't be used; none: all passed. `about_keys`: only keys are at fault.
+    `models` names the models behind them, each with the reason.
+    """
 
     key: str
     elapsed_s: float
     failures: Mapping[str, str]
     about_keys: bool
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderShare:
+    """Of a provider's `weekly` tokens: what others have `spent` of them, what this run may take at most, and from how
+    many on other providers are preferred (None: never).
+    """
+
+    weekly: int
+    spent: int
+    tokens: int
+    soft: int | None
+    frees_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceTaken:
+    """What the run may spend at most of what its project and its providers have left; None: as much as its own caps
+    allow. `spent_` is what all runs of the window were billed, `held_by` names those that have not ended, `frees_at`
+    says when the window lets go of some.
+    """
+
+    key: str
+    elapsed_s: float
+    tokens: int | None
+    cost_usd: Decimal | None
+    providers: Mapping[str, ProviderShare]
+    spent_tokens: int
+    spent_cost_usd: Decimal
+    held_by: tuple[str, ...]
+    frees_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +308,7 @@ class TimePassed:
 
 Event = (
     ProvidersProbed
+    | AllowanceTaken
     | RunOpened
     | PreflightFinished
     | ContextAssembled

@@ -2,7 +2,7 @@
 
 from autopack.plan.model import AUDITOR_ASKS
 from autopack.run.asking import at_rung
-from autopack.run.calling import over
+from autopack.run.calling import models_beside, over
 from autopack.run.noting import major, signature
 from autopack.run.turn import Turn
 
@@ -27,7 +27,16 @@ def may_fit_later(turn: Turn) -> bool:
 
 def over_run_cap(turn: Turn) -> bool:
     found = over(turn)
-    return found is not None and found.level != "phase"
+    return found is not None and found.level not in ("phase", "provider")
+
+
+def provider_used_up(turn: Turn) -> bool:
+    """The provider's week is over for this run, and a model of another one may be asked."""
+    found = over(turn)
+    if found is None or found.level != "provider":
+        return False
+    gone = turn.run.unusable.keys() | models_beside(turn)
+    return any(ask.model not in gone for ask in at_rung(turn))
 
 
 def answered(turn: Turn) -> bool:

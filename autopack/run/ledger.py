@@ -5,16 +5,17 @@ replaces it with what was billed. A call whose bill is unknown (no usage sent, o
 with its reservation.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Literal
 
 from autopack.plan.model import Plan, PlanPhase
 from autopack.run.frozen import replace
 
 RUN = "run"
-Level = Literal["phase", "proof", "tier", "model", "run"]
+Level = Literal["phase", "proof", "tier", "model", "run", "provider", "project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,16 @@ EMPTY = Ledger({}, {})
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A cap on what is used in some scopes together; None: no cap."""
+
+    level: Level
+    scopes: tuple[str, ...]
+    tokens: int | None
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overrun:
     """A cap that a call would pass. `for_now` is True when it would fit once calls in flight have settled."""
 
@@ -99,30 +110,34 @@ def booked(before: Ledger, now: Ledger) -> set[str]:
     return {scope for reservation in settled for scope in _scopes(reservation) if scope in now.used}
 
 
-def overrun(plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Amount) -> Overrun | None:
+def overrun(
+    plan: Plan, ledger: Ledger, phase: PlanPhase, model: str, amount: Amount, more: Iterable[Limit] = ()
+) -> Overrun | None:
     """The first cap, narrowest level first, that this call could pass; None when it fits everywhere."""
-    for level, scope, tokens, cost_usd in _caps(plan, phase, model):
-        spent, reserved = ledger.spent(scope), ledger.reserved(scope)
-        found = _over(level, "tokens", tokens, spent.tokens, reserved.tokens, amount.tokens) or _over(
-            level, "cost_usd", cost_usd, spent.cost_usd, reserved.cost_usd, amount.cost_usd
+    for cap in chain(_caps(plan, phase, model), more):
+        spent = sum(map(ledger.spent, cap.scopes), ZERO)
+        reserved = sum(map(ledger.reserved, cap.scopes), ZERO)
+        found = _over(cap.level, "tokens", cap.tokens, spent.tokens, reserved.tokens, amount.tokens) or _over(
+            cap.level, "cost_usd", cap.cost_usd, spent.cost_usd, reserved.cost_usd, amount.cost_usd
         )
         if found:
             return found
     return None
 
 
-def _caps(plan: Plan, phase: PlanPhase, model: str) -> Iterator[tuple[Level, str, int | None, Decimal | None]]:
+def _caps(plan: Plan, phase: PlanPhase, model: str) -> Iterator[Limit]:
     """A tier's cap refuses only where a tier that is not clean fails the run; otherwise it makes it not_clean.
 
     What was proved of a phase holds also where calls had to be sent again and nobody knows what those cost.
     A model's cap is what bounds one that nobody meters; it holds for the whole run.
     """
-    yield "phase", f"phase:{phase.phase_id}", phase.token_cap, phase.cost_usd_max
-    yield "proof", f"phase:{phase.phase_id}", phase.worst.tokens, phase.worst.cost_usd
+    of_phase = (f"phase:{phase.phase_id}",)
+    yield Limit("phase", of_phase, phase.token_cap, phase.cost_usd_max)
+    yield Limit("proof", of_phase, phase.worst.tokens, phase.worst.cost_usd)
     if plan.not_clean == "fail_run":
-        yield "tier", f"tier:{phase.tier_id}", plan.tier(phase.tier_id).token_cap, None
-    yield "model", f"model:{model}", plan.models[model].token_cap, None
-    yield "run", RUN, plan.caps.tokens, plan.caps.cost_usd
+        yield Limit("tier", (f"tier:{phase.tier_id}",), plan.tier(phase.tier_id).token_cap, None)
+    yield Limit("model", (f"model:{model}",), plan.models[model].token_cap, None)
+    yield Limit("run", (RUN,), plan.caps.tokens, plan.caps.cost_usd)
 
 
 def _over(

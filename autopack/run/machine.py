@@ -7,8 +7,8 @@ was wished and not yet answered, and a driver's whole job is to carry out what i
 
 1. An event answers one pending effect by its key; an event that answers nothing pending is illegal, raises
    `IllegalEvent` and changes nothing. `CancelRequested` and `TimePassed` answer nothing and are always legal.
-   The answers about the run as a whole lead from ProbeProviders to OpenRun to a Preflight of every CI profile; no phase
-   starts before each of them has been tried.
+   The answers about the run as a whole lead from ProbeProviders (to TakeAllowance, where project or provider has a cap
+   for all runs) to OpenRun to a Preflight of every CI profile; no phase starts before each of them has been tried.
 2. An event about a phase picks the first row of TABLE whose state and event type match and whose guard holds.
    The row names the next state; its action books the facts and makes the next wishes. No row: illegal.
 3. After each event the run settles: phases that wait for money are asked again, dependents of a failed phase are
@@ -42,9 +42,9 @@ from typing import Any
 
 from autopack.plan import model as plan_model
 from autopack.plan.model import Plan
+from autopack.run import allowance, ledger, preflight
 from autopack.run import events as ev
 from autopack.run import guards as when
-from autopack.run import ledger, preflight
 from autopack.run import phase as do
 from autopack.run.calling import book
 from autopack.run.continued import carried_over, open_issues
@@ -64,6 +64,7 @@ from autopack.run.effects import (
     Rebase,
     RunBuilder,
     RunCi,
+    TakeAllowance,
     phase_of,
 )
 from autopack.run.ending import closed, deadlines, time_passed
@@ -99,6 +100,7 @@ TABLE: tuple[Row, ...] = (
     Row("EXECUTING", ev.ContextAssembled, when.too_big, "FAILED", do.fail_too_big),
     Row("EXECUTING", ev.ContextAssembled, when.fits, "EXECUTING", do.call_model),
     Row("EXECUTING", ev.ContextAssembled, when.may_fit_later, "EXECUTING", do.wait_for_money),
+    Row("EXECUTING", ev.ContextAssembled, when.provider_used_up, "EXECUTING", do.leave_provider),
     Row("EXECUTING", ev.ContextAssembled, when.over_run_cap, "FAILED", do.stop_over_cap),
     Row("EXECUTING", ev.ContextAssembled, when.always, "FAILED", do.fail_over_cap),
     Row("EXECUTING", ev.ModelAnswered, when.answered, "GATE", do.apply_reply),
@@ -124,6 +126,7 @@ TABLE: tuple[Row, ...] = (
     Row("GATE", ev.ContextAssembled, when.too_big, "FAILED", do.fail_too_big),
     Row("GATE", ev.ContextAssembled, when.fits, "GATE", do.call_model),
     Row("GATE", ev.ContextAssembled, when.may_fit_later, "GATE", do.wait_for_money),
+    Row("GATE", ev.ContextAssembled, when.provider_used_up, "GATE", do.leave_provider),
     Row("GATE", ev.ContextAssembled, when.over_run_cap, "FAILED", do.stop_over_cap),
     Row("GATE", ev.ContextAssembled, when.always, "FAILED", do.fail_over_cap),
     Row("GATE", ev.ModelAnswered, when.answered_by_auditor, "GATE", do.read_review),
@@ -249,6 +252,7 @@ def _row(turn: Turn) -> Row:
 
 ANSWERS: dict[type, tuple[type, ...]] = {
     ProbeProviders: (ev.ProvidersProbed, ev.EffectFailed),
+    TakeAllowance: (ev.AllowanceTaken, ev.EffectFailed),
     OpenRun: (ev.RunOpened, ev.EffectFailed),
     Preflight: (ev.PreflightFinished, ev.EffectFailed),
     AssembleContext: (ev.ContextAssembled, ev.EffectFailed),
@@ -271,6 +275,8 @@ def _answer_run(plan: Plan, run: RunState, effect: Effect, event: Any) -> RunSta
         return stopped(run, Failure(event.trouble, event.message))
     if isinstance(event, ev.ProvidersProbed):
         return _probed(plan, run, event)
+    if isinstance(event, ev.AllowanceTaken):
+        return _opening(plan, allowance.taken(plan, run, event))
     if isinstance(effect, Preflight):
         return _queued(plan, preflight.finished(plan, run, effect, event))
     opened = replace(run, state="PHASE_QUEUEING", head=event.head, protected_refs=event.protected_refs)
@@ -289,11 +295,17 @@ def _probed(plan: Plan, run: RunState, event: ev.ProvidersProbed) -> RunState:
     if run.left > plan.caps.phases:
         words = f"{run.left} phases are to be done, and a run may have {plan.caps.phases}. Raise budget.phases [AP6002]"
         return stopped(run, Failure("phase_limit", words))
-    if event.failures:
+    run = replace(run, unusable={**run.unusable, **event.models})
+    if event.failures and (not event.models or allowance.stranded(plan, run) is not None):
         facts = "; ".join(f"{endpoint}: {why}" for endpoint, why in sorted(event.failures.items()))
         return stopped(run, Failure("auth" if event.about_keys else "provider_down", f"no phase was started: {facts}"))
+    asked = allowance.wanted(plan, run)
+    return _opening(plan, run) if asked is None else wish(run, asked)
+
+
+def _opening(plan: Plan, run: RunState) -> RunState:
     assert plan.base_commit is not None
-    return wish(run, OpenRun(run.run_id, plan.base_commit))
+    return run if run.stopping else wish(run, OpenRun(run.run_id, plan.base_commit))
 
 
 def _late(turn: Turn) -> RunState:

@@ -2,8 +2,9 @@
 
 from autopack.run import events as ev
 from autopack.run import issues
+from autopack.run.allowance import provider_words
 from autopack.run.asking import ask_for_edits, audit, next_attempt
-from autopack.run.calling import book, overrun_failure, request_of, resend, send
+from autopack.run.calling import book, models_beside, overrun_failure, request_of, resend, send
 from autopack.run.effects import PAID, ApplyChange, ApplyReply, Evidence, ReadReview, Rebase
 from autopack.run.frozen import replace
 from autopack.run.guards import content
@@ -113,6 +114,17 @@ def fall_back(turn: Turn) -> Turn:
     event: ev.ModelAnswered = turn.event
     why = f"{event.outcome}: {event.message}"
     turn = book(turn).with_run(unusable={**turn.run.unusable, turn.effect.model: why})
+    return ask_for_edits(turn) if turn.phase.state == "EXECUTING" else audit(turn, turn.phase.ask)
+
+
+def leave_provider(turn: Turn) -> Turn:
+    """No model of the provider is asked any more in this run; the next one that the plan names is."""
+    assert turn.run.allowance is not None
+    gone = models_beside(turn)
+    provider = turn.plan.models[min(gone)].provider
+    why = provider_words(turn.plan, turn.run.allowance, provider)
+    turn = turn.with_run(unusable={**turn.run.unusable, **dict.fromkeys(sorted(gone), why)})
+    turn = turn.with_phase(waiting=False, request=None)
     return ask_for_edits(turn) if turn.phase.state == "EXECUTING" else audit(turn, turn.phase.ask)
 
 

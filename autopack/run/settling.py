@@ -4,9 +4,9 @@ from bisect import insort
 
 from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.price import exact
+from autopack.run import allowance, issues, ledger
 from autopack.run import events as ev
 from autopack.run import guards as when
-from autopack.run import issues, ledger
 from autopack.run import phase as do
 from autopack.run.asking import begin_attempt
 from autopack.run.calling import send
@@ -62,7 +62,7 @@ def _too_many(plan: Plan, before: RunState, run: RunState) -> Failure | None:
 
 def _billed_over(plan: Plan, run: RunState) -> Failure | None:
     """A bill above its reservation breaks the proof: what has been spent is compared with the run's caps as well."""
-    spent, caps = run.ledger.spent(ledger.RUN), plan.caps
+    spent, caps = run.ledger.spent(ledger.RUN), allowance.caps(plan, run)
     if spent.tokens > caps.tokens:
         words = f"{spent.tokens:,} tokens were billed, the run may use {caps.tokens:,}"
         return Failure("token_cap", f"{words}: the provider billed more than the request's upper bound [AP6103]")
@@ -133,7 +133,11 @@ def _ask_waiting(plan: Plan, run: RunState) -> RunState:
         turn = Turn(plan, run, plan.phase(phase.phase_id), phase, ev.TimePassed(run.elapsed_s), None)
         if when.fits(turn):
             run = send(turn.with_phase(waiting=False), delay_s=phase.delay_s).run
-        elif not when.may_fit_later(turn):
+        elif when.may_fit_later(turn):
+            continue
+        elif when.provider_used_up(turn):
+            run = do.leave_provider(turn).run
+        else:
             turn = do.stop_over_cap(turn) if when.over_run_cap(turn) else do.fail_over_cap(turn)
             before, run = run, move(turn.with_phase(waiting=False), "FAILED").run
             run = _after_endings(plan, before, run)

@@ -9,6 +9,7 @@ from autopack.plan.model import Ask, PlanTier
 from autopack.plan.price import Usage
 from autopack.run import issues
 from autopack.run.effects import CloseRun, Effect, Evidence, Role, phase_of
+from autopack.run.events import AllowanceTaken
 from autopack.run.frozen import replace
 from autopack.run.issues import Issues
 from autopack.run.ledger import Ledger
@@ -117,7 +118,7 @@ class CiSummary:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One model call as it was booked. `maybe_paid`: a driver died while it was in flight."""
+    """One model call as it was booked. `maybe_paid`: a driver died while it was in flight; `why` it was this model."""
 
     role: Role
     attempt: int
@@ -128,6 +129,7 @@ class Call:
     cost_usd: Decimal
     latency_s: float
     maybe_paid: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Request:
     ask: Ask
     blob: str
     input_tokens_max: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,8 @@ class RunState:
     `active` names the phases under way, in the order they began, and `left` counts those that have not ended: both
     follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.
-    `standing` names, by CI profile, the blob of what is red on the base commit.
+    `standing` names, by CI profile, the blob of what is red on the base commit. `allowance` is what project and
+    providers had left for this run.
     `landing` are the phases that have passed everything, in the order in which they land; the first one is at it.
     """
 
@@ -230,6 +234,7 @@ class RunState:
     left: int = 0
     warnings: tuple[Warned, ...] = ()
     standing: Mapping[str, str] = field(default_factory=dict)
+    allowance: AllowanceTaken | None = None
     landing: tuple[str, ...] = ()
 
     @property

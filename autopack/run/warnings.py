@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from autopack.plan.model import Plan
 from autopack.run import issues
+from autopack.run.allowance import caps as lowered
 from autopack.run.frozen import replace
 from autopack.run.ledger import RUN
 from autopack.run.state import RunState, Warned
@@ -40,7 +41,7 @@ def _shares(plan: Plan, level: str, name: str, measured: Iterator[Measured]) -> 
 
 
 def _of_run(plan: Plan, run: RunState) -> Iterator[Measured]:
-    spent, caps = run.ledger.spent(RUN), plan.caps
+    spent, caps = run.ledger.spent(RUN), lowered(plan, run)
     yield "tokens", Decimal(spent.tokens), Decimal(caps.tokens)
     yield "cost_usd", spent.cost_usd, caps.cost_usd
     yield "minutes", Decimal(int(run.elapsed_s // 60)), Decimal(caps.minutes)

@@ -6,20 +6,22 @@ the letter.
 """
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autopack.journal.errors import BlobDamaged, BlobMissing, StoreUnusable
+from autopack.journal.rows import AccountRow
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
 from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.plan.standing import KINDS, place_of
+from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import agent, ci, context, git, process, record, reply, request
+from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request
 from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
@@ -41,7 +43,7 @@ class Hands:
 
     `called` names the models that are really asked; the others answer from a cassette. `standing` is what stood when
     the run was created: backlog and calibration, by kind. `private` are places that no CI step may see;
-    `kept` is where what CI says of base commits is remembered.
+    `kept` is where what CI says of base commits is remembered. Not `charged`: everything is answered from a cassette.
     """
 
     plan: Plan
@@ -56,6 +58,7 @@ class Hands:
     standing: Mapping[str, str] = field(default_factory=dict)
     private: tuple[str, ...] = ()
     kept: str | None = None
+    charged: bool = True
 
     # --- what the driver calls ---
 
@@ -115,13 +118,26 @@ class Hands:
     def probe_providers(self, _effect: ef.ProbeProviders, _ticket: Ticket) -> ev.Event:
         """Each address once for each key that it will be sent; nobody is asked for models that a cassette answers."""
         models = [self.plan.models[name] for name in sorted(self.called)]
-        failures, about_keys = {}, True
+        failures, about_keys, behind = {}, True, {}
         for api_base, key_env in dict.fromkeys((model.api_base, model.api_key_env) for model in models):
             found = probe(api_base, key_env, PROBE_TIMEOUT_S)
             if not found.ok:
                 failures[api_base or next(m.provider for m in models if m.api_key_env == key_env)] = found.reason
                 about_keys = about_keys and found.about_key
-        return ev.ProvidersProbed("", 0.0, failures, about_keys and bool(failures))
+                mine = (m.name for m in models if (m.api_base, m.api_key_env) == (api_base, key_env))
+                behind.update(dict.fromkeys(mine, found.reason))
+        return ev.ProvidersProbed("", 0.0, failures, about_keys and bool(failures), behind)
+
+    def take_allowance(self, effect: ef.TakeAllowance, ticket: Ticket) -> ev.Event:
+        """In one transaction with the accounts of all other runs; a second time the first answer is found."""
+        if not self.charged:
+            return allowance.FREE
+
+        def decided(rows: Sequence[AccountRow]) -> Mapping[str, Any]:
+            found = allowance.granted(self.plan, effect, [accounts.read(row) for row in rows], ticket.at)
+            return accounts.kept(effect, found)
+
+        return accounts.answer(self.store.allot(self.run_id, ticket.at, decided))
 
     def open_run(self, effect: ef.OpenRun, _ticket: Ticket) -> ev.Event:
         ref = self._branch()
@@ -455,6 +471,7 @@ def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) 
 
 DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.ProbeProviders: Hands.probe_providers,
+    ef.TakeAllowance: Hands.take_allowance,
     ef.OpenRun: Hands.open_run,
     ef.AssembleContext: Hands.assemble_context,
     ef.CallModel: Hands.call_model,

@@ -7,12 +7,13 @@ bill is billed as `Manner` states, so what a rehearsal costs is the same every t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from autopack.plan.price import Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
+from autopack.run.allowance import FREE
 
 BUILDER = "builder"
 AUDITOR = "auditor"
@@ -122,6 +123,10 @@ class Rehearsed:
 
     def _probed(self, key: str, _effect: ef.ProbeProviders, at_s: float) -> ev.Event:
         return ev.ProvidersProbed(key, at_s, {}, about_keys=False)
+
+    def _allotted(self, key: str, _effect: ef.TakeAllowance, at_s: float) -> ev.Event:
+        """A rehearsal spends nothing of what others have left."""
+        return replace(FREE, key=key, elapsed_s=at_s)
 
     def _opened(self, key: str, effect: ef.OpenRun, at_s: float) -> ev.Event:
         self._head = effect.base_commit
@@ -260,6 +265,7 @@ class Rehearsed:
 
 ANSWERS: Mapping[type, Callable[[Rehearsed, str, Any, float], ev.Event]] = {
     ef.ProbeProviders: Rehearsed._probed,  # noqa: SLF001 - the table of this very class
+    ef.TakeAllowance: Rehearsed._allotted,  # noqa: SLF001
     ef.OpenRun: Rehearsed._opened,  # noqa: SLF001
     ef.Preflight: Rehearsed._preflight,  # noqa: SLF001
     ef.AssembleContext: Rehearsed._assembled,  # noqa: SLF001

@@ -1,6 +1,6 @@
 """A place in what was written, before anybody asks for its line."""
 
-from typing import NamedTuple
+from autopack.problem.typed import NamedTuple
 
 Step = str | int
 Steps = tuple[Step, ...]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
+from autopack.problem.typed import Any
 from autopack.spec import model
 from autopack.spec.at import At
 from autopack.spec.expand import Whole

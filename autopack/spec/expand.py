@@ -5,9 +5,9 @@ passed every check of `rules`; what only a filled-in template can show is found 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, Span, problem
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import fanout, schema, template
 from autopack.spec.at import At, Steps
 from autopack.spec.rules import scopes

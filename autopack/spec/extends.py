@@ -6,8 +6,8 @@ of is remembered with it.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import schema
 from autopack.spec.at import At, Steps
 from autopack.spec.gate import Node

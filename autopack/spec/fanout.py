@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from math import prod
-from typing import Any, NamedTuple
 
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec.at import Steps
 
 BRANCHES_MAX = 1_000  # of one phase: as many as anybody may want, and few enough to be told in a second

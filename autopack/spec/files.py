@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import TYPE_CHECKING, Any
 from autopack.spec import schema, shipped
 from autopack.spec.document import Document, read
 from autopack.spec.header import PROJECT, VERSION, is_project

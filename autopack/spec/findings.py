@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from itertools import islice
-from typing import NoReturn
 
 from autopack.problem import Fix, Label, Problem, Span, problem
+from autopack.problem.typed import NoReturn
 from autopack.spec.nearest import nearest
 from autopack.spec.places import Places
 

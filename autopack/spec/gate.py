@@ -7,7 +7,8 @@ value it can't say. A property test shows that it and jsonschema agree.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from autopack.problem.typed import Any
 
 Test = Callable[[Any], bool]
 Node = Mapping[str, Any]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.files import BUILTIN, FOLDERS, File, Library, Unusable, folder_of

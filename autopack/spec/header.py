@@ -1,8 +1,7 @@
 """The first key of every file: its kind and version, and one document a file."""
 
-from typing import Any
-
 from autopack.problem import Fix
+from autopack.problem.typed import Any
 from autopack.spec.findings import Findings, lookalike
 from autopack.spec.nearest import clear
 from autopack.spec.scalars import Value
@@ -43,8 +42,10 @@ def header(found: Findings, value: Value) -> str | None:
         _no_header(found, value)
         return None
     said = value["autopack"]
-    place = found.places.token(found.places.children(0, value)["autopack"][1], said)
     kind, _, version = said.partition("/") if isinstance(said, str) else ("", "", "")
+    if kind in KINDS and version == f"v{VERSION}":
+        return str(kind)
+    place = found.places.token(found.places.children(0, value)["autopack"][1], said)
     if kind not in KINDS:
         near = lookalike(kind, KINDS)
         help_ = f"write `{near}/v{VERSION}`" if near else f"one of: {', '.join(KINDS)}"
@@ -52,12 +53,10 @@ def header(found: Findings, value: Value) -> str | None:
         certain = clear(kind, KINDS) if version in VERSION_SPELT else None
         found.report("AP1002", what, *place, help=help_, fix=certain and f"{certain}/v{VERSION}")
         return None
-    if version != f"v{VERSION}":
-        what = f'unknown version "{version}" of {kind}' if version else f"no version after {kind}"
-        fix = f"{kind}/v{VERSION}" if version in VERSION_SPELT else None  # another number may mean other words
-        found.report("AP1003", what, *place, help=f"write `{kind}/v{VERSION}`, the only version so far", fix=fix)
-        return None
-    return kind
+    what = f'unknown version "{version}" of {kind}' if version else f"no version after {kind}"
+    fix = f"{kind}/v{VERSION}" if version in VERSION_SPELT else None  # another number may mean other words
+    found.report("AP1003", what, *place, help=f"write `{kind}/v{VERSION}`, the only version so far", fix=fix)
+    return None
 
 
 def _no_header(found: Findings, value: Value) -> None:

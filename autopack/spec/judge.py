@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
 from autopack.problem import Label, Problem, Span, order, problem
+from autopack.problem.typed import TYPE_CHECKING, Any
 from autopack.spec import rules, schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document

@@ -12,10 +12,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autopack.problem import Problem, order, problem
+from autopack.problem.typed import TYPE_CHECKING, Any, NamedTuple
 from autopack.spec import schema
 from autopack.spec.asked import asked_for
 from autopack.spec.at import At, Steps
@@ -24,7 +23,7 @@ from autopack.spec.files import FOLDERS, File, Library, Unusable, broken, folder
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
-from autopack.spec.nearest import did_you_mean
+from autopack.spec.nearest import did_you_mean, nearest
 from autopack.spec.rules.inputs import converted, fitting, misfit
 from autopack.spec.seen import Seen
 
@@ -93,7 +92,7 @@ def check(
     """
     judge = Judge(Library(root, instead), today, env)
     left_out: list[str] = []
-    with _uncollected():
+    with _Uncollected():
         asked = asked_for(judge, paths, stdin)
         by_file = {file.path: judge.problems(file) for file in asked.files}
         problems = [found for each in by_file.values() for found in each]
@@ -220,7 +219,7 @@ def scenarios(root: str, paths: Sequence[str], *, today: str = "") -> list[Rehea
     asked = asked_for(judge, paths, None)
     named = {os.path.abspath(os.path.join(root, path)) for path in paths}
     found = [Rehearsable(each.message, None, None, [each]) for each in asked.problems]
-    with _uncollected():
+    with _Uncollected():
         found += [
             Rehearsable(file.path, file.document, *_scenario(judge, file, today))
             for file in asked.files
@@ -252,15 +251,15 @@ def remotes(root: str) -> tuple[list[str], list[Problem]]:
     return sorted(judge.remotes), order([*asked.problems, *problems])
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
+class _Uncollected:
     """No garbage collection meanwhile: nothing here is garbage, and looking for it takes a third of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
+
+    def __enter__(self) -> None:
+        self._collecting = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._collecting:
             gc.enable()
 
 
@@ -282,9 +281,12 @@ def _inputs(file: File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar],
     """The value of every declared input, and what was given wrongly or not at all."""
     declared: Mapping[str, Any] = file.value.get("inputs", {})
     problems = [_stranger(file, name, declared) for name in given if name not in declared]
+    misspelt = {nearest(name, declared) for name in given if name not in declared}
     values: dict[str, Scalar] = {}
     for name, each in declared.items():
         value = converted(each.get("type", "string"), given[name]) if name in given else each.get("default")
+        if value is None and name in misspelt:
+            continue  # told with its other name
         if value is None:
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := misfit(each, value):

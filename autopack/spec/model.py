@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from autopack.problem import Label, Problem, Span
+from autopack.problem.typed import Any
 from autopack.spec.at import At, Step, Steps
 from autopack.spec.document import Document
 from autopack.spec.record import field, record

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import Self
 
 from autopack.problem import Fix, Span
+from autopack.problem.typed import Self
 
 CUTOFF = 0.6  # difflib's own; `gaol` finds `goal` (0.75), `T2` doesn't find `T1` (0.5)
 CLEAR = 0.75  # as similar as this, and by LEAD more than any other, a word can be replaced without asking

@@ -6,9 +6,12 @@ last duplicate key win in silence.
 
 import re
 from collections.abc import Callable
-from typing import Any
 
-import yaml
+from autopack.problem.typed import Any
+from autopack.spec.patterns import Deferring
+
+with Deferring():
+    import yaml
 from yaml import MarkedYAMLError
 from yaml.events import (
     AliasEvent,

@@ -4,9 +4,8 @@ What is common is written out, what is rare is not: most of a check's time is sp
 """
 
 import re
-from collections.abc import Callable
-from typing import Any, NoReturn
 
+from autopack.problem.typed import Any, NoReturn
 from autopack.spec.anchors import Anchor, unused_anchors
 from autopack.spec.findings import Findings, Unreadable, in_quotes, lookalike
 from autopack.spec.header import header, second_document
@@ -26,10 +25,10 @@ from autopack.spec.places import Places
 from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RANGE, SUSPECTS, WORDS, Value, plain
 from autopack.spec.source import BYTES_MAX, SPLIT
 
-WEIGHT_MAX = 500_000  # of one file, in events of the parser: some 9,000 phases, and half a second
-NAME_WEIGHT = 2  # of a key that was not met before, besides its event: nobody writes so many by hand
-ANCHOR_WEIGHT = 6  # of an anchor, besides its event
-MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with an event
+WEIGHT_MAX = 500_000  # of one file, in cells: some 10,000 phases, and half a second
+NAME_WEIGHT = 2  # of a key that was not met before, besides its cell: nobody writes so many by hand
+ANCHOR_WEIGHT = 6  # of an anchor, besides its cell
+MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with a cell
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
 FLATTER = "write it flatter: no kind of file needs more than ten levels"
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
@@ -56,10 +55,10 @@ class Reader:
         "names",
         "places",
         "repeated",
+        "room",
         "sought",
         "source",
         "text",
-        "weight",
     )
 
     def __init__(self, path: str, text: str, source: bytes) -> None:
@@ -77,7 +76,7 @@ class Reader:
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
         self.expanded = 0  # characters all aliases stand for
         self.deepest = 0
-        self.weight = 0  # what was read so far, for a bound on time and memory
+        self.room = WEIGHT_MAX  # for cells, less what weighs more than the cells it takes
         self.last: Any = None  # the event that ended the last collection
         self.blocks: list[tuple[int, str, str, dict[str, Value]]] = []  # see `swallowed`
 
@@ -108,8 +107,6 @@ class Reader:
 
     def _parse(self) -> Value:
         self.get = events(self.text, self.source)
-        if len(self.text) > WEIGHT_MAX // 2:  # fewer characters can't make so many events
-            self.get = self._weighed(self.get)
         self.get()
         first = self.get()
         if type(first) is not DocumentStartEvent:  # nothing but comments
@@ -122,15 +119,11 @@ class Reader:
             second_document(self.found, event, value)
         return value
 
-    def _weighed(self, get: Callable[[], Any]) -> Callable[[], Any]:
-        def weighed() -> Any:
-            event = get()
-            self.weight += 1
-            if self.weight > WEIGHT_MAX:
-                self._too_much(event.start_mark.index)
-            return event
-
-        return weighed
+    def _bear(self, weight: int, start: int) -> None:
+        """What weighs more than the cells it takes."""
+        self.room -= weight
+        if len(self.cells) > self.room:
+            self._too_much(start)
 
     def _too_much(self, start: int) -> NoReturn:
         from autopack.spec.faults import token  # noqa: PLC0415 - as said above
@@ -166,6 +159,8 @@ class Reader:
         while True:
             event = get()
             kind = type(event)
+            if len(cells) > self.room:
+                self._too_much(event.start_mark.index)
             if (
                 kind is ScalarEvent
                 and (name := names.get(event.value)) is not None
@@ -210,6 +205,8 @@ class Reader:
         while True:
             event = get()
             kind = type(event)
+            if len(cells) > self.room:
+                self._too_much(event.start_mark.index)
             if kind is ScalarEvent and not event.anchor and not event.tag and event.style not in BLOCK_STYLES:
                 value = event.value
                 if (value in known or value[:1] in SUSPECTS) and not event.style:
@@ -283,7 +280,7 @@ class Reader:
             if name == "<<" or not isinstance(plain(name), str):
                 return None
             self.names[name] = name
-        self.weight += NAME_WEIGHT
+        self._bear(NAME_WEIGHT, event.start_mark.index)
         self.cells.append(event.start_mark.index)
         return name
 
@@ -296,6 +293,7 @@ class Reader:
         names: list[str | None] = list(node)
         merged: list[tuple[int, dict[str, Value]]] = []
         while type(event) is not MappingEndEvent:
+            self._bear(0, event.start_mark.index)
             key = len(self.cells)
             merge = type(event) is ScalarEvent and event.value == "<<" and not (event.style or event.tag)
             name = self._odd_key(event, depth)
@@ -309,10 +307,8 @@ class Reader:
             value = self._node(event, depth + 1)
             if merge:
                 sources = self._sources(value_cell, value)
-                self.weight += sum(MERGE_WEIGHT + len(mapping) for _, mapping in sources)
-                if self.weight > WEIGHT_MAX:
-                    start = self.cells[value_cell]
-                    self._too_much(start if start >= 0 else ~start)
+                start = self.cells[value_cell]
+                self._bear(sum(MERGE_WEIGHT + len(mapping) for _, mapping in sources), start if start >= 0 else ~start)
                 merged += sources
             elif name is not None:
                 node[name] = value
@@ -330,6 +326,7 @@ class Reader:
         """`{{ x }}` without quotes, a mapping in a mapping to YAML: read as the text that was meant."""
         start, before = ~self.cells[cell], len(self.found.problems)
         while type(event) is not MappingEndEvent:
+            self._bear(0, event.start_mark.index)
             self._node(event, depth + 1)
             event = self.get()
         within = [found for found in self.found.problems[before:] if found.code not in {"AP1017", "AP1018"}]
@@ -427,7 +424,7 @@ class Reader:
     def _define(self, name: str, cell: int, start: int) -> Anchor:
         anchor = self.anchors[name] = Anchor(name, cell, start)
         self.every_anchor.append(anchor)
-        self.weight += ANCHOR_WEIGHT
+        self._bear(ANCHOR_WEIGHT, start)
         return anchor
 
     def _anchored(self, event: Any, depth: int) -> Value:

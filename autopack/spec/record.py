@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, TypeVar, dataclass_transform
+
+from autopack.problem.typed import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 MISSING: Any = object()

@@ -2,7 +2,8 @@
 
 import re
 from math import isinf
-from typing import Any
+
+from autopack.problem.typed import Any
 
 Value = Any  # dict[str, Value] | list[Value] | str | int | float | bool | None; mypy has no use for the recursion
 

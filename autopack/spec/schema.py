@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
-from typing import Any
 
 from autopack.problem import Fix, Label, Problem, Span, problem
+from autopack.problem.typed import Any
 from autopack.spec import shipped
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document

@@ -11,9 +11,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice, pairwise
-from typing import Any, NamedTuple
 
 from autopack.problem import Fix, Label, Problem, Span, problem
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document

@@ -1,8 +1,7 @@
 """The compiler as a part of `validate`: what it finds in a spec, by the passes that `plan` runs, without the seal."""
 
-from typing import TYPE_CHECKING
-
 from autopack.problem import Problem
+from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.load import Compile
 
 if TYPE_CHECKING:

@@ -201,6 +201,7 @@ def _driven(
                 standing,
                 _private_places(place, home),
                 str(place.folder / BASES),
+                charged=not options.replay_all,
             ),
             now=time.monotonic,
             wall=time.time,

@@ -8,6 +8,8 @@ from typing import Any
 from autopack.plan import canonical
 from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
+from autopack.run.allowance import caps as lowered
+from autopack.run.allowance import used
 from autopack.run.ledger import RUN
 from autopack.run.promotion import debt_status, eligible
 from autopack.run.state import ENDED, PhaseState, RunState, Warned, blemishes, tier_state
@@ -85,7 +87,7 @@ class RunView:
 
 def view(plan: Plan, run: RunState) -> RunView:
     """Everything a reader may want of a run at this moment."""
-    spent = run.ledger.spent(RUN)
+    spent, caps = run.ledger.spent(RUN), lowered(plan, run)
     calls = [call for phase in run.phases.values() for call in phase.calls]
     return RunView(
         run_id=run.run_id,
@@ -99,9 +101,9 @@ def view(plan: Plan, run: RunState) -> RunView:
         base_commit=plan.base_commit or "",
         elapsed_s=run.elapsed_s,
         tokens_used=spent.tokens,
-        token_cap=plan.caps.tokens,
+        token_cap=caps.tokens,
         cost_usd=spent.cost_usd,
-        cost_usd_max=plan.caps.cost_usd,
+        cost_usd_max=caps.cost_usd,
         model_calls=len(calls),
         maybe_paid_calls=sum(call.maybe_paid for call in calls),
         tiers=tuple(_tier(run, tier) for tier in plan.tiers),
@@ -159,6 +161,7 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
         "playbook": plan.playbook,
         "tokens_used": spent.tokens,
         "cost_usd": f"{spent.cost_usd:f}",
+        "provider_tokens": {name: used(plan, run.ledger, name)[0] for name in sorted(_providers(plan))},
         "model_calls": run.ledger.calls,
         "phases_done": len(plan.phases) - run.left,
         "phases": len(plan.phases),
@@ -169,6 +172,10 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
         "run_scope": plan.run_scope,
         "promotion_eligible_to_main": run.done and eligible(plan, run),
     }
+
+
+def _providers(plan: Plan) -> set[str]:
+    return {model.provider for model in plan.models.values()}
 
 
 def _tier(run: RunState, tier: PlanTier) -> TierView:

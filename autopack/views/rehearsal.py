@@ -273,6 +273,7 @@ class _Judged:
                         "AP8002",
                         f'"{words[left[0]]}" is never answered: in phase "{name}" {times}',
                         self._span("answers", name, role, left[0]),
+                        help="take it out, or change the answers before it so that it is asked for",
                     )
 
     def _differs(self, key: str, what: str, got: str, wanted: str | None, why: str | None) -> Iterator[Problem]:
@@ -319,7 +320,7 @@ class _Judged:
         return None if self.trace is None else f'"{phase_id}" went ' + way(self.trace[phase_id], marked)
 
     def _unmet(self, steps: tuple[str | int, ...], words: str, why: str | None) -> Problem:
-        return problem("AP8001", words, self._span("expect", *steps), (), why)
+        return problem("AP8001", words, self._span("expect", *steps), (), why or "expect that, or change the answers")
 
     def _span(self, *steps: str | int) -> Any:
         assert self.found.document is not None

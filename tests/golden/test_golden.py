@@ -1,19 +1,28 @@
-"""What people see: for every code that `validate` can give, a file and the full text of its findings.
+"""What people see: for every code a file or a project, and the full text of what a command says of it.
+
+`CODE.yaml` is a file that is checked by itself, `CODE/` a project. Where checking files does not give the code, since
+it comes from the compiler, the lock, a rehearsal or a run, `CODE.out` begins with the command: `$ autopack plan
+limits.yaml`, which is run in a copy of `CODE/`; its exit code, where it isn't 0, is the last line.
 
 `make golden` writes the answers anew (it sets AUTOPACK_REWRITE_GOLDEN); read the difference before you commit it.
 """
 
 import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from autopack.problem import CODES
 from autopack.problem.report import render
 from autopack.spec.load import check
 
 HERE = Path(__file__).parent
-SPEC = HERE.parent.parent / "autopack" / "spec"
+ROOT = HERE.parents[1]
 TODAY = "2026-11-22"
 HEAD = "autopack: playbook/v1\nname: x\nmeta:\n"
 # Too large to keep; the answers are kept all the same.
@@ -22,13 +31,15 @@ MADE = {
     "AP1024": lambda: HEAD + "  again: 1\n" * 1100,
     "AP1026": lambda: HEAD + "  list: [" + "1, " * 600_000 + "]\n",
 }
-ASKED_ELSEWHERE = {"AP3019", "AP7002", "AP7003"}  # about what is given to `plan` and `run`, or fetched for them
-CODES = sorted({
-    code for file in SPEC.rglob("*.py") for code in re.findall(r'"(AP\d{4})"', file.read_text(encoding="utf-8"))
-} - ASKED_ELSEWHERE)  # fmt: skip
+COMMAND = "$ autopack "
+BESIDE = {  # what can't be without another one
+    "AP1024": {"AP1005"},
+    "AP6103": {"AP8001"},  # a run's words, which a rehearsal repeats
+}
 
 
 def answer(folder: Path, name: str) -> tuple[str, set[str]]:
+    """Of a check of files."""
     found = check(str(folder), None if folder.name == Path(name).stem else [name], today=TODAY)
     sources = {path: document.text for path, document in found.documents.items()}
     for problem in found.problems:
@@ -38,34 +49,55 @@ def answer(folder: Path, name: str) -> tuple[str, set[str]]:
     return text, {problem.code for problem in found.problems}
 
 
+def transcript(folder: Path, command: str) -> tuple[str, set[str]]:
+    """Of any command: itself, what it prints, and how it ends."""
+    done = subprocess.run(
+        [sys.executable, "-m", "autopack", *shlex.split(command)],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    ended = f"exit {done.returncode}\n" if done.returncode else ""
+    said = f"{COMMAND}{command}\n{done.stdout.rstrip()}\n{ended}"
+    return said, set(re.findall(r"\[(AP\d{4})\]", said))
+
+
+def asked(code: str, folder: Path) -> tuple[str, set[str]]:
+    approved = HERE / f"{code}.out"
+    if approved.exists() and (begins := approved.read_text(encoding="utf-8")).startswith(COMMAND):
+        project = shutil.copytree(HERE / code, folder / "project")
+        return transcript(project, begins.splitlines()[0].removeprefix(COMMAND))
+    if code in MADE:
+        (folder / f"{code}.yaml").write_text(MADE[code](), encoding="utf-8")
+        text, codes = answer(folder, f"{code}.yaml")
+        return "\n".join(text.splitlines()[-20:]) + "\n", codes  # of a thousand findings the last
+    around = HERE / code
+    return answer(around if around.is_dir() else HERE, f"{code}.yaml")
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_the_findings_of_a_code_read_as_they_were_approved(tmp_path: Path, code: str) -> None:
-    source = HERE / f"{code}.yaml"
-    if code in MADE:
-        (tmp_path / source.name).write_text(MADE[code](), encoding="utf-8")
-    around = HERE / code  # a project, where one file alone has no such finding
-    text, codes = answer(tmp_path if code in MADE else around if around.is_dir() else HERE, source.name)
-    text = "\n".join(text.splitlines()[-20:]) + "\n" if code in MADE else text  # of a thousand findings the last
+    text, codes = asked(code, tmp_path)
     approved = HERE / f"{code}.out"
     if os.environ.get("AUTOPACK_REWRITE_GOLDEN"):
         approved.write_text(text, encoding="utf-8")
     assert code in codes
-    assert codes <= {code, *({"AP1005"} if code == "AP1024" else ())}
+    assert codes <= {code, *BESIDE.get(code, ())}
     assert text == approved.read_text(encoding="utf-8")
 
 
-def test_no_pair_is_left_over() -> None:
-    kept = {file.stem for file in HERE.iterdir() if file.is_dir() or file.suffix in {".yaml", ".out"}} - {"__pycache__"}
-    assert kept == set(CODES)
-
-
-WITHOUT_HELP = {
-    "AP1024",  # it only says that the list ends here
-}
+def test_every_code_has_a_pair_and_no_pair_is_left_over() -> None:
+    assert {file.stem for file in HERE.glob("*.out")} == CODES.keys()
+    sources = {file.stem for file in HERE.iterdir() if file.is_dir() or file.suffix == ".yaml"} - {"__pycache__"}
+    assert sources == CODES.keys() - MADE.keys()
 
 
 def test_every_finding_ends_with_what_to_do_next() -> None:
-    for code in set(CODES) - WITHOUT_HELP:
+    for code in CODES:
         blocks = (HERE / f"{code}.out").read_text(encoding="utf-8").split("\n\n")
-        silent = [block for block in blocks if "[AP" in block.splitlines()[0] and " help: " not in block]
-        assert silent == [], code
+        headed = [block for block in blocks if re.search(r"^\S+: \w+\[AP\d+\]: ", block, re.MULTILINE)]
+        assert [block for block in headed if " help: " not in block] == [], code

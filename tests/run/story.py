@@ -26,6 +26,7 @@ from autopack.plan.model import (
 )
 from autopack.plan.price import Price, Usage
 from autopack.run import events as ev
+from autopack.run.allowance import Account, granted
 from autopack.run.effects import (
     ApplyChange,
     ApplyReply,
@@ -41,12 +42,14 @@ from autopack.run.effects import (
     Rebase,
     RunBuilder,
     RunCi,
+    TakeAllowance,
     phase_of,
 )
 from autopack.run.machine import react, start
 from autopack.run.state import RunState
 
 BASE = "b" * 40
+NOW = 1_800_000_000.0
 PRICE = Price(Decimal("1"), Decimal("0.5"), Decimal("1"), Decimal("2"), "2026-01-01")
 
 
@@ -162,7 +165,7 @@ class Story:
     command: ok, failed, timed_out, not_found, lost;
     auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign;
     rebase: ok, apart, refused, conflict;
-    probe: ok, down; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
+    probe: ok, down, `down MODEL ...`; close: ok, touched; trouble_<effect>: "" or the trouble of an EffectFailed.
     """
 
     def __init__(self, told: Plan, *, order: Callable[[Mapping[str, Effect]], str] | None = None) -> None:
@@ -174,6 +177,7 @@ class Story:
         self._order = order or (lambda pending: next(iter(pending)))
         self._clock = itertools.count(1)
         self._head = itertools.count(1)
+        self.others: tuple[Account, ...] = ()
 
     def says(self, phase_id: str = "*", /, **lists: list[str]) -> Self:
         self.words.update({(phase_id, role): list(words) for role, words in lists.items()})
@@ -226,8 +230,15 @@ class Story:
         return answered
 
     def _ProbeProviders(self, key: str, _effect: ProbeProviders, at: float) -> ev.Event:
-        down: Mapping[str, str] = {"http://x": "no connection"} if self.word("*", "probe", "ok") == "down" else {}
-        return ev.ProvidersProbed(key, at, down, about_keys=False)
+        word = self.word("*", "probe", "ok")
+        if word == "ok":
+            return ev.ProvidersProbed(key, at, {}, about_keys=False)
+        behind = dict.fromkeys(word.split()[1:], "no connection")
+        return ev.ProvidersProbed(key, at, {"http://x": "no connection"}, about_keys=False, models=behind)
+
+    def _TakeAllowance(self, key: str, effect: TakeAllowance, at: float) -> ev.Event:
+        """`others` are the accounts of other runs."""
+        return replace(granted(self.plan, effect, self.others, NOW), key=key, elapsed_s=at)
 
     def _OpenRun(self, key: str, effect: OpenRun, at: float) -> ev.Event:
         return ev.RunOpened(key, at, effect.base_commit, {"refs/heads/main": BASE})

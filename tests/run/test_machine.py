@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from autopack.plan.model import Ask, AuditPolicy, Caps, Plan, PlanModel, PlanPhase, PlanTier, Retry
+from autopack.plan.model import Ask, AuditPolicy, Caps, Plan, PlanModel, PlanPhase, PlanTier, Quota, Retry
 from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
@@ -970,7 +970,15 @@ def test_a_command_whose_phase_has_ended_is_cut_short_and_its_bill_counts():
     assert story.tell().ledger.spent(RUN).tokens == 2_000
 
 
+def _quota_ends(left: int) -> Story:
+    """The provider of `small` has so many tokens left this week, and `other` is of another one."""
+    shop = plan(falls_back(), quotas={"replay": Quota(None, None, left)})
+    return Story(replace(shop, models={**shop.models, "other": replace(shop.models["other"], provider="b")}))
+
+
 STORIES: tuple[Callable[[], Story], ...] = (
+    lambda: _quota_ends(5_000),
+    lambda: _quota_ends(10_000),
     lambda: Story(alone()),
     lambda: Story(plan(by_command("a"))),
     lambda: Story(plan(by_command("a"))).says(command=["failed"]),

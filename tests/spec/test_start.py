@@ -10,7 +10,17 @@ from autopack.spec import shipped
 from tests.spec.marks import phase, playbook
 
 PACKAGE_ROOT = Path(shipped.__file__).parents[2]
-OF_JSONSCHEMA = {"dataclasses", "inspect", "jsonschema", "pathlib", "referencing", "socket", "urllib.request"}
+OF_JSONSCHEMA = {
+    "contextlib",
+    "dataclasses",
+    "inspect",
+    "jsonschema",
+    "pathlib",
+    "referencing",
+    "socket",
+    "typing",
+    "urllib.request",
+}
 SLOW = {
     *("asyncio", "click", "git", "jinja2", "jsonschema_rs", "litellm", "networkx", "sqlalchemy", "subprocess"),
     *("autopack.plan", "autopack.run", "autopack.journal", "autopack.spec.model", "autopack.spec.paths"),

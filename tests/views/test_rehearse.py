@@ -262,6 +262,7 @@ def test_all_scenarios_of_the_project_are_played_and_a_difference_is_exit_1(proj
         "scenarios/deep/bad.yml:5:17: error[AP8001]: the run ends in DONE_SUCCESS, not DONE_FAILED_ENVIRONMENT\n"
         "5 | expect: {state: DONE_FAILED_ENVIRONMENT}\n"
         "  |                 ^^^^^^^^^^^^^^^^^^^^^^^\n"
+        "  help: expect that, or change the answers\n"
         "\n"
         "1 error in 2 files\n"
         "2 scenarios: 1 as expected, 1 not (54 moves of phases)\n"

@@ -7,9 +7,9 @@ finding made here is left out, and each rule says how. One noun a file; a check 
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
 
 from autopack.problem import Problem
+from autopack.problem.typed import Any
 from autopack.spec.document import Document
 from autopack.spec.rules.written import Found, Names, Written
 

@@ -1,9 +1,9 @@
 """Ids of tiers, phases and steps: the names each is known under, and that no two share one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from autopack.problem import Label
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import fanout
 from autopack.spec.at import Steps
 from autopack.spec.rules.written import Found, Names, Row, Source, Written

@@ -1,9 +1,9 @@
 """Declared inputs, and whether a value is one of theirs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from autopack.problem import Label, Problem
+from autopack.problem.typed import Any
 from autopack.spec.at import Steps
 from autopack.spec.nearest import Advice, did_you_mean
 from autopack.spec.rules.written import Found, Names, Row, Source, Written

@@ -1,9 +1,9 @@
 """What every rule looks at: a file and its value, and the names that other files declare."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from autopack.problem import Label, Problem, problem
+from autopack.problem.typed import Any, NamedTuple
 from autopack.spec.at import Step, Steps
 from autopack.spec.document import Document
 from autopack.spec.nearest import replacement

@@ -1,7 +1,9 @@
 """autopack report"""
 
 import json
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,9 +11,10 @@ import click
 from autopack.journal.rows import RunRow
 from autopack.journal.store import Store, open_store
 from autopack.plan import canonical
-from autopack.plan.model import Plan
+from autopack.plan.model import Plan, load
+from autopack.plan.seal import project_budget
 from autopack.run.state import RunState
-from autopack.views import launch, report_text, reporting
+from autopack.views import launch, report_text, reporting, shares
 from autopack.views.cli.running import place_here
 
 LAST = 20
@@ -21,7 +24,7 @@ LAST = 20
 @click.command("report")
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--tiers", is_flag=True, help="Tiers: state, issues, caps that were hit, whether promotion is blocked.")
-@click.option("--budget", is_flag=True, help="Runs that a cap ended: who was responsible, and did the Auditor help.")
+@click.option("--budget", is_flag=True, help="What project and providers have left; runs that a cap ended.")
 @click.option("--flaky", is_flag=True, help="Tests that passed after they had failed on the same commit, worst first.")
 @click.option("--last", type=click.IntRange(1), default=LAST, show_default=True, help="How many runs to look at.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -32,12 +35,13 @@ def command(*, run_id: str | None, tiers: bool, budget: bool, flaky: bool, last:
     """
     if tiers + budget + flaky > 1:
         raise click.UsageError("ask for one view at a time: --tiers, --budget or --flaky")
-    with open_store(place_here().store, create=False) as store:
+    place = place_here()
+    with open_store(place.store, create=False) as store:
         rows = [store.run(run_id)] if run_id else store.runs()[-last:]
         if tiers:
             shown = _tiers(store, rows)
         elif budget:
-            shown = _budget(store, rows)
+            shown = _budget(store, rows, place.root)
         elif flaky:
             shown = _flaky(store, rows)
         elif run_id:
@@ -80,10 +84,21 @@ def _tier(line: reporting.TierLine) -> dict[str, Any]:
     return {name: getattr(line, name) for name in facts} | tier
 
 
-def _budget(store: Store, rows: list[RunRow]) -> Shown:
+def _budget(store: Store, rows: list[RunRow], root: Path) -> Shown:
+    """What all runs share, then those that a cap has ended."""
+    from autopack.spec.load import project_of  # noqa: PLC0415 - only this view asks what the project says today
+
+    project = project_of(str(root))
     ended = [row for row in rows if row.state == "DONE_FAILED_BUDGET_EXHAUSTED"]
     found = [each for plan, run in _folds(store, ended) if (each := reporting.abort(plan, run)) is not None]
-    return {"format_version": 1, "aborts": [canonical.plain(each) for each in found]}, report_text.aborts_screen(found)
+    document: dict[str, Any] = {"format_version": 1, "aborts": [canonical.plain(each) for each in found]}
+    words = report_text.aborts_screen(found)
+    if project is None or not rows:
+        return document | {"project": None, "providers": {}}, words
+    budget = project_budget(project)
+    left = shares.shares(store, load(store.plan(rows[-1].run_id)), budget, time.time())
+    top = shares.screen(budget, left)
+    return document | dict(shares.document(budget, left)), f"{top}\n\n{words}" if top else words
 
 
 def _flaky(store: Store, rows: list[RunRow]) -> Shown:
