@@ -242,7 +242,7 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
         "row",
         "what stood before",
     ),
-    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "it is gone"),
+    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "(phase readme)"),
     "a tree that is gone": (gone("autonomous/hello-1:src"), "object", "refs/heads/autonomous/hello-1"),
     "the plan's file": (file("plan.json", lambda p: p.write_text(p.read_text() + " ") and None), "artefact", "plan"),
     "a file too many": (file("run_summary.md", lambda p: (p.parent / ".x").write_text("x") and None), "artefact", ".x"),
@@ -284,7 +284,7 @@ HARMLESS: dict[str, tuple[Callable[[Project], None], str]] = {
     ),
     "when a reply came": (
         sql(f"UPDATE calls SET replied_at = replied_at + 1 WHERE {FIRST_CALL}"),
-        "nothing is decided",
+        "nothing is decided by it",
     ),
     "a blob nobody names": (
         sql("INSERT INTO blobs SELECT 'ff', data, size FROM blobs WHERE sha256 = (SELECT plan_sha256 FROM runs)"),
