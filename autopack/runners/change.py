@@ -104,9 +104,10 @@ def carried(plan: Plan, phase: PlanPhase, repository: git.Repository, head: str,
     if not touched and "empty_patch" not in phase.allow:
         words = "what landed meanwhile is what this patch does: nothing of it is left"
         raise Refused("no_op", words, words)
-    before, after = repository.read_files(head, touched), repository.read_files(commit, touched)
+    entries = repository.list_files(head)
+    before, after = repository.read_entries(entries, touched), repository.read_files(commit, touched)
     changes = {path: edit.Change(after.get(path)) for path in touched}
-    present = frozenset(entry.path for entry in repository.list_files(head))
+    present = frozenset(entry.path for entry in entries)
     applied = edit.Applied(changes, ())
     _pass(gate.check_carried({p: before.get(p) for p in touched}, applied, _rules(plan, phase, present)), ())
 
