@@ -105,7 +105,7 @@ class Verdicts:
     def finished(self, effect: ef.RunCi, ticket: Ticket) -> ev.CiFinished | ev.EffectFailed:
         """Base tests first, where the patch changes tests; then the profile."""
         profile = self.plan.profiles[effect.profile]
-        refs = self.protection.heads()
+        seen = self.protection.seen()
         known = self._known(effect.standing)
         old, extra = self._base_tests(profile, effect, ticket, known)
         if old is not None and old.verdict == "red" and not self._may_change_tests(effect):
@@ -119,7 +119,7 @@ class Verdicts:
             answer = self._told(effect, result, logs, selection.why, self._seen_in(old, effect))
             if old is not None and old.verdict == "red":
                 answer = replace(answer, logs=self._with_base_tests(answer.logs, old))
-        guilty, issues = self.protection.judged(refs, effect.phase_id, effect.commit, profile)
+        guilty, issues = self.protection.judged(seen, effect.phase_id, effect.commit, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", guilty)
         return replace(answer, issues=(*answer.issues, *issues))
