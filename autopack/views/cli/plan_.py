@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from autopack.journal.durable import put
-from autopack.plan import canonical
+from autopack.plan import file
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
 from autopack.views import text
@@ -73,9 +73,8 @@ def command(
         found = compiled(playbook, given, jobs, env)
         old = selecting.earlier(state, playbook, found, given, env)
         plan = selecting.part(found, select, exclude, old)
-        frozen = canonical.text(plan)
         if output and output != STDOUT:
-            _write(found, output, frozen + "\n")
+            _write(found, output, file.dump(plan))
         if check:
             return _checked(check, found, plan, as_json=as_json)
     except Unusable as error:
@@ -85,10 +84,10 @@ def command(
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     if as_json or output == STDOUT:
-        sys.stdout.write(frozen + "\n")
+        sys.stdout.write(file.dump(plan))
     else:
-        sys.stdout.write(_screen(plan, canonical.digest_of(frozen), old, state, found.calibration, verbose=verbose))
-    differs = old is not None and digest(old) != canonical.digest_of(frozen)
+        sys.stdout.write(_screen(plan, digest(plan), old, state, found.calibration, verbose=verbose))
+    differs = old is not None and digest(old) != digest(plan)
     return STALE if detailed_exitcode and differs else 0
 
 
