@@ -4,6 +4,7 @@ Imports happen where they are first needed: `--version` answers from the bare in
 without the command line library, and only the other verbs pay for all of it.
 """
 
+import gc
 import os
 import sys
 
@@ -21,11 +22,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_closed()
+    ends_at_once = argv is None and arguments[:1] in (["validate"], ["plan"]) and "--forecast" not in arguments
+    if ends_at_once:
+        gc.disable()  # nothing is garbage before the end, and looking for it costs as much as finding faults
     try:
         code = _answer(arguments)
         sys.stdout.flush()
         sys.stderr.flush()
-        if argv is None and arguments[:1] in (["validate"], ["plan"]) and "--forecast" not in arguments:
+        if ends_at_once:
             os._exit(code)  # taking a project apart again takes 5 ms, a plan more, and nobody waits for it
     except KeyboardInterrupt:
         from autopack.views import exits  # noqa: PLC0415  the table is nothing `--version` has time for
@@ -60,9 +64,6 @@ def _validated(arguments: list[str], asked: "dict[str, Any]") -> int:
         if (answer := cached.recall(arguments)) is not None:
             sys.stdout.write(answer.text)
             return answer.code
-    import gc  # noqa: PLC0415
-
-    gc.disable()  # nothing of a check is garbage before its end, and looking for it costs as much as finding faults
     from autopack.views import check  # noqa: PLC0415
 
     return check.run(**asked, remember=arguments if kept else None)

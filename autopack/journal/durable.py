@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,6 +42,8 @@ def put(path: Path, data: bytes) -> None:
 
 def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> None:
     """Through a temporary file, fsync and rename. An OSError names the file that was meant, not the temporary one."""
+    import tempfile  # noqa: PLC0415 - a tenth of a start, for those who write
+
     name = None
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

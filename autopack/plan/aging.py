@@ -4,7 +4,6 @@ Nothing aged stays ignored: either a `debt_cleanup` phase is scheduled for it, l
 counts as major: where it is seen again, and for the phases that touch those files already when they are routed.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
 from autopack.plan.draft import Draft, DraftPhase
@@ -12,6 +11,7 @@ from autopack.problem import Problem, problem
 from autopack.problem.typed import TYPE_CHECKING
 from autopack.spec.model import Phase, Scope, Spec, Tier
 from autopack.spec.paths import fault, is_secret_like, matches
+from autopack.spec.patterns import put_off
 from autopack.spec.record import record, replace
 
 if TYPE_CHECKING:  # only handed through: a check of files mostly has none
@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # only handed through: a check of files mostly has none
 CATEGORY = "debt_cleanup"
 TIER = "debt"
 WORDS_MAX = 300
-_WILD = re.compile(r"[*?\[\]!]")
-_ODD = re.compile(r"[^A-Za-z0-9]+")
+_WILD = put_off(r"[*?\[\]!]")
+_ODD = put_off(r"[^A-Za-z0-9]+")
 
 
 @record

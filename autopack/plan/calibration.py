@@ -5,16 +5,17 @@ changes with every run, what is allowed does not.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from decimal import Decimal
 
 from autopack.plan import canonical
+from autopack.spec.record import field, record
 
 FORMAT_VERSION = 1
 FILE = "calibration.json"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observation:
     """What one phase of one run was predicted to cost and what it took; tokens and `model_s` over all its calls."""
 
@@ -38,7 +39,7 @@ class Observation:
     completed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sums:
     """Observations of one slice, added up."""
 
@@ -58,7 +59,7 @@ class Sums:
     ci_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Calibration:
     """Sums keyed by `category:complexity`, and by the tier of the model that a phase began with."""
 
@@ -67,7 +68,7 @@ class Calibration:
     model_tiers: Mapping[str, Sums] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rates:
     """Chances, and means of one call or CI run. `phases` is how many of this slice were observed: 0 is the bare prior.
 

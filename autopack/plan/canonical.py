@@ -15,8 +15,9 @@ import operator
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import add, attrgetter
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -43,8 +44,32 @@ def plain(value: object) -> Any:
 
 def text(value: object) -> str:
     """The one canonical JSON text of a value. Raises ValueError for what JSON has no number for."""
-    found = _encode(value)
+    found = _written(value, {})
     return found if found.isascii() else _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):04x}", found)
+
+
+def _written(value: Any, known: dict[int, str]) -> str:
+    """As `_encode`, but for `known`: the texts of records by their identity, many of which a plan holds many times."""
+    kind: Any = type(value)
+    if (scalar := _SCALARS.get(kind)) is not None:
+        return scalar(value)
+    if kind is tuple or kind is list:
+        return f"[{','.join(_all_written(value, known))}]" if value else "[]"
+    if hasattr(kind, "__dataclass_fields__"):
+        if id(value) not in known:
+            heads, read = _sorted_fields(kind)
+            known[id(value)] = f"{{{','.join(map(add, heads, _all_written(read(value), known)))}}}"
+        return known[id(value)]
+    if kind is dict and all(type(key) is str for key in value):
+        names = sorted(value)
+        heads = [f"{_quoted(name)}:" for name in names]
+        return f"{{{','.join(map(add, heads, _all_written([value[name] for name in names], known)))}}}"
+    return _encode(value)
+
+
+def _all_written(values: Iterable[Any], known: dict[int, str]) -> list[str]:
+    """Most of a plan is text, which needs no further call."""
+    return [_quoted(each) if type(each) is str else _written(each, known) for each in values]
 
 
 def _one_step(value: object) -> Any:
@@ -73,6 +98,14 @@ def _step(cls: Any) -> Callable[[Any], Any]:
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_one_step
 ).encode
+_quoted: Callable[[Any], str] = json.encoder.encode_basestring  # as that encoder does
+_SCALARS: Mapping[type, Callable[[Any], str]] = {
+    str: _quoted,
+    int: int.__repr__,
+    bool: {True: "true", False: "false"}.__getitem__,
+    type(None): lambda _value: "null",
+    Decimal: lambda value: f'"{_amount(value)}"',
+}
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -134,6 +167,14 @@ Decoder = Callable[[Any, str], Any]
 @functools.cache
 def _names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@functools.cache
+def _sorted_fields(cls: Any) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
+    """How each field of a record begins, in the order of the text, and what reads them all."""
+    names = sorted(_names(cls))
+    read: Any = attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, each) for each in names)
+    return [f'"{name}":' for name in names], read
 
 
 @functools.cache

@@ -12,6 +12,19 @@ from autopack.spec.model import Spec
 CENT_OF_A_CENT = Decimal("0.000001")
 
 
+def of_each(plan: Plan, calibration: Calibration | None = None) -> list[Decimal]:
+    """What is expected of every phase; those that a compile made alike share their parts, and one estimate."""
+    known: dict[tuple[object, ...], Decimal] = {}
+    found = []
+    for phase in plan.phases:
+        parts = id(phase.attempts), id(phase.audit), id(phase.worst)
+        alike = (*parts, phase.category, phase.complexity, phase.audited)
+        if alike not in known:
+            known[alike] = expected(plan, phase, calibration)
+        found.append(known[alike])
+    return found
+
+
 def expected(plan: Plan, phase: PlanPhase, calibration: Calibration | None = None) -> Decimal:
     """USD; 0 for unmetered models. Calls of mean size, as many attempts as the chances ask for."""
     seen = _rates(plan, phase, calibration)
@@ -36,8 +49,10 @@ def seen_minutes(spec: Spec, phase: DraftPhase, calibration: Calibration) -> int
 
 def basis(plan: Plan, calibration: Calibration | None) -> str:
     """What the estimates rest on, in words: "stated prior", "calibrated from 12 phases"."""
+    if calibration is None:
+        return "stated prior"
     seen = sum(_rates(plan, phase, calibration).phases > 0 for phase in plan.phases)
-    if calibration is None or not seen:
+    if not seen:
         return "stated prior"
     counted = sum(sums.phases for sums in calibration.slices.values())
     rest = "" if seen == len(plan.phases) else f", stated prior for {len(plan.phases) - seen} of {len(plan.phases)}"

@@ -5,7 +5,7 @@ Apart from the other passes because it needs instructions and prices of everythi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from autopack.plan import prompt
 from autopack.plan.backlog import FOLDER, digest
@@ -65,7 +65,7 @@ def seal(draft: Draft) -> Plan:
         retry=Retry(spec.ruleset.retry.attempts, spec.ruleset.retry.backoff_s, spec.ruleset.retry.backoff_s_max),
         pools=_pools(spec, used, draft.jobs),
         tiers=_tiers(draft, draft.phases, caps, _numbers(draft)),
-        phases=tuple(_phase(draft, number, phase) for number, phase in enumerate(draft.phases, 1)),
+        phases=_phases(draft),
         models={name: _model(spec.models.models[name]) for name in used},
         profiles={name: _profile(draft, name) for name in dict.fromkeys(phase["ci"] for phase in draft.phases)},
         format_prompts={str(name): text for name, text in prompt.FORMATS.items()},
@@ -91,43 +91,26 @@ def seal(draft: Draft) -> Plan:
 # --- parts of the sealed plan ---
 
 
-def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
-    spec, rules = phase.spec, draft.spec.ruleset
-    if phase.kind.audit is None:
+def _phases(draft: Draft) -> tuple[PlanPhase, ...]:
+    alike = {id(phase.kind): _of_kind(draft, phase) for phase in draft.kinds}
+    return tuple(_phase(draft, number, phase, alike[id(phase.kind)]) for number, phase in enumerate(draft.phases, 1))
+
+
+def _of_kind(draft: Draft, phase: DraftPhase) -> Mapping[str, Any]:
+    """The fields that all phases of a kind have in common, by name."""
+    kind, rules, budget = phase.kind, draft.spec.ruleset, phase.spec.budget
+    if kind.audit is None:
         raise ValueError("the route pass has not run")
-    budget, exceptions = spec.budget, granted(draft.spec, spec)
-    return PlanPhase(
-        phase_id=spec.id,
-        index=index,
-        tier_id=phase.tier.id,
-        name=spec.name or spec.id,
-        category=phase["category"],
-        task_category=phase["task_category"] or phase["category"],
-        complexity=phase["complexity"],
-        builder_mode=phase["builder_mode"],
-        high_risk=phase["high_risk"],
-        severity=phase["severity"],
-        goal=spec.goal,
-        acceptance=spec.acceptance,
-        deliverables=spec.deliverables,
-        write=spec.scope.write,
-        read=tuple(dict.fromkeys((*spec.scope.read, *draft.spec.playbook.context))),
-        needs=phase.needs,
-        tags=spec.tags,
-        allow=tuple(dict.fromkeys((*spec.allow, *exceptions[0]))),
-        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *exceptions[1]))),
-        probes=spec.probes,
-        ci=phase["ci"],
-        recheck=_recheck(rules, phase["ci"]),
-        auto_apply=phase["auto_apply"],
-        auditor_profile=phase["auditor_profile"],
-        audit=phase.kind.audit,
-        attempts=phase.kind.attempts,
-        auditor_attempts=phase["auditor_attempts"],
-        token_cap=phase["token_cap"],
-        cost_usd_max=budget.cost_usd if budget else None,
-        minutes_max=budget.minutes if budget else None,
-        limits=Limits(
+    names = ("category", "complexity", "builder_mode", "high_risk", "severity", "ci", "auto_apply", "auditor_profile")
+    return {
+        **{name: phase[name] for name in (*names, "auditor_attempts", "token_cap")},
+        "task_category": phase["task_category"] or phase["category"],
+        "recheck": _recheck(rules, phase["ci"]),
+        "audit": kind.audit,
+        "attempts": kind.attempts,
+        "cost_usd_max": budget.cost_usd if budget else None,
+        "minutes_max": budget.minutes if budget else None,
+        "limits": Limits(
             files=phase["files"] or rules.limits.files,
             changed_lines=rules.limits.changed_lines,
             file_bytes=rules.limits.file_bytes,
@@ -135,17 +118,39 @@ def _phase(draft: Draft, index: int, phase: DraftPhase) -> PlanPhase:
             growth=rules.limits.growth,
             fuzz=rules.limits.fuzz[phase["complexity"]],
         ),
+        "why": kind.why,
+        "worst": kind.worst,
+        "audit_fallbacks": kind.audit_fallbacks,
+        "second_audit": kind.second_audit,
+        "aged": phase.aged,
+        "builder": sealed(phase.spec),
+        "patches": kind.patches,
+        "may_downgrade": may_move(draft.spec, phase),
+    }
+
+
+def _phase(draft: Draft, index: int, phase: DraftPhase, alike: Mapping[str, Any]) -> PlanPhase:
+    spec = phase.spec
+    words, paths = granted(draft.spec, spec)
+    return PlanPhase(
+        phase_id=spec.id,
+        index=index,
+        tier_id=phase.tier.id,
+        name=spec.name or spec.id,
+        goal=spec.goal,
+        acceptance=spec.acceptance,
+        deliverables=spec.deliverables,
+        write=spec.scope.write,
+        read=tuple(dict.fromkeys((*spec.scope.read, *draft.spec.playbook.context))),
+        needs=phase.needs,
+        tags=spec.tags,
+        allow=tuple(dict.fromkeys((*spec.allow, *words))),
+        allowed_protected=tuple(dict.fromkeys((*spec.allow_protected, *paths))),
+        probes=spec.probes,
         builder_prompt=prompt.command(phase) if is_outside(spec) else prompt.builder(phase),
         auditor_prompt=prompt.auditor(phase),
-        why=phase.kind.why,
-        worst=phase.kind.worst,
-        audit_fallbacks=phase.kind.audit_fallbacks,
-        second_audit=phase.kind.second_audit,
-        aged=phase.aged,
-        builder=sealed(spec),
-        patches=phase.kind.patches,
         patch_prompt=prompt.patcher(phase) if phase.kind.patches else "",
-        may_downgrade=may_move(draft.spec, phase),
+        **alike,
     )
 
 

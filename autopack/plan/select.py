@@ -5,13 +5,13 @@ believed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from autopack.plan.facets import FACETS, facets, models_of
 from autopack.plan.model import Plan, PlanPhase, PlanRun, PlanTier
 from autopack.plan.worst import of_plan, total
 from autopack.spec.nearest import did_you_mean
+from autopack.spec.record import field, record, replace
 from autopack.spec.selection import EVERY, Atom, Selection, Unreadable, read
 from autopack.spec.territory import meet
 
@@ -20,7 +20,7 @@ class NoPhase(ValueError):
     """Nothing is selected; the text says why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Named:
     """A selector of the project."""
 
@@ -28,7 +28,7 @@ class Named:
     exclude: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """What was asked for. `state` is the plan that `state:` compares with."""
 

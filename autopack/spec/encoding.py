@@ -4,11 +4,12 @@ import re
 
 from autopack.problem import Label, Problem, Span, problem
 from autopack.spec.findings import FINDINGS_MAX
+from autopack.spec.patterns import put_off
 from autopack.spec.places import Places
 from autopack.spec.source import BYTES_MAX, SPLIT
 
 LINES_MAX = 500_000  # of one file
-CONFLICT = re.compile(r"^([<|=>])\1{6}(?: [^\r\n]*)?(?=\r?$)", re.MULTILINE)
+CONFLICT = put_off(r"^([<|=>])\1{6}(?: [^\r\n]*)?(?=\r?$)", re.MULTILINE)
 CONFLICT_PARTS = {"|": "what both started from", "=": "the other version starts here", ">": "and ends here"}
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from autopack.problem import Label, Problem, Span, problem
 from autopack.problem.typed import Any, NamedTuple
-from autopack.spec import fanout, schema, template
+from autopack.spec import fanout, schema
 from autopack.spec.at import At, Steps
+from autopack.spec.filling import Filling
 from autopack.spec.rules import scopes
 from autopack.spec.rules.inputs import converted, misfit
 from autopack.spec.rules.written import Row, Source
-from autopack.spec.template import Filling
 
 USED = "used here"
 OF_USES = ("id", "name", "description", "tags")  # what is said beside `uses` outweighs the module
@@ -123,6 +123,8 @@ class _Expansion:
         return {key: self._filled(place, (*place.steps, key)) for key in entry if key not in but}
 
     def _filled(self, place: _Place, steps: Steps) -> Any:
+        from autopack.spec import template  # noqa: PLC0415 - most files hold none
+
         found, problems = template.filled_in(place.source.document, place.filling, steps)
         self.problems += [_by(place, each) for each in problems]
         return found

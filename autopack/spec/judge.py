@@ -11,11 +11,12 @@ from autopack.problem.typed import TYPE_CHECKING, Any
 from autopack.spec import rules, schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
-from autopack.spec.files import REMOTE, File, Library, OutOfReach, Unusable, folder_of
+from autopack.spec.files import BUILTIN, REMOTE, File, Library, OutOfReach, Unusable, folder_of
 from autopack.spec.findings import FINDINGS_MAX, too_many
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
 from autopack.spec.nearest import did_you_mean, replacement
+from autopack.spec.rules.kept_secrets import kept_secrets
 from autopack.spec.rules.written import THE_MODULE, Names, Source
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Judge:
         return [each._replace(labels=(*each.labels, Label(used, USED))) for each in found] if used else found
 
     def _judged(self, file: File) -> list[Problem]:
-        if file.document is None or file.value is None:
+        if file.document is None or file.value is None or file.path.startswith(BUILTIN):  # the tests check those
             return []
         government = self.government(file)
         if file.kind == "project":
@@ -62,6 +63,7 @@ class Judge:
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
         return _few([
+            *kept_secrets(file.document),
             *of_templates(file.document, file.value, file.value.get("inputs", ())),
             *islice(rules.check(file.document, value, names), FINDINGS_MAX + 1),
             *government.problems.get(file.path, ()),

@@ -25,10 +25,12 @@ from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.nearest import did_you_mean, nearest
 from autopack.spec.rules.inputs import converted, fitting, misfit
+from autopack.spec.rules.kept_secrets import secret_in
 from autopack.spec.seen import Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
     from autopack.spec.expand import Whole
+    from autopack.spec.filling import Filling
     from autopack.spec.model import Project, Scalar, Scenario, Spec
 
 WAIVER = "ignore"  # a word of every file with a waiver
@@ -291,6 +293,9 @@ def _inputs(file: File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar],
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := misfit(each, value):
             problems.append(_about_input(file, name, f'the input "{name}" {reason}', str(fitting(each, value))))
+        elif name in given and (kind := secret_in(str(value))):
+            advice = "put it where commands find it, in the environment: goals are kept and sent"
+            problems.append(_about_input(file, name, f'the input "{name}" looks like a secret ({kind})', advice))
         else:
             values[name] = value
     return values, problems
@@ -311,7 +316,8 @@ def _about_input(file: File, name: str | None, message: str, advice: str | None)
 
 def _spec(judge: Judge, file: File, inputs: dict[str, Scalar]) -> tuple[Spec, list[Problem]]:
     """All of it as frozen values, and what is wrong with the texts once they are filled in. Every file is valid."""
-    from autopack.spec import build, expand, extends, template  # noqa: PLC0415 - see the module
+    from autopack.spec import build, expand, extends  # noqa: PLC0415 - see the module
+    from autopack.spec.filling import Filling  # noqa: PLC0415
     from autopack.spec.model import Spec  # noqa: PLC0415
 
     government = judge.government(file)
@@ -324,8 +330,8 @@ def _spec(judge: Judge, file: File, inputs: dict[str, Scalar]) -> tuple[Spec, li
     assert ci.document is not None
     assert models is not None
     project = _project(government, file.path, judge.library.root)
-    playbook, tiers, late = expand.expanded(judge.source(file), template.Filling(inputs, project.name))
-    ci_value, late_ci = template.filled_in(ci.document, template.Filling({}, project.name))
+    playbook, tiers, late = expand.expanded(judge.source(file), Filling(inputs, project.name))
+    ci_value, late_ci = _filled_in(ci.document, Filling({}, project.name))
     spec = Spec(
         root=folder_of(judge.library, government.project),
         project=project,
@@ -338,6 +344,14 @@ def _spec(judge: Judge, file: File, inputs: dict[str, Scalar]) -> tuple[Spec, li
         modules=_first_uses(tiers),
     )
     return spec, [*late, *late_ci]
+
+
+def _filled_in(document: Document, filling: Filling) -> tuple[Any, list[Problem]]:
+    if not schema.holds_template(document.text):
+        return document.value, []
+    from autopack.spec import template  # noqa: PLC0415 - most files hold none
+
+    return template.filled_in(document, filling)
 
 
 def _compiled(

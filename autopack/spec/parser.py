@@ -4,11 +4,10 @@ Not its composer and constructor, which are slower by an order of magnitude, res
 last duplicate key win in silence.
 """
 
-import re
 from collections.abc import Callable
 
 from autopack.problem.typed import Any
-from autopack.spec.patterns import Deferring
+from autopack.spec.patterns import Deferring, put_off
 
 with Deferring():
     import yaml
@@ -40,7 +39,7 @@ __all__ = [  # what others take from here
     "events",
 ]
 
-SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = put_off("[\ud800-\udfff]")
 
 
 def accelerated() -> bool:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import translate
 from functools import lru_cache
 
+from autopack.spec.patterns import put_off
+
 _PATH_CHARS_MAX = 1024
 _SEGMENT_BYTES_MAX = 255
-_NOT_IN_NAMES = re.compile(r'[<>:"|?*]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
-_SHORT_GIT = re.compile(r"git~[0-9]+")
+_NOT_IN_NAMES = put_off(r'[<>:"|?*]')
+_RESERVED = put_off(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
+_SHORT_GIT = put_off(r"git~[0-9]+")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, format, surrogate, line and paragraph separators
 _SECRET_LIKE = (
     "**/.env",
@@ -86,7 +88,7 @@ def fault(path: str) -> str | None:
         return "holds a control or invisible character"
     if "\\" in path:
         return "holds a backslash: paths are written with forward slashes"
-    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+    if path.startswith("/") or (path[1:2] == ":" and path[0].isascii() and path[0].isalpha()):
         return "is absolute: paths are relative to the repository's root"
     return _first(_fault_of_segment(segment) for segment in path.split("/"))
 

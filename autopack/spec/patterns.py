@@ -1,4 +1,4 @@
-"""Patterns that are compiled when they are first used, for a module that makes many and is loaded for something else.
+"""Patterns that are compiled when they are first used: for what is rarely looked for, and for modules of others.
 
 PyYAML makes a dozen of them for its readers in Python, which takes a third of its import; here libyaml reads.
 """
@@ -24,6 +24,11 @@ class Deferred:
         if self._made is None:
             self._made = _compile(*self._arguments)
         return getattr(self._made, name)
+
+
+def put_off(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """The pattern, compiled when it is first used."""
+    return Deferred(pattern, flags)  # type: ignore[return-value]
 
 
 class Deferring:

@@ -3,8 +3,6 @@
 What is common is written out, what is rare is not: most of a check's time is spent in the two loops here.
 """
 
-import re
-
 from autopack.problem.typed import Any, NoReturn
 from autopack.spec.anchors import Anchor, unused_anchors
 from autopack.spec.findings import Findings, Unreadable, in_quotes, lookalike
@@ -21,6 +19,7 @@ from autopack.spec.parser import (
     SequenceStartEvent,
     events,
 )
+from autopack.spec.patterns import put_off
 from autopack.spec.places import Places
 from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RANGE, SUSPECTS, WORDS, Value, plain
 from autopack.spec.source import BYTES_MAX, SPLIT
@@ -34,7 +33,7 @@ FLATTER = "write it flatter: no kind of file needs more than ten levels"
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
 
 CORE = "tag:yaml.org,2002:"
-TAG = re.compile(r"![^\s,\[\]{}]*")
+TAG = put_off(r"![^\s,\[\]{}]*")
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
 TYPE_WORDS = {int: "number", float: "number", bool: "boolean", type(None): "null", str: "string"}
 

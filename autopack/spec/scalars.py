@@ -35,6 +35,8 @@ def plain(text: str) -> Value:
     """
     if text in WORDS:
         return WORDS[text]
+    if "/" in text or " " in text:  # as in paths and sentences, which need no pattern to be told from numbers
+        return text
     number = NUMBER.fullmatch(text)
     if number is None:
         return text

@@ -1,11 +1,11 @@
 """Bytes, lines and characters of a file."""
 
-import re
+from autopack.spec.patterns import put_off
 
 BYTES_MAX = 10 * 1024 * 1024  # of one file
 SPLIT = "split it: a playbook takes tiers and phases from other files with `uses:`"
 BOM = b"\xef\xbb\xbf"
-BREAK = re.compile(r"\r\n|\r|\n")  # what editors count as lines; YAML's further ones are ordinary characters
+BREAK = put_off(r"\r\n|\r|\n")  # what editors count as lines; YAML's further ones are ordinary characters
 
 
 def readable(source: bytes) -> str:

@@ -17,6 +17,7 @@ from autopack.problem.typed import Any, NamedTuple
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.document import Document
+from autopack.spec.filling import Filling
 from autopack.spec.findings import FINDINGS_MAX
 from autopack.spec.nearest import did_you_mean, replacement
 
@@ -208,14 +209,6 @@ def _rows(value: Any, key: str) -> Iterator[tuple[Steps, Any]]:
     for index, row in enumerate(rows if isinstance(rows, list) else ()):
         if isinstance(row, dict):
             yield (key, index), row
-
-
-class Filling(NamedTuple):
-    """What templates are filled in with: `more` holds `item` or `matrix`."""
-
-    inputs: Mapping[str, object]
-    project: str
-    more: Mapping[str, Any] = {}
 
 
 def filled_in(document: Document, filling: Filling, steps: Steps = ()) -> tuple[Any, list[Problem]]:
