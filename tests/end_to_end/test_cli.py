@@ -441,7 +441,6 @@ def test_an_input_has_one_value(answer: Answer, tmp_path: Path):
     [
         ("--codes", "AP2O08", "did you mean `AP2008`?"),
         ("--ignore", "foo", "layers: AP1, "),
-        ("--ignore", "ap2", "`AP2`"),
     ],
 )
 def test_a_code_that_does_not_exist_is_not_left_out_in_silence(

@@ -115,7 +115,9 @@ def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: i
             click.echo(f"\rplayed {done:,} of {samples:,}" if done < samples else "\r\x1b[K", nl=False, err=True)
 
     found = forecast.forecast(plan, calibration, samples, seed, told)
-    click.echo(json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found))
+    click.echo(
+        json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found, terminal.columns())
+    )
     return 0
 
 
