@@ -359,15 +359,12 @@ def _compiled(
 ) -> tuple[list[Problem], list[str]]:
     """What a compiler finds in every playbook that can be compiled by its default inputs, and what it could not see."""
     found: dict[Problem, None] = {}
-    left_out, wrong = [], 0
+    left_out: list[str] = []
+    hindered: list[str] = []
     uses: dict[str, tuple[Spec, Any]] = {}
     for file in (file for file in files if file.kind == "playbook"):
-        involved = [file, *judge.modules_below(file), *judge.government(file).files()]
-        for each in involved:
-            if each.path not in known:
-                known[each.path] = judge.problems(each)
-        if any(broken(known[each.path]) for each in involved) or judge.remote_problems:
-            wrong += 1
+        if why := _hindrance(judge, file, known):
+            hindered.append(why)
             continue
         inputs, missing = _inputs(file, {})
         if missing:
@@ -384,9 +381,22 @@ def _compiled(
         found.update(dict.fromkeys([*late, *more]))
     for shared in _whole_projects(judge, uses):
         found.update(dict.fromkeys(compiler.left_over(shared[0][0], [use for _, use in shared])))
-    if wrong:
-        left_out.append(f"graph, policy and budget of {wrong} playbook{'' if wrong == 1 else 's'} with errors")
+    for why in dict.fromkeys(hindered):
+        number = hindered.count(why)
+        left_out.append(f"graph, policy and budget of {number} playbook{'' if number == 1 else 's'} {why}")
     return list(found), left_out
+
+
+def _hindrance(judge: Judge, file: File, known: dict[str, list[Problem]]) -> str | None:
+    """Why a playbook can't be compiled, in words that follow it. `known` holds the findings of each file so far."""
+    involved = [file, *judge.modules_below(file), *judge.government(file).files()]
+    for each in involved:
+        if each.path not in known:
+            known[each.path] = judge.problems(each)
+    if any(broken(known[each.path]) for each in involved):
+        return "with errors"
+    holders = {found.span.path for found in judge.remote_problems if found.span}
+    return "with remote modules out of reach" if any(each.path in holders for each in involved) else None
 
 
 def _whole_projects(judge: Judge, uses: Mapping[str, tuple[Spec, Any]]) -> Iterator[list[tuple[Spec, Any]]]:
