@@ -103,7 +103,10 @@ class Driver:
                 self._believe(await self._next_answers(), loop, pool)
                 if self._interrupted and not self._running and self._answers.empty():
                     raise Interrupted
-        except asyncio.CancelledError:  # a second Ctrl-C: who presses it does not want to wait for calls in flight
+        except (
+            asyncio.CancelledError,
+            KeyboardInterrupt,
+        ):  # a second Ctrl-C: who presses it does not want to wait for calls in flight
             waits = False
             raise
         finally:
