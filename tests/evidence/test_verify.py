@@ -191,6 +191,7 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "the run's project": (sql("UPDATE runs SET project = 'other'"), "run", "project"),
     "the run's summary that is gone": (sql("UPDATE runs SET summary = NULL"), "run", "summary"),
     "a summary that is no JSON": (sql("UPDATE runs SET summary = summary || 'x'"), "row", RUN),
+    "a summary that is no object": (sql("UPDATE runs SET summary = '5'"), "row", RUN),
     "an intent that is no JSON": (sql(f"UPDATE intents SET body = body || 'x' WHERE {FIRST_INTENT}"), "row", "intent"),
     "an intent too many": (
         sql(
