@@ -243,7 +243,7 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
         "row",
         "what stood before",
     ),
-    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "(phase readme)"),
+    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "(phase "),
     "a tree that is gone": (gone("autonomous/hello-1:src"), "object", "refs/heads/autonomous/hello-1"),
     "the plan's file": (file("plan.json", lambda p: p.write_text(p.read_text() + " ") and None), "artefact", "plan"),
     "a file too many": (file("run_summary.md", lambda p: (p.parent / ".x").write_text("x") and None), "artefact", ".x"),
