@@ -62,7 +62,7 @@ class Judge:
             government.of_environments()
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
-        return _few([
+        return few([
             *kept_secrets(file.document),
             *of_templates(file.document, file.value, file.value.get("inputs", ())),
             *islice(rules.check(file.document, value, names), FINDINGS_MAX + 1),
@@ -269,7 +269,7 @@ class Judge:
         return file if file.kind in (None, "project") else None
 
 
-def _few(found: list[Problem]) -> list[Problem]:
+def few(found: list[Problem]) -> list[Problem]:
     """As many as anybody reads, the first in the file; the last says that there are more."""
     if len(found) <= FINDINGS_MAX:
         return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from autopack.problem import Problem, order, problem
 from autopack.problem.typed import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +22,7 @@ from autopack.spec.document import Document
 from autopack.spec.files import FOLDERS, File, Library, Unusable, broken, folder_of
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
-from autopack.spec.judge import Judge
+from autopack.spec.judge import Judge, few
 from autopack.spec.nearest import did_you_mean, nearest
 from autopack.spec.rules.inputs import converted, fitting, misfit
 from autopack.spec.rules.kept_secrets import secret_in
@@ -101,7 +101,7 @@ def check(
         problems += judge.without_environment(asked.files)
         if compile is not None:
             more, left_out = _compiled(judge, asked.files, by_file, compile)
-            problems += [found for found in more if found not in problems]
+            problems += _few_a_file(more, set(problems))
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
@@ -385,6 +385,15 @@ def _compiled(
         number = hindered.count(why)
         left_out.append(f"graph, policy and budget of {number} playbook{'' if number == 1 else 's'} {why}")
     return list(found), left_out
+
+
+def _few_a_file(more: Iterable[Problem], known: Collection[Problem]) -> list[Problem]:
+    """Those that aren't known yet, of each file as many as anybody reads."""
+    by_path: dict[str, list[Problem]] = {}
+    for each in more:
+        if each not in known:
+            by_path.setdefault(each.span.path if each.span else "", []).append(each)
+    return [each for found in by_path.values() for each in few(found)]
 
 
 def _hindrance(judge: Judge, file: File, known: dict[str, list[Problem]]) -> str | None:

@@ -463,7 +463,7 @@ def test_init_says_where_it_may_not_write(answer: Answer, tmp_path: Path):
     (tmp_path / "file").write_text("")
     told = answer(tmp_path, "init", "file/project")
     assert told.code == 2
-    assert "can't write file/project/autopack.yaml: Not a directory; name a folder" in told.err
+    assert told.err == "autopack init: file is a file where a folder is needed; move it away, or name another folder\n"
 
 
 @pytest.mark.parametrize(
