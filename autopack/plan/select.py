@@ -64,7 +64,7 @@ def subset(plan: Plan, phase_ids: Iterable[str]) -> Plan:
     assumed = {need for phase in plan.phases if phase.phase_id in kept for need in phase.needs if need not in kept}
     used = {name for phase in phases for name in models_of(phase)}
     profiles = {phase.ci for phase in phases}
-    runs = [run for run in (_run(plan, run, cut) for run in plan.runs) if run.phases]
+    runs = [_run(plan, run, cut) for run in plan.runs if kept.intersection(run.phases)]
     return replace(
         plan,
         phases=phases,
