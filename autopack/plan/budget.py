@@ -119,7 +119,8 @@ def _minutes(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int)
     from autopack.plan.estimate import minutes  # noqa: PLC0415 - a check of files mostly does without
 
     calibration = draft.calibration
-    known = {id(phase.kind): minutes(draft.spec, phase, calibration) for phase in draft.kinds}
+    kinds = {id(phase.kind): phase for phase in phases}
+    known = {kind: minutes(draft.spec, phase, calibration) for kind, phase in kinds.items()}
     likely = {phase.spec.id: known[id(phase.kind)] for phase in phases}
     needs = {phase.spec.id: phase.needs for phase in phases}
     length = together(needs, {name: Worst(0, 0, None, each) for name, each in likely.items()}, width).minutes
