@@ -51,6 +51,11 @@ def _answer(arguments: list[str]) -> int:
         return 0
     if arguments[:1] == ["validate"] and (asked := _plain_validation(arguments[1:])) is not None:
         return _validated(arguments[1:], asked)
+    if arguments[:1] == ["plan"] and (plainly := _plain_plan(arguments[1:])) is not None:
+        from autopack.views import planning  # noqa: PLC0415
+
+        if (code := planning.run(*plainly)) is not None:
+            return code
     from autopack.views import cli  # noqa: PLC0415  click, and what the verb needs
 
     return cli.main(arguments)
@@ -95,6 +100,20 @@ def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
     if "-" in asked["paths"]:
         asked["kept"] = False
     return asked | {name[2:]: codes for name, codes in lists.items()}
+
+
+def _plain_plan(words: list[str]) -> "tuple[str, str | None] | None":
+    """Playbook and output, where nothing else is asked for; None leaves the line to the full parser."""
+    output = None
+    if len(words) == 3 and words[1] in ("-o", "--output"):
+        output = words.pop()
+        words.pop()
+        taken = os.path.isdir(output) or (os.path.exists(output) and not os.access(output, os.W_OK))
+        if taken or output.startswith("-"):
+            return None
+    if len(words) != 1 or words[0].startswith("-") or "_AUTOPACK_COMPLETE" in os.environ:
+        return None
+    return words[0], output
 
 
 def _forget_stdout() -> None:
