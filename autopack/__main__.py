@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from typing import Any
 
+OUTPUT = ("-o", "--output")
 READER_LEFT = 141  # what shells report of a program that SIGPIPE ended, as in `autopack plan x | head`
 
 
@@ -104,16 +105,17 @@ def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
 
 def _plain_plan(words: list[str]) -> "tuple[str, str | None] | None":
     """Playbook and output, where nothing else is asked for; None leaves the line to the full parser."""
-    output = None
-    if len(words) == 3 and words[1] in ("-o", "--output"):
-        output = words.pop()
-        words.pop()
+    output, left = None, list(words)
+    if len(left) == 3 and (left[0] in OUTPUT or left[1] in OUTPUT):
+        at = 0 if left[0] in OUTPUT else 1
+        output = left[at + 1]
+        del left[at : at + 2]
         taken = os.path.isdir(output) or (os.path.exists(output) and not os.access(output, os.W_OK))
         if taken or output.startswith("-"):
             return None
-    if len(words) != 1 or words[0].startswith("-") or "_AUTOPACK_COMPLETE" in os.environ:
+    if len(left) != 1 or left[0].startswith("-") or "_AUTOPACK_COMPLETE" in os.environ:
         return None
-    return words[0], output
+    return left[0], output
 
 
 def _forget_stdout() -> None:

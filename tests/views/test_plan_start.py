@@ -44,7 +44,9 @@ def test_a_plan_as_it_is_is_made_without_the_command_line_library(tmp_path: Path
     assert "click" not in loaded(tmp_path, "plan", "p.yaml", "-o", "plan.json")
 
 
-@pytest.mark.parametrize("words", ["p.yaml", "p.yaml -o o.json", "none.yaml", "p.yaml -o .", "p.yaml -o p.yaml", "p p"])
+@pytest.mark.parametrize(
+    "words", ["p.yaml", "p.yaml -o o.json", "-o o.json p.yaml", "none.yaml", "p.yaml -o .", "p.yaml -o p.yaml", "p p"]
+)
 def test_with_the_library_it_is_the_same(tmp_path: Path, words: str) -> None:
     (tmp_path / "p.yaml").write_text(playbook(phase("p0"), phase("p1", "needs: [p0]")), encoding="utf-8")
     assert command.run(tmp_path, "plan", *words.split()) == command.run(tmp_path, "plan", *words.split(), "--seed", "1")
