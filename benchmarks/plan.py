@@ -29,7 +29,7 @@ SNAKEMAKE, DBT = 95, 93  # x `import yaml`, for 1,000 steps
 SNAKEMAKE_FACTOR, DBT_FACTOR = 8, 12
 US_A_NODE, REDUCTION_MS = 6, 60
 DRAWN = 2_500
-SELECTED = ("+p9999", "@p5000", "path:docs/m77.md", "tier:T7,category:docs p3+", "state:modified+")
+SELECTED = ("+p9999", "@p5000", "path:src/m77.py", "tier:T7,category:docs p3+", "state:modified+")
 HEAD = "autopack: playbook/v1\nname: large\ntiers:\n"
 PHASE = """\
       - {{id: p{number}, category: docs, goal: Describe module {number}., needs: [{needs}],
