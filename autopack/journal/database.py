@@ -29,11 +29,11 @@ class Meaning(NamedTuple):
     action: str
 
 
-_FREE_SPACE = Meaning("disk_full", "Free some space, then resume the run.")
-_WRITABLE = Meaning("read_only", "Make the file and its folder writable, then resume the run.")
+_FREE_SPACE = Meaning("disk_full", "Free some space.")
+_WRITABLE = Meaning("read_only", "Make the file and its folder writable.")
 _RETRY = Meaning("locked", "End the program that holds the lock, then try again.")
 _RESTORE = Meaning("damaged", "Restore the store from a backup, or name another one.")
-_LOOK = Meaning("lost", "Check that the store can be reached and its disk is sound, then resume the run.")
+_LOOK = Meaning("lost", "Check that the store can be reached and its disk is sound.")
 
 _MEANINGS: dict[int | str | None, Meaning] = {
     sqlite3.SQLITE_FULL: _FREE_SPACE,

@@ -435,6 +435,12 @@ CODES: dict[str, Code] = {
         "warning",
         "No run may change the rules it runs by: a patch that touches one of these files is refused, and paid for.",
     ),
+    "AP5009": Code(
+        "secret in a specification",
+        "error",
+        "A specification is committed, frozen into plans and shown to models: what is written there is no secret any "
+        "more.",
+    ),
     "AP5020": Code(
         "aged issue",
         "info",

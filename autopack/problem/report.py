@@ -52,7 +52,29 @@ def render(
     that look at a whole repository: `within` is the folder there that paths start in, and `names` says what a place is
     called (`tiers.T1.phases.store.goal`).
     """
-    return FORMATS[format](Report(order(problems), sources, color, files, not_checked, within, names or {}))
+    problems = order(problems)
+    shown = _without_secrets(sources, problems)
+    return FORMATS[format](Report(problems, shown, color, files, not_checked, within, names or {}))
+
+
+_ABOUT_SECRETS = "AP5009"
+
+
+def _without_secrets(sources: Mapping[str, str], problems: Iterable[Problem]) -> Mapping[str, str]:
+    """What a finding calls a secret is shown by none: terminals are recorded, and logs of CI are public."""
+    spans = [found.span for found in problems if found.code == _ABOUT_SECRETS and found.span is not None]
+    if not spans:
+        return sources
+    found = dict(sources)
+    for span in spans:
+        lines = found.get(span.path, "").splitlines(keepends=True)
+        for number in range(span.line, min(span.end_line, len(lines)) + 1):
+            line = lines[number - 1]
+            start = span.column - 1 if number == span.line else 0
+            end = span.end_column - 1 if number == span.end_line else len(line.rstrip("\r\n"))
+            lines[number - 1] = line[:start] + "*" * (end - start) + line[end:]
+        found[span.path] = "".join(lines)
+    return found
 
 
 # --- formats ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from autopack.plan.model import AUDITOR_ASKS
 from autopack.run.asking import at_rung
 from autopack.run.calling import models_beside, over
 from autopack.run.noting import major, signature
-from autopack.run.turn import Turn
+from autopack.run.turn import Turn, time_left_s
 
 
 def always(_turn: Turn) -> bool:
@@ -66,7 +66,15 @@ def passing_trouble(turn: Turn) -> bool:
 
 
 def passing_trouble_again(turn: Turn) -> bool:
-    return passing_trouble(turn) and may_send_again(turn)
+    return passing_trouble(turn) and may_send_again(turn) and worth_waiting(turn)
+
+
+def worth_waiting(turn: Turn) -> bool:
+    """What the provider asks for is kept to the second, unless somebody else can answer meanwhile or time runs out."""
+    wanted_s = turn.event.retry_after_s
+    if wanted_s is None or wanted_s <= turn.plan.retry.backoff_s_max:
+        return True
+    return not can_fall_back(turn) and wanted_s < time_left_s(turn)
 
 
 def may_send_again(turn: Turn) -> bool:

@@ -118,11 +118,15 @@ def resolve(known: Issues, phase_id: str, sources: tuple[str, ...]) -> Issues:
 
 
 def count(known: Issues, severity: Severity, *, phase_id: str | None = None, tier_id: str | None = None) -> int:
-    """Distinct open keys of that effective severity, of one phase, one tier or (neither given) the run."""
+    """Distinct open keys of that effective severity, of one phase, one tier or (neither given) the run.
+
+    A minor one that is known to fail whatever the run does is on record and uses up nobody's tolerance.
+    """
     return sum(
         1
         for issue in known.values()
         if not issue.resolved
+        and not (issue.expected_fail and severity == "minor")
         and issue.effective_severity == severity
         and (phase_id is None or phase_id in issue.phases)
         and (tier_id is None or tier_id in issue.tiers)
@@ -142,6 +146,25 @@ def of_ci(failing: Sequence[str], category: str, severity: Severity) -> tuple[Re
     )
 
 
+def beside_ci(
+    flaky: Sequence[str], tolerated: Sequence[str], quarantine: Collection[str], category: str
+) -> tuple[ReportedIssue, ...]:
+    """What CI saw and did not judge by: tests that passed after they had failed, and those that are known to fail."""
+    seen = [(name, "flaky", "passed after it had failed on the same commit") for name in sorted(flaky)]
+    for name in sorted(tolerated):
+        kept = quarantined(name, quarantine)
+        seen.append((name, *(_QUARANTINED if kept else _ON_BASE)))
+    return tuple(
+        ReportedIssue(key("ci", name, defect), "minor", category, "ci", f"{name} {words}", (name,))
+        for name, defect, words in seen[:FAILING_MAX]
+    )
+
+
+def quarantined(name: str, tests: Collection[str]) -> bool:
+    """By its whole id, or that of its function, class, file or folder."""
+    return any(name == test or name.startswith((f"{test}[", f"{test}::", f"{test.rstrip('/')}/")) for test in tests)
+
+
 def of_gate(kind: str, message: str, phase_id: str, category: str, severity: Severity) -> tuple[ReportedIssue, ...]:
     """A refused patch as an issue. The gate's own probes are a source of their own."""
     source = "probe" if kind == "probe" else "static_check"
@@ -151,7 +174,9 @@ def of_gate(kind: str, message: str, phase_id: str, category: str, severity: Sev
 FAILING_MAX = 20
 """A change that breaks everything is one problem, not a thousand."""
 
-EXPECTED = ("__fails_on_base", "__quarantined")
+_ON_BASE = ("fails_on_base", "fails on the base commit too")
+_QUARANTINED = ("quarantined", "fails, and is in quarantine")
+EXPECTED = tuple(f"__{defect}" for defect, _ in (_ON_BASE, _QUARANTINED))
 """How keys end of what is known to fail whatever a run does."""
 
 _PASSING = re.compile(

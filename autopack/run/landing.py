@@ -5,7 +5,7 @@ from autopack.run import issues
 from autopack.run.effects import Land, Rebase, RunCi
 from autopack.run.frozen import replace
 from autopack.run.grading import observed
-from autopack.run.noting import refuse, report
+from autopack.run.noting import note, refuse, report
 from autopack.run.state import Candidate, CiSummary
 from autopack.run.turn import Turn, base_of
 
@@ -29,7 +29,9 @@ def run_profile(turn: Turn) -> Turn:
 def ci_done(turn: Turn) -> Turn:
     event: ev.CiFinished = turn.event
     summary = CiSummary(event.verdict, event.digest, event.executed_tests, event.failing, event.logs)
-    found = issues.of_ci(event.failing, turn.spec.category, turn.spec.severity) if event.verdict == "red" else ()
+    category, quarantine = turn.spec.category, turn.plan.profiles[turn.spec.ci].quarantine
+    found = issues.of_ci(event.failing, category, turn.spec.severity) if event.verdict == "red" else ()
+    turn = note(turn, issues.beside_ci(event.flaky, event.tolerated, quarantine, category))
     return refuse(report(turn, event.issues), found).with_phase(ci=summary)
 
 

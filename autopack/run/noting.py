@@ -15,6 +15,11 @@ def report(turn: Turn, reports: tuple[ev.ReportedIssue, ...]) -> Turn:
     return turn.with_phase(audit_due=True) if due else turn
 
 
+def note(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
+    """What was so before the change goes on record; nobody is called in for it."""
+    return turn.with_run(issues=_recorded(turn, turn.run.issues, found)) if found else turn
+
+
 def refuse(turn: Turn, found: tuple[ev.ReportedIssue, ...]) -> Turn:
     """What was wrong with a change that is kept out goes on record; by itself it calls nobody in."""
     if not found:

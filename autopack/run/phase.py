@@ -11,7 +11,7 @@ from autopack.run.guards import content
 from autopack.run.landing import carry, ci_done, land, queue, run_profile, settled
 from autopack.run.noting import no_reply, refuse, report, signed
 from autopack.run.state import Candidate, Reason, Review
-from autopack.run.turn import Turn, base_of, environment, failure_of, stop
+from autopack.run.turn import Turn, base_of, environment, failure_of, stop, time_left_s
 
 
 def call_model(turn: Turn) -> Turn:
@@ -99,7 +99,7 @@ def send_again(turn: Turn) -> Turn:
     retry = turn.plan.retry
     backoff_s = min(retry.backoff_s_max, retry.backoff_s * 2**turn.phase.retry)
     wanted_s = turn.event.retry_after_s
-    delay_s = backoff_s if wanted_s is None else min(wanted_s, retry.backoff_s_max)
+    delay_s = backoff_s if wanted_s is None else wanted_s
     turn = book(turn).with_phase(retry=turn.phase.retry + 1)
     return resend(turn, delay_s)
 
@@ -135,7 +135,11 @@ def lost_for_good(turn: Turn) -> Turn:
 
 
 def provider_down(turn: Turn) -> Turn:
-    return environment(book(turn), "provider_down", turn.event.message)
+    event: ev.ModelAnswered = turn.event
+    left_s = max(0.0, time_left_s(turn))
+    asks = event.retry_after_s is not None and event.retry_after_s >= left_s
+    late = f" It asks for {event.retry_after_s:,.0f} s, and {left_s:,.0f} s are left." if asks else ""
+    return environment(book(turn), "provider_down", event.message + late)
 
 
 def provider_refuses(turn: Turn) -> Turn:

@@ -71,6 +71,15 @@ def failure_of(turn: Turn, reason: Reason, message: str) -> Failure:
     return Failure(reason, f'phase "{turn.phase.phase_id}", attempt {turn.phase.attempt}: {message}')
 
 
+def time_left_s(turn: Turn) -> float:
+    """Until the run's minutes are over, or the phase's own."""
+    now_s: float = max(turn.run.elapsed_s, turn.event.elapsed_s)
+    ends_s = [turn.plan.caps.minutes * 60.0]
+    if turn.spec.minutes_max is not None and turn.phase.started_s is not None:
+        ends_s.append(turn.phase.started_s + turn.spec.minutes_max * 60.0)
+    return min(ends_s) - now_s
+
+
 def base_of(turn: Turn) -> str:
     assert turn.phase.base is not None
     return turn.phase.base

@@ -11,13 +11,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autopack.plan.model import PlanBuilder
-from autopack.runners import git, process
-from autopack.runners.command import run_agent
+from autopack.plan.model import PlanBuilder, Profile
+from autopack.runners import ci, git, process, sandbox
+from autopack.runners.command import Box, run_agent
+from autopack.runners.redact import secrets, withheld
 from autopack.runners.ticket import Ticket
-
-PROMPT = "AUTOPACK_PROMPT"
-"""Names the file that holds the same text as the command's standard input."""
+from autopack.runners.touched import Touched
 
 LAST_WORDS = 16_000
 """Characters of the command's output that the next attempt is told."""
@@ -36,31 +35,38 @@ class Ended:
 
 
 def run(
-    builder: PlanBuilder, pool: git.Pool, base: str, prompt: str, ticket: Ticket, environ: Mapping[str, str]
+    builder: PlanBuilder,
+    pool: git.Pool,
+    base: str,
+    prompt: str,
+    ticket: Ticket,
+    environ: Mapping[str, str],
+    profile: Profile,
+    walls: sandbox.Walls,
 ) -> Ended:
     """To its end or its timeout; then nothing that it started is left. Raises git.GitError."""
     worktree = pool.take(base)
+    scratch = tempfile.mkdtemp(prefix="agent-", dir=os.path.dirname(worktree.path))
     try:
-        with tempfile.TemporaryDirectory(prefix="autopack-prompt-") as folder:
-            path = os.path.join(folder, "prompt.md")
-            with open(path, "w", encoding="utf-8", errors="replace") as file:
-                file.write(prompt)
-            try:
-                finished = run_agent(
-                    builder.run,
-                    os.fspath(worktree.path),
-                    prompt.encode("utf-8", "replace"),
-                    timeout_s=builder.timeout_s,
-                    token=ticket.token,
-                    environ={**environ, PROMPT: path},
-                    cancelled=ticket.cancelled,
-                    env_pass=(*builder.env_pass, PROMPT),
-                    on_start=ticket.started,
-                )
-            except process.CannotStart as error:
-                return Ended("not_found", None, "", None, 0.0, str(error))
+        finished = run_agent(
+            builder.run,
+            os.fspath(worktree.path),
+            prompt.encode("utf-8", "replace"),
+            timeout_s=builder.timeout_s,
+            token=ticket.token,
+            environ=environ,
+            cancelled=ticket.cancelled,
+            env_pass=builder.env_pass,
+            on_start=ticket.started,
+            box=Box(profile, walls, scratch),
+        )
+        if missing := ci.hidden_tool(builder.run, finished, profile):
+            return Ended("not_found", None, "", finished.exit_code, 0.0, missing)
         return _judged(builder, finished, pool, worktree)
+    except process.CannotStart as error:
+        return Ended("not_found", None, "", None, 0.0, str(error))
     finally:
+        git.remove_tree(scratch)
         pool.give_back(worktree)
 
 
@@ -73,6 +79,8 @@ def _judged(builder: PlanBuilder, finished: process.Finished, pool: git.Pool, wo
         outcome, message = "cancelled", "it was cut short"
     elif finished.timed_out:
         outcome, message = "timed_out", f"{builder.run[0]} was not done after {builder.timeout_s:,} s"
+    elif finished.crowded:
+        outcome, message = "failed", f"{builder.run[0]} had more processes at once than sandbox.processes allows"
     elif finished.exit_code != 0:
         outcome, message = "failed", f"{builder.run[0]} ended with {finished.exit_code}"
     else:
@@ -83,6 +91,17 @@ def _judged(builder: PlanBuilder, finished: process.Finished, pool: git.Pool, wo
         except git.GitFailed as error:
             outcome, message = "failed", f"git can't read what it left behind: {error}"
     return Ended(outcome, change, output, finished.exit_code, round(finished.duration_s, 3), message)
+
+
+def without_secrets(change: Mapping[str, git.FileChange], before: Mapping[str, bytes]) -> dict[str, git.FileChange]:
+    """Of a file that brings a secret what may be kept: the gate refuses it for what is missing here."""
+    found = {}
+    for path, each in change.items():
+        file = Touched(path, before.get(path), each.content)
+        leaks = any(True for _ in secrets("\n".join(line for _, line in file.added)))
+        text = withheld(file.new_text or "") if leaks else ""
+        found[path] = git.FileChange(text.encode(), each.mode) if leaks else each
+    return found
 
 
 def dump(change: Mapping[str, git.FileChange]) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from autopack.runners import damage, integrity
 from autopack.runners.edit import Applied
-from autopack.runners.redact import secrets
+from autopack.runners.redact import WITHHELD, secrets
 from autopack.runners.reply import Reply
 from autopack.runners.touched import GateFinding, Severity, Touched, touched
 from autopack.spec import paths
@@ -197,6 +197,11 @@ def _secrets(file: Touched) -> Iterator[GateFinding]:
         number, _ = file.added[bisect_right(starts, found.start) - 1]
         message = f"looks like a secret ({found.name}): read it from the environment instead"
         yield GateFinding("secret", "block", file.path, number, message)
+    for number, line in file.added:
+        if WITHHELD in line:
+            kind = line.partition(WITHHELD)[2].partition(">")[0].replace("-", " ")
+            message = f"looks like a secret ({kind}), which was not kept: read it from the environment instead"
+            yield GateFinding("secret", "block", file.path, number, message)
 
 
 # --- limits ---

@@ -21,12 +21,12 @@ from autopack.plan.standing import KINDS, place_of
 from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request
+from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request, sandbox
 from autopack.runners.cassette import CassetteMiss
 from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.protection import Protection
-from autopack.runners.redact import redact
+from autopack.runners.redact import hidden, redact, withheld
 from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import OUTPUT, CiUnusable, Trials
@@ -67,7 +67,7 @@ class Hands:
         trouble: ev.Trouble
         try:
             answer: Any = self._done(effect, ticket)
-            told: ev.Event = replace(answer, key=ticket.key, elapsed_s=elapsed_s())
+            told: ev.Event = hidden(replace(answer, key=ticket.key, elapsed_s=elapsed_s()))
         except (CiUnusable, ci.Cancelled) as error:
             trouble, message = "ci_unusable", str(error)
         except git.DiskFull as error:
@@ -169,7 +169,7 @@ class Hands:
     def _told(self, phase: PlanPhase, effect: ef.AssembleContext, details: Mapping[str, str]) -> ev.Event:
         """A command reads the files by itself; it is told the task and what went wrong before."""
         previous = self._text(effect.patch) if effect.patch else None
-        messages = request.command_messages(phase, effect, details, previous)
+        messages = request.without_secrets(request.command_messages(phase, effect, details, previous))
         blob = self.writer.put_blob(request.Assembled(messages, {}).dump())
         return ev.ContextAssembled("", 0.0, blob, input_upper_bound(messages), (), ())
 
@@ -190,7 +190,7 @@ class Hands:
             role=effect.role,
             call=effect.call,
         )
-        answered = self._asked(asked)
+        answered = hidden(self._asked(asked))
         self.writer.reply(ticket.key, canonical.plain(answered))
         return answered
 
@@ -209,9 +209,12 @@ class Hands:
         phase, refs = self.plan.phase(effect.phase_id), self._protection.heads()
         builder = phase.builder
         prompt = "\n\n".join(text for _, text in request.Assembled.load(self.store.blob(effect.request)).messages)
-        ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ)
-        bare = replace(self.plan.profiles[phase.ci], sandbox="none")  # no wall stands around a command
-        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, bare)
+        profile = self.plan.profiles[phase.ci]
+        if profile.sandbox != "none" and (fault := sandbox.fault(self.environ)):
+            raise CiUnusable(fault)
+        walls = self._trials.walls()
+        ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ, profile, walls)
+        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
@@ -219,7 +222,7 @@ class Hands:
             key="",
             elapsed_s=0.0,
             outcome=outcome,
-            change=None if ended.change is None else self.writer.put_blob(agent.dump(ended.change)),
+            change=None if ended.change is None else self._left(effect.base, ended.change),
             output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
@@ -234,6 +237,11 @@ class Hands:
             return taken(self.plan, phase, self.repository, effect.base, left)
 
         return self._candidate(phase, effect.base, make, ticket)
+
+    def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
+        """A file with a new secret is refused for it: it is kept without."""
+        before = self.repository.read_files(base, change.keys())
+        return self.writer.put_blob(agent.dump(agent.without_secrets(change, before)))
 
     def _candidate(self, phase: PlanPhase, base: str, make: Callable[[], Change], ticket: Ticket) -> ev.Event:
         """The commit of a change that passes the gate and the phase's probes."""
@@ -386,17 +394,18 @@ class Hands:
     ) -> request.Messages:
         patch = self._text(effect.patch) if effect.patch else None
         if effect.wants == "edits":
-            return request.builder_messages(self.plan, phase, effect, pack, details, patch)
+            return request.without_secrets(request.builder_messages(self.plan, phase, effect, pack, details, patch))
         output = self._text(effect.logs[OUTPUT]) if OUTPUT in effect.logs else ""
         ci_words = context.trim(f"{effect.ci}\n{output}", ci.EVIDENCE_BYTES)
-        return request.auditor_messages(phase, effect, patch or "", ci_words, pack, details)
+        told = request.auditor_messages(phase, effect, patch or "", ci_words, pack, details)
+        return request.without_secrets(told)
 
     def _asked(self, asked: Request) -> ev.ModelAnswered:
         try:
             answer = self.client.complete(asked)
         except CassetteMiss as miss:
             return _no_answer("not_found", str(miss), NOTHING_BILLED)
-        kept = self.writer.put_blob(answer.text.encode("utf-8", "replace")) if answer.text else None
+        kept = self.writer.put_blob(withheld(answer.text).encode("utf-8", "replace")) if answer.text else None
         return ev.ModelAnswered(
             key="",
             elapsed_s=0.0,

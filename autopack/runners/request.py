@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from autopack.plan.model import Plan, PlanPhase
 from autopack.run.effects import AssembleContext, Evidence
 from autopack.runners.context import fenced
+from autopack.runners.redact import redact
 
 Messages = tuple[tuple[str, str], ...]
 
@@ -73,6 +74,11 @@ def auditor_messages(
     if effect.ask > 1 and effect.evidence:
         parts.append(_evidence(effect.evidence[-1:], details))
     return (("system", phase.auditor_prompt), ("user", "\n".join(parts)))
+
+
+def without_secrets(messages: Messages) -> Messages:
+    """Also of what the parts above were given as it is: goals, diffs, words of a model."""
+    return tuple((role, redact(content)) for role, content in messages)
 
 
 def _evidence(evidence: Sequence[Evidence], details: Mapping[str, str]) -> str:

@@ -18,6 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from autopack.plan.model import Profile
+from autopack.runners import process
+
 HOMES = ("/home", "/root")
 PASSING = ("/run", "/var/tmp")  # noqa: S108 - folders that are covered, not written to
 TMP = "/tmp"  # noqa: S108
@@ -64,6 +67,11 @@ def _refusal(bwrap: str) -> str | None:
         "allow them (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, or the "
         "container's settings), or write `sandbox: {kind: none}`."
     )
+
+
+def limits(profile: Profile) -> process.Limits:
+    """Of each process; they hold with and without walls."""
+    return process.Limits(profile.memory_mb, profile.cpu_s, profile.file_mb, profile.open_files, profile.processes)
 
 
 def wrapped(

@@ -71,7 +71,7 @@ class Trials:
                 cancelled=ticket.cancelled,
                 environ=self.environ,
                 on_start=ticket.started,
-                walls=self._walls(),
+                walls=self.walls(),
                 selection=selection,
                 known=known,
             )
@@ -84,7 +84,7 @@ class Trials:
         finally:
             self.pool.give_back(worktree)
 
-    def _walls(self) -> sandbox.Walls:
+    def walls(self) -> sandbox.Walls:
         repository = self.repository
         hidden = (repository.place, repository.common_dir, self.pool.home, *self.private)
         return sandbox.Walls(hidden, repository.object_folders())

@@ -16,6 +16,7 @@ from autopack.spec.findings import FINDINGS_MAX, too_many
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
 from autopack.spec.nearest import did_you_mean, replacement
+from autopack.spec.rules.kept_secrets import kept_secrets
 from autopack.spec.rules.written import THE_MODULE, Names, Source
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Judge:
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
         return _few([
+            *kept_secrets(file.document),
             *of_templates(file.document, file.value, file.value.get("inputs", ())),
             *islice(rules.check(file.document, value, names), FINDINGS_MAX + 1),
             *government.problems.get(file.path, ()),

@@ -25,6 +25,7 @@ from autopack.spec.header import PROJECT
 from autopack.spec.judge import Judge
 from autopack.spec.nearest import did_you_mean, nearest
 from autopack.spec.rules.inputs import converted, fitting, misfit
+from autopack.spec.rules.kept_secrets import secret_in
 from autopack.spec.seen import Seen
 
 if TYPE_CHECKING:  # this room's own model; at run time only `load` pays for dataclasses
@@ -292,6 +293,9 @@ def _inputs(file: File, given: Mapping[str, Scalar]) -> tuple[dict[str, Scalar],
             problems.append(_about_input(file, name, f'the input "{name}" is needed', f"give it: --input {name}=..."))
         elif reason := misfit(each, value):
             problems.append(_about_input(file, name, f'the input "{name}" {reason}', str(fitting(each, value))))
+        elif name in given and (kind := secret_in(str(value))):
+            advice = "put it where commands find it, in the environment: goals are kept and sent"
+            problems.append(_about_input(file, name, f'the input "{name}" looks like a secret ({kind})', advice))
         else:
             values[name] = value
     return values, problems

@@ -65,10 +65,12 @@ def compiled(
     *,
     quiet: bool = False,
     called: Callable[[Path], str] = _from_here,
+    store_of: Path | None = None,
 ) -> Compiled:
     """The plan of a playbook, or the plan that a JSON file holds. Raises Unusable.
 
     `quiet`: findings are told only where they are why there is no plan. `called` names a file in them.
+    `store_of` is the project whose store is asked for issues, where the playbook lies in a copy from the past.
     """
     where = Path(path)
     if not where.exists():
@@ -81,7 +83,7 @@ def compiled(
     plan = calibration = None
     if spec is not None:
         project = spec.project
-        backlog, calibration = known(root, project.artifacts.path, project.store, project.name)
+        backlog, calibration = known(root, project.artifacts.path, project.store, project.name, store_of)
         plan, more = compile_spec(spec, jobs=jobs, backlog=backlog, calibration=calibration)
         problems = waived(spec.documents.values(), [*problems, *more], today(), BY_THE_COMPILER).problems
     if not quiet or plan is None:

@@ -186,10 +186,13 @@ def flaky(journals: Iterable[Iterable[EventRow]]) -> Mapping[str, tuple[int, int
     times: Counter[str] = Counter()
     runs: Counter[str] = Counter()
     for events in journals:
-        seen = Counter(name for row in events if row.type == "CiFinished" for name in row.body["flaky"])
+        seen = Counter(name for row in events if row.type in _TESTED for name in row.body["flaky"])
         times.update(seen)
         runs.update(seen.keys())
     return {name: (count, runs[name]) for name, count in times.most_common()}
+
+
+_TESTED = ("CiFinished", "PreflightFinished")
 
 
 # --- parts ---

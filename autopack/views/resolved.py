@@ -9,6 +9,7 @@ from autopack.plan.inherit import chain as heard
 from autopack.plan.inherit import inherit
 from autopack.plan.judges import judging
 from autopack.plan.ordering import order
+from autopack.plan.stage import stage
 from autopack.problem import Problem
 from autopack.spec.at import At
 from autopack.spec.model import CiStep, Spec
@@ -34,7 +35,7 @@ class Phase(NamedTuple):
 def phases(spec: Spec) -> tuple[list[Phase], Sequence[Problem]]:
     """Every phase in the order of the plan, or what keeps it from having one."""
     draft = Draft(spec)
-    for step in (expand, order, inherit):
+    for step in (expand, order, inherit, stage):
         draft = step(draft)
         if draft.failed:
             return [], draft.problems
@@ -44,11 +45,12 @@ def phases(spec: Spec) -> tuple[list[Phase], Sequence[Problem]]:
 def chain(spec: Spec, phase_id: str, name: str) -> list[Effective]:
     """Who said something about one field of a phase, the winner first; KeyError for a phase or field there is not."""
     draft = Draft(spec)
-    for step in (expand, order, inherit):
+    for step in (expand, order, inherit, stage):
         draft = step(draft)
     phase = {each.spec.id: each for each in draft.phases}[phase_id]
     if name in phase.values and draft.caps is not None:
-        said = heard(spec, phase.spec, draft.caps, name)
+        winner, said = phase.values[name], heard(spec, phase.spec, draft.caps, name)
+        said = said if winner in said[:1] else (winner, *said)  # a project that only measures outvotes everybody
         return [Effective(name, value.value, value.layer, _place(spec, value.at)) for value in said]
     return [{each.name: each for each in _phase(spec, phase).values}[name]]
 

@@ -354,16 +354,30 @@ The integration branch `{found.integration_branch}` holds exactly that; nothing 
 
 ## Next
 
-{_NEXT.get(found.state, _NEXT[""])}
+{next_step(found)}
 """
 
 
+def next_step(run: RunView) -> str:
+    """What people do after this end; `resume` takes up only what has not ended, or what a cap of the run stopped."""
+    cap = _CAPS.get(run.failure_reason or "")
+    said = _NEXT.get(run.failure_reason or "") or _NEXT.get(run.state, _NEXT[""])
+    return said.replace("CAP", cap or "tokens").replace("RUN", run.run_id)
+
+
+_CAPS = {"token_cap": "tokens", "cost_cap": "cost_usd", "duration": "minutes", "minor_issues": "minor_issues"}
 _NEXT = {
     "DONE_FAILED_BUDGET_EXHAUSTED": "Where a cap of the run stopped it, go on from what landed with "
-    "`autopack resume RUN --budget tokens=...`; where a phase's own did, raise that one in its `budget` or split it, "
-    "then start a new run.",
-    "DONE_FAILED_ENVIRONMENT": "Mend what is named above (key, provider, git, CI tool, disk), then start a new run.",
+    "`autopack resume RUN --budget CAP=...`; where it was that of a phase, the project or a provider, raise that one, "
+    "then `autopack rerun RUN --failed`.",
+    "phase_limit": "Raise budget.phases, then `autopack rerun RUN --failed`.",
+    "tier_caps": "Raise the tier's cap in the ruleset or mend what makes it not clean, then "
+    "`autopack rerun RUN --failed`.",
+    "cancelled": "Go on from what landed with `autopack rerun RUN --failed`.",
+    "DONE_FAILED_ENVIRONMENT": "Mend what is named above (key, provider, git, CI tool, disk), then "
+    "`autopack rerun RUN --failed`.",
     "DONE_FAILED_POLICY_VIOLATION": "Read what was tried in `evidence/` before anything else; then narrow or widen the "
-    "phase's scope on purpose.",
-    "": "Read `evidence/`, sharpen the goal, scope or acceptance of the failed phase, then start a new run.",
+    "phase's scope on purpose, and `autopack rerun RUN --failed`.",
+    "": "Read `evidence/`, sharpen the goal, scope or acceptance of the failed phase, then "
+    "`autopack rerun RUN --failed`.",
 }

@@ -1,12 +1,14 @@
 """`builder: {kind: command}`: a small program stands for an agent; git, gate, CI and the run are real."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.scratch import Ended, Project, hello, quick_ci
+from autopack.runners import sandbox
+from tests.end_to_end.scratch import Ended, Project, alive, eventually, hello, quick_ci
 
 PLAYBOOK = "playbooks/agent.yaml"
 TEXT = """\
@@ -23,12 +25,12 @@ tiers:
 """
 
 
-def project(tmp_path: Path, agent: str, more: str = "", kind: str | None = None) -> Project:
+def project(tmp_path: Path, agent: str, more: str = "", kind: str | None = None, ci: str | None = None) -> Project:
     """The example with a playbook of one phase; `agent` is the program, which lies outside the repository."""
     program = tmp_path / "agent.py"
     program.write_text(f"import os, subprocess, sys, time\n{agent}")
     said = kind or f'command, run: [python, "{program}"], tokens: 5_000{more}'
-    return hello(tmp_path, {PLAYBOOK: TEXT % said, "ci.yaml": quick_ci()})
+    return hello(tmp_path, {PLAYBOOK: TEXT % said, "ci.yaml": ci or quick_ci()})
 
 
 def run(made: Project, **variables: str) -> Ended:
@@ -167,3 +169,138 @@ def test_a_phase_that_waits_for_a_client_can_be_planned_and_not_run(tmp_path: Pa
     assert ended.code == 2
     assert "this version has no server" in ended.err
     assert made.git("branch", "--list", "autonomous/*") == ""
+
+
+# --- killed and cancelled ---
+
+# What it does first is to hang, with a child beside it, until somebody has seen both; from then on it works.
+HANGS = """
+seen = {seen!r}
+if not os.path.exists(seen):
+    child = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(300)'])
+    open(seen + '.new', 'w').write(f'{{os.getpid()}} {{child.pid}}'); os.rename(seen + '.new', seen)
+    open('README.md', 'a').write('half' + chr(10))
+    time.sleep(300)
+open('README.md', 'a').write('whole' + chr(10))
+"""
+
+
+def started(seen: Path) -> list[int]:
+    eventually(seen.exists, "the program's start")
+    return [int(pid) for pid in seen.read_text().split()]
+
+
+def test_a_driver_that_is_killed_leaves_no_program_behind_and_the_next_one_starts_afresh(tmp_path: Path) -> None:
+    """kill -9 of the driver; `resume` ends what it had started and takes nothing of the half change."""
+    seen = tmp_path / "seen"
+    made = project(tmp_path, HANGS.format(seen=str(seen)))
+    words = ("run", PLAYBOOK, "--run-id", "agent-1", "--replay", "playbooks/languages.cassette.jsonl")
+    with made.driving(*words) as driver:
+        pids = started(seen)
+        driver.kill()
+        driver.wait()
+    ended = made.autopack("resume", "agent-1", "--json")
+    assert (ended.code, ended.json["state"]) == (0, "DONE_SUCCESS"), ended.err
+    assert [pid for pid in pids if alive(pid)] == []
+    assert branch(made, "README.md").endswith("\nwhole")
+    assert "half" not in branch(made, "README.md")
+
+
+def test_a_program_that_is_killed_has_failed_and_is_started_again(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    made = project(tmp_path, HANGS.format(seen=str(seen)))
+    with made.driving(
+        "run", PLAYBOOK, "--run-id", "agent-1", "--replay", "playbooks/languages.cassette.jsonl"
+    ) as driver:
+        program, child = started(seen)
+        os.kill(program, signal.SIGKILL)
+        driver.communicate()
+    assert driver.returncode == 0
+    assert not alive(child), "what it had started died with it"
+    assert [event["outcome"] for event in made.events("agent-1", "BuilderFinished")] == ["failed", "ok"]
+    assert "half" not in branch(made, "README.md")
+
+
+def test_an_interrupt_ends_the_program_with_all_it_has_started(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    made = project(tmp_path, HANGS.format(seen=str(seen)))
+    with made.driving(
+        "run", PLAYBOOK, "--run-id", "agent-1", "--replay", "playbooks/languages.cassette.jsonl"
+    ) as driver:
+        pids = started(seen)
+        driver.send_signal(signal.SIGINT)
+        driver.communicate()
+    assert driver.returncode == 130
+    assert [pid for pid in pids if alive(pid)] == []
+    assert made.autopack("resume", "agent-1").code == 0
+    assert branch(made, "README.md").endswith("\nwhole")
+
+
+# --- in the sandbox ---
+
+boxed = pytest.mark.skipif(sandbox.fault(os.environ) is not None, reason="no sandbox can be made here")
+ATTACK = """
+found = {}
+def attempt(name, act):
+    try: found[name] = str(act())
+    except BaseException as error: found[name] = type(error).__name__
+attempt('repository', lambda: open(ROOT + '/README.md'))
+attempt('home', lambda: open(os.environ['HOME'] + '/.netrc'))
+attempt('store', lambda: open(ROOT + '/.autonomous_runs/autopack.db'))
+attempt('write', lambda: open('/usr/evil', 'w'))
+attempt('tmp', lambda: open('/tmp/evil', 'w') and os.path.exists('/tmp/prompt.md'))
+attempt('prompt', lambda: open(os.environ['AUTOPACK_PROMPT']).read() == sys.stdin.read())
+attempt('driver', lambda: os.kill(os.getppid(), 0) or len([p for p in os.listdir('/proc') if p.isdecimal()]) < 6)
+import socket
+attempt('network', lambda: socket.create_connection(('127.0.0.1', 9), 2))
+subprocess.Popen(['sleep', '86398'], start_new_session=True)
+open('README.md', 'a').write(repr(sorted(found.items())) + chr(10))
+"""
+
+
+@boxed
+def test_in_a_sandbox_a_program_has_the_walls_of_ci(tmp_path: Path) -> None:
+    """The program is shown by `sandbox.read`; its folder is all that it can write, and its daemon dies with it."""
+    walls = f'sandbox: {{kind: bubblewrap, network: false, read: ["{tmp_path}/agent.py"]}}\nprofiles:'
+    attack = f"ROOT = {str(tmp_path / 'hello')!r}\n{ATTACK}"
+    made = project(tmp_path, attack, ci=quick_ci().replace("profiles:", walls))
+    (made.places / "home").mkdir(parents=True, exist_ok=True)
+    (made.places / "home" / ".netrc").write_text("secret")
+    ended = run(made)
+    assert ended.json["state"] == "DONE_SUCCESS", ended.err
+    assert branch(made, "README.md").splitlines()[-1] == repr(
+        [
+            ("driver", "True"),
+            ("home", "FileNotFoundError"),
+            ("network", "ConnectionRefusedError"),
+            ("prompt", "True"),
+            ("repository", "FileNotFoundError"),
+            ("store", "FileNotFoundError"),
+            ("tmp", "True"),
+            ("write", "OSError"),
+        ]
+    )
+    lines = [Path(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdecimal()]
+    assert not [line for line in lines if line.exists() and b"sleep\x0086398" in line.read_bytes()]
+    assert not Path("/tmp/evil").exists()
+
+
+@boxed
+def test_a_program_that_the_sandbox_hides_is_told_how_to_show_it(tmp_path: Path) -> None:
+    tool = tmp_path / "tools" / "agent"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho x >> README.md\n")
+    tool.chmod(0o755)
+    ci = quick_ci().replace("profiles:", "sandbox: {kind: bubblewrap}\nprofiles:")
+    made = project(tmp_path, "", kind=f"command, run: [{tool}], tokens: 5_000", ci=ci)
+    ended = run(made)
+    assert (ended.code, ended.json["failure_reason"]) == (7, "model_not_found")
+    assert "sandbox.read" in ended.json["failure"]
+
+
+@boxed
+def test_in_a_sandbox_a_program_has_the_limits_of_ci(tmp_path: Path) -> None:
+    walls = f'sandbox: {{kind: bubblewrap, memory_mb: 200, read: ["{tmp_path}/agent.py"]}}\nprofiles:'
+    made = project(tmp_path, "bytearray(600 * 2**20)", ci=quick_ci().replace("profiles:", walls))
+    assert run(made).json["state"] != "DONE_SUCCESS"
+    assert [event["exit_code"] for event in made.events("agent-1", "BuilderFinished")] == [1, 1]

@@ -33,7 +33,7 @@ def test_a_full_disk_keeps_nothing_of_the_append_and_the_writer_goes_on_when_the
         )  # SQLite clamps it to the size the file has: the next page is one too many
         refused = _refused_append(writer, LARGE)
         assert refused.reason == "disk_full"
-        assert str(refused).endswith("database or disk is full. Free some space, then resume the run.")
+        assert str(refused).endswith("database or disk is full. Free some space.")
         _pragma(writer, "max_page_count = 1000000")
         assert _only_the_next_append_is_kept(store, writer)
 

@@ -202,6 +202,7 @@ def test_every_code_can_be_asked_for_in_both_forms(code: str, capsys: pytest.Cap
     asked, page = json.loads(document), explanation(code)
     assert status == 0
     assert asked == {
+        "format_version": 1,
         "code": code,
         "layer": code[:3],
         "about": LAYERS[code[:3]],

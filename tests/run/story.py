@@ -161,7 +161,7 @@ class Story:
 
     builder, patch (the Auditor's own): ok, major, minor, or the kind of a refusal (edit_failed, scope, no_op ...);
     builder_call, auditor_call: ok, unknown_usage, lost, dropped, or an outcome (truncated, transient, auth ...);
-    builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major;
+    builder_context, auditor_context: ok, big; ci: green, red, red:<test>, major, flaky, tolerated:<test>;
     command: ok, failed, timed_out, not_found, lost;
     auditor: approve, revise, escalate, major, unreadable; land: ok, moved, foreign;
     rebase: ok, apart, refused, conflict;
@@ -296,7 +296,9 @@ class Story:
         failing = (test or "test_a",) if word == "red" else ()
         found = (issue(f"ci__{effect.phase_id}", "major", "ci"),) if word == "major" else ()
         verdict = "red" if word == "red" else "green"
-        return ev.CiFinished(key, at, verdict, "d" * 64, 3, failing, "e" * 64, {}, (), found)  # type: ignore[arg-type]
+        flaky, known = (("test_f",), ()) if word == "flaky" else ((), (test,) if word == "tolerated" else ())
+        seen = ("d" * 64, 3, failing, "e" * 64, {}, flaky, found, known)
+        return ev.CiFinished(key, at, verdict, *seen)  # type: ignore[arg-type]
 
     def _ReadReview(self, key: str, effect: ReadReview, at: float) -> ev.Event:
         word = self.word(effect.phase_id, "auditor", "approve")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from autopack.run.issues import Issues, Sighting, count, record, resolve
-from tests.run.story import issue
+from tests.run.story import Story, issue, phase, plan
 
 IN_A = Sighting("a", 1, "T1", "docs", "low")
 IN_B = Sighting("b", 2, "T2", "tests", "medium")
@@ -71,3 +71,51 @@ def test_recording_leaves_what_was_known_untouched():
     known = seen(("k", "minor", IN_A))
     record(known, [issue("k", "major"), issue("l")], IN_B)
     assert known == seen(("k", "minor", IN_A))
+
+
+# --- what CI sees beside its verdict -----------------------------------------------------------------------------
+
+
+def issues_after(word: str, **profile: object) -> tuple[Story, Issues]:
+    shop = plan(phase("a"))
+    normal = replace(shop.profiles["normal"], **profile)  # type: ignore[arg-type]
+    story = Story(replace(shop, profiles={"normal": normal})).says(ci=[word])
+    return story, story.tell().issues
+
+
+def test_a_test_that_passes_after_it_failed_becomes_an_issue_under_a_key_that_stays():
+    """REQ-5.2-2, REQ-5.1-6."""
+    story, known = issues_after("flaky")
+    assert story.run.state == "DONE_SUCCESS"
+    (found,) = known.values()
+    assert (found.issue_key, found.severity, found.source) == ("ci__test_f__flaky", "minor", "ci")
+    assert (found.description, found.evidence_refs) == (
+        "test_f passed after it had failed on the same commit",
+        ("test_f",),
+    )
+    assert (found.expected_fail, count(known, "minor")) == (False, 1)
+
+
+def test_what_fails_on_the_base_commit_too_is_expected_to_fail_and_uses_up_no_tolerance():
+    """REQ-5.1-3: known, and not this run's doing."""
+    _, known = issues_after("tolerated:test_old")
+    (found,) = known.values()
+    assert (found.issue_key, found.expected_fail) == ("ci__test_old__fails_on_base", True)
+    assert count(known, "minor") == 0
+
+
+def test_what_is_in_quarantine_says_so():
+    _, known = issues_after("tolerated:tests/test_net.py::test_dns", quarantine=("tests/test_net.py",))
+    (found,) = known.values()
+    assert found.issue_key == "ci__tests/test_net.py::test_dns__quarantined"
+    assert found.description.endswith("fails, and is in quarantine")
+    assert found.expected_fail
+
+
+def test_an_expected_failure_that_has_grown_old_counts_like_any_other():
+    """REQ-5.4-3: no aged issue stays ignored."""
+    shop = replace(plan(phase("a")), aged=("ci__test_old__fails_on_base",))
+    story = Story(shop).says(ci=["tolerated:test_old"])
+    assert story.tell().state == "DONE_SUCCESS"
+    assert count(story.run.issues, "major") == 1
+    assert not story.run.phases["a"].audit_due

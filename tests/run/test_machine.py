@@ -205,13 +205,40 @@ def test_passing_trouble_is_retried_with_doubling_waits_and_takes_no_attempt():
     ]
 
 
-def test_a_provider_that_says_when_is_believed_up_to_the_bound():
-    story = Story(alone())
+def _told_to_wait(story: Story, seconds: float) -> Story:
     key = story.until(CallModel)
     answered = story.answer(key, story.run.pending[key])
     assert isinstance(answered, ev.ModelAnswered)
-    story.give(replace(answered, outcome="rate_limited", reply=None, retry_after_s=9_000.0))
-    assert [e.delay_s for e in story.run.pending.values() if isinstance(e, CallModel)] == [60.0]
+    story.give(replace(answered, outcome="rate_limited", reply=None, retry_after_s=seconds))
+    return story
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0, 900.0])
+def test_a_provider_that_says_when_is_believed_also_above_our_own_longest_backoff(seconds: float):
+    story = _told_to_wait(Story(alone()), seconds)
+    assert [e.delay_s for e in story.run.pending.values() if isinstance(e, CallModel)] == [seconds]
+
+
+def test_a_wait_that_the_run_has_no_time_for_ends_it_and_says_so():
+    """120 minutes are 7,200 seconds, and 4 are gone."""
+    story = _told_to_wait(Story(alone()), 9_000.0)
+    assert ended(story) == ("DONE_FAILED_ENVIRONMENT", "provider_down")
+    assert story.run.failure is not None
+    assert story.run.failure.message.endswith("It asks for 9,000 s, and 7,196 s are left.")
+
+
+def test_a_wait_that_the_phase_has_no_time_for_ends_it_too():
+    story = _told_to_wait(Story(alone(minutes_max=5)), 400.0)
+    assert ended(story) == ("DONE_FAILED_ENVIRONMENT", "provider_down")
+
+
+def test_nobody_waits_long_where_another_model_may_answer():
+    story = _told_to_wait(Story(plan(falls_back(auto_apply=True))), 61.0)
+    assert ended(story) == ("DONE_SUCCESS", None)
+    assert [call.model for call in story.asked(CallModel)] == ["big"]
+    patient = _told_to_wait(Story(plan(falls_back(auto_apply=True))), 60.0)
+    assert ended(patient) == ("DONE_SUCCESS", None)
+    assert [call.model for call in patient.asked(CallModel)] == ["small"]
 
 
 def test_a_lost_call_stays_charged_and_is_sent_again_as_often_as_any_other_trouble():

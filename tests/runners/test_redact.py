@@ -1,10 +1,13 @@
 """Secrets in text: found by what they look like, hidden by name of kind, and ordinary code is left alone."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autopack.runners.redact import redact, secrets
+from autopack.run.events import ReportedIssue
+from autopack.runners.redact import hidden, redact, secrets, withheld
 
 BODY = "MIIEpAIBAAKCAQEA04up8hoqzS1+\nAPIB0RhjXyObwHQnOzhAk5Bd"
 KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
@@ -120,3 +123,43 @@ def test_hiding_keeps_what_surrounds_a_secret(before: str, after: str):
     hidden = redact(f"{before} AKIAQWERTYUIOPASDFGH {after}")
     assert "AKIAQWERTYUIOPASDFGH" not in hidden
     assert redact(hidden) == hidden
+
+
+@pytest.mark.parametrize(
+    "secret", ["AKIAQWERTYUIOPASDFGH", "ghp_" + "a1B2" * 9, "sk-" + "a1B2" * 12, "npm_" + "a1B2" * 9]
+)
+@pytest.mark.parametrize(
+    "before",
+    [
+        *("\\n", "\\t", "\\r", "\\\\n", "\\u0022", "\\x1b", "\x1b[31m", "\\u001b[1;31m", "%3D", "key=%20", '"', "("),
+        "\n",
+    ],
+)
+def test_a_secret_behind_an_escape_is_hidden(before: str, secret: str):
+    """As dumps of JSON, colours of terminals and addresses write them: the escape's last letter is none of the word."""
+    assert redact(f"said{before}{secret} x") == f"said{before}{redact(secret)} x"
+
+
+def test_a_credential_with_a_name_is_hidden_in_a_dump_of_a_dump():
+    told = json.dumps(json.dumps({"password": RANDOM, "more": f"x\nAPI_TOKEN={RANDOM}"}))
+    assert RANDOM not in redact(told)
+
+
+@given(st.text(max_size=20), st.integers(0, 3))
+def test_however_often_a_text_is_dumped_its_secret_is_hidden(before: str, times: int):
+    text = f"{before}\nAKIAQWERTYUIOPASDFGH\t"
+    for _ in range(times):
+        text = json.dumps(text)
+    assert "AKIAQWERTYUIOPASDFGH" not in redact(text)
+
+
+def test_what_is_withheld_is_what_would_be_refused_and_nothing_else():
+    text = "postgresql://app:hunter2@localhost/db AKIAQWERTYUIOPASDFGH"
+    assert withheld(text) == "postgresql://app:hunter2@localhost/db <withheld-AWS-access-key>"
+
+
+def test_every_text_in_a_value_is_hidden():
+    issue = ReportedIssue("k", "minor", "AKIAQWERTYUIOPASDFGH", "ci", "x", ("AKIAQWERTYUIOPASDFGH",))
+    mark = "[redacted: AWS access key]"
+    assert hidden(issue) == ReportedIssue("k", "minor", mark, "ci", "x", (mark,))
+    assert hidden({"a": ["AKIAQWERTYUIOPASDFGH", 1, None]}) == {"a": [mark, 1, None]}

@@ -107,3 +107,12 @@ def test_the_files_that_judge_a_phase_are_told_before_it_runs(shop: Path):
     (shop / "p.yaml").write_text(delivered.replace("probes:", "deliverables: [tools/a.py]\n        probes:"))
     _, out, _ = run(shop, "p.yaml", "guide", "--json")
     assert origins(out)["judged_by"][0] == ["tools/b.sh"]
+
+
+def test_while_a_project_only_measures_its_stage_is_who_decides(shop: Path) -> None:
+    (shop / "autopack.yaml").write_text(PROJECT + "stage: baseline\n")
+    code, out, _ = run(shop, "index", "--json")
+    assert code == 0
+    values = {each["name"]: (each["value"], each["layer"]) for each in json.loads(out)["phases"][0]["values"]}
+    assert values["token_cap"] == (5_000_000, "stage baseline")
+    assert values["builder_attempts"] == (3, "stage baseline")

@@ -3,5 +3,6 @@
 from autopack.runners.ci.evidence import EVIDENCE_BYTES
 from autopack.runners.ci.profile import run_profile
 from autopack.runners.ci.result import Cancelled, CiResult, StepResult
+from autopack.runners.ci.tools import hidden_tool
 
-__all__ = ["EVIDENCE_BYTES", "Cancelled", "CiResult", "StepResult", "run_profile"]
+__all__ = ["EVIDENCE_BYTES", "Cancelled", "CiResult", "StepResult", "hidden_tool", "run_profile"]

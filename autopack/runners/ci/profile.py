@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from autopack.plan.model import Profile
+from autopack.run.issues import quarantined
 from autopack.runners import process, sandbox
 from autopack.runners.ci.evidence import evidence, printed
 from autopack.runners.ci.files import changed, files
@@ -126,11 +127,6 @@ def _counted(step: Ran, mask: Mask, known: Collection[str], tolerated: Collectio
     explained = result.outcome == "failed" and (result.exit_code in (0, 1) or _end(result) in known)
     fine = (named and explained and not bad(left)) or result.id in tolerated
     return step._replace(result=replace(result, tests=left, outcome="ok" if fine else result.outcome))
-
-
-def quarantined(name: str, tests: Collection[str]) -> bool:
-    """By its whole id, or that of its function, class, file or folder."""
-    return any(name == test or name.startswith((f"{test}[", f"{test}::", f"{test.rstrip('/')}/")) for test in tests)
 
 
 def _flaky(result: StepResult, mask: Mask) -> Iterator[str]:

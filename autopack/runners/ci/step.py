@@ -144,17 +144,13 @@ def _started(bench: Bench, step: Step, argv: Sequence[str], env: Mapping[str, st
         env=env,
         timeout_s=step.timeout_s,
         token=bench.token,
-        limits=_limits(bench.profile),
+        limits=sandbox.limits(bench.profile),
         on_start=bench.on_start,
         cancelled=bench.cancelled,
     )
     if finished.cancelled:
         raise Cancelled(f"cancelled during step {step.id} of profile {bench.profile.name}")
     return finished
-
-
-def _limits(profile: Profile) -> process.Limits:
-    return process.Limits(profile.memory_mb, profile.cpu_s, profile.file_mb, profile.open_files, profile.processes)
 
 
 def _judge(

@@ -109,7 +109,7 @@ class Git:
                 answer = _talk(command, variables, given, timeout_s)
         except TimeoutError as error:
             fact = f"git {words[0]} did not finish within {timeout_s:g} s"
-            raise GitUnusable(self.place, fact, "Check the disk it lies on, then resume the run.") from error
+            raise GitUnusable(self.place, fact, "Check the disk it lies on.") from error
         if answer.status not in accept:
             raise self._failure(words[0], answer)
         return answer
@@ -127,15 +127,15 @@ class Git:
         if answer.status < 0:
             name = signal.Signals(-answer.status).name
             fact = f"git {verb} was ended by {name} each time"
-            return GitKilled(self.place, fact, "See who kills it (memory limits?), then resume the run.", answer.err)
+            return GitKilled(self.place, fact, "See who kills it (memory limits?).", answer.err)
         if lock := _LOCK.search(answer.err):
             return GitLocked(
                 lock[1],
                 "another git process holds this lock, or a dead one left it behind",
-                "When no git process works there, delete the file and resume the run.",
+                "When no git process works there, delete the file.",
             )
         if _FULL.search(answer.err):
-            return DiskFull(self.place, "the disk is full", "Free some space and resume the run.", answer.err)
+            return DiskFull(self.place, "the disk is full", "Free some space.", answer.err)
         if "unable to read" in answer.err or "missing blob" in answer.err:
             action = "In a partial clone, fetch what is missing: git fetch --refetch --no-filter."
             return GitFailed(self.place, "an object is missing", action, answer.err)

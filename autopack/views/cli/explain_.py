@@ -72,12 +72,13 @@ def _example(heading: str, file: File) -> str:
 
 def _layer_as_json(name: str) -> dict[str, object]:
     codes = [{"code": code, **CODES[code]._asdict()} for code in _codes_of(name)]
-    return {"layer": name, "about": LAYERS[name], "codes": codes}
+    return {"format_version": 1, "layer": name, "about": LAYERS[name], "codes": codes}
 
 
 def _code_as_json(code: str) -> dict[str, object]:
     page = explanation(code)
     return {
+        "format_version": 1,
         "code": code,
         "layer": code[:3],
         "about": layer(code),

@@ -39,7 +39,9 @@ SAMPLES = 2_000
 @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds, equal forecasts.")
 @click.option("-v", "--verbose", is_flag=True, help="Also of each phase: ladder, bounds, time, slack, prompts.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 6 when the plan is not the one of --state.")
-@click.option("--json", "as_json", is_flag=True, help="Print the frozen plan itself.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the frozen plan itself; with --check or --forecast, what came of it."
+)
 def command(
     *,
     playbook: str,
@@ -71,7 +73,7 @@ def command(
         if output and output != STDOUT:
             planning.write(found, output, frozen + "\n")
         if check:
-            return _checked(check, found, plan)
+            return _checked(check, found, plan, as_json=as_json)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack plan: {error}", err=True)
@@ -114,7 +116,7 @@ def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: i
     return 0
 
 
-def _checked(path: str, found: Compiled, plan: Plan) -> int:
+def _checked(path: str, found: Compiled, plan: Plan, *, as_json: bool) -> int:
     """Whether the committed plan says the same as the sources; where not, what changed where. Raises Unusable."""
     from autopack.views import stale  # noqa: PLC0415 - git and what words differences, for this option only
 
@@ -123,6 +125,11 @@ def _checked(path: str, found: Compiled, plan: Plan) -> int:
     except stale.NoPlan:
         advice = f"write one with `autopack plan PLAYBOOK -o {path}`, or name another file"
         raise Unusable(USAGE, f"{path} is no frozen plan; {advice}") from None
+    if as_json:
+        words = [line.strip() for line in changed]
+        document = {"format_version": 1, "plan": path, "up_to_date": not changed, "changes": words}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return STALE if changed else 0
     if not changed:
         click.echo(f"{path} is up to date")
         return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from autopack.drive import Interrupted
-from autopack.journal.errors import JournalError
+from autopack.journal.errors import JournalError, StoreUnusable
 from autopack.plan.model import Plan
 from autopack.run.state import RunState
 from autopack.runners.cassette import CassetteError
@@ -62,6 +62,9 @@ def _guarded(place: launch.Place, run_id: str, drive: Drive) -> int | None:
             drive(shown.observe)
     except REFUSALS as error:
         return refused("autopack", error)
+    except StoreUnusable as error:
+        click.echo(f"autopack: {error}{_then(place, run_id)}", err=True)
+        return exits.ENVIRONMENT
     except Interrupted:
         click.echo(_interrupted(place, run_id), err=True)
         return exits.INTERRUPTED
@@ -82,12 +85,22 @@ def refused(who: str, error: Exception) -> int:
 
 def _interrupted(place: launch.Place, run_id: str) -> str:
     """A KeyboardInterrupt, from a second Ctrl-C or an early one, may have come before there was a run."""
+    begun = _has_begun(place, run_id)
+    return f"interrupted; go on with: autopack resume {run_id}" if begun else "interrupted before the run began"
+
+
+def _then(place: launch.Place, run_id: str) -> str:
+    """A run whose store gave out under its driver has not ended."""
+    return f" Then go on with: autopack resume {run_id}" if _has_begun(place, run_id) else ""
+
+
+def _has_begun(place: launch.Place, run_id: str) -> bool:
     try:
         if series.known(place, run_id) is None:
             launch.peek(place, run_id)
     except JournalError:
-        return "interrupted before the run began"
-    return f"interrupted; go on with: autopack resume {run_id}"
+        return False
+    return True
 
 
 def show(place: launch.Place, plan: Plan, run: RunState, *, as_json: bool) -> None:
@@ -101,6 +114,7 @@ def show(place: launch.Place, plan: Plan, run: RunState, *, as_json: bool) -> No
         click.echo(f"report: {folder / 'run_summary.md'}")
     if found.done and found.state != "DONE_SUCCESS":
         click.echo(f"incident pack: {folder / 'incident'}")
+        click.echo(f"next: {text.next_step(found)}")
 
 
 def show_series(place: launch.Place, plan: Plan, run_id: str, *, as_json: bool) -> None:
