@@ -1,13 +1,13 @@
 """The schemas without their words for people. Made by docs/build.py; a change here is lost."""
 
-OF = {'ci': '50ad64a726561c47c9c46b2f17cbe6fc',
- 'models': '14fb7279bf8dfdbb012b9c2f2ba1f9a0',
- 'phase': 'c7401775fce5c34a3b3021df49ea42e7',
- 'playbook': 'f44803793797dc1054fb296a7848a4fe',
+OF = {'ci': 'fa20c30b690f736a998462e355e70edf',
+ 'models': '431b4e885ab6d7856be06d5dccd9ba13',
+ 'phase': 'a671b7cd9c50379c0b5fffdb7f5fff67',
+ 'playbook': 'c6d298d913e8513f899594c1eff2f9a0',
  'project': '62104b5927733c7287282335c3b8e06d',
- 'ruleset': '49962c34ee1a4487df52ce5c84701776',
- 'scenario': '1ae8123de46a75dce175a0f80e224369',
- 'tier': 'bb06295ea26ab5b214224a7ecd5e3407'}
+ 'ruleset': 'b5906a0682059e812fb23882b7cd5879',
+ 'scenario': 'edd4207767982ee39b6af4a46b3c9daf',
+ 'tier': '2a8a29a43f1aacebf53b6febb9865bd4'}
 """Of what each was made."""
 
 
@@ -220,8 +220,8 @@ def _playbook() -> dict[str, object]:
                      'then': True,
                      'else': {'required': ['id', 'goal', 'category', 'scope']}},
            'plain_path': {'type': 'string', 'minLength': 1},
-           'rendered': {'type': 'string', 'pattern': '\\S', 'x-template': True},
-           'text': {'type': 'string', 'pattern': '\\S'},
+           'rendered': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]', 'x-template': True},
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'},
            'tier': {'type': 'object',
                     'properties': {'id': {'$ref': '#/$defs/id'},
                                    'uses': {'$ref': '#/$defs/module'},
@@ -359,8 +359,8 @@ def _tier() -> dict[str, object]:
                      'then': True,
                      'else': {'required': ['id', 'goal', 'category', 'scope']}},
            'plain_path': {'type': 'string', 'minLength': 1},
-           'rendered': {'type': 'string', 'pattern': '\\S', 'x-template': True},
-           'text': {'type': 'string', 'pattern': '\\S'},
+           'rendered': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]', 'x-template': True},
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'},
            'with': {'type': 'object',
                     'additionalProperties': {'type': ['string', 'number', 'boolean'], 'x-template': True}}}}
 
@@ -449,8 +449,8 @@ def _phase() -> dict[str, object]:
                      'additionalProperties': False},
            'path': {'type': 'string', 'minLength': 1, 'x-template': True},
            'plain_path': {'type': 'string', 'minLength': 1},
-           'rendered': {'type': 'string', 'pattern': '\\S', 'x-template': True},
-           'text': {'type': 'string', 'pattern': '\\S'}}}
+           'rendered': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]', 'x-template': True},
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'}}}
 
 
 def _ruleset() -> dict[str, object]:
@@ -657,7 +657,7 @@ def _ruleset() -> dict[str, object]:
            'seconds': {'type': 'number', 'minimum': 0},
            'severity': {'enum': ['minor', 'major']},
            'share': {'type': 'number', 'exclusiveMinimum': 0, 'maximum': 1},
-           'text': {'type': 'string', 'pattern': '\\S'},
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'},
            'tolerance': {'type': 'integer', 'minimum': 0},
            'upgrade': {'type': 'object',
                        'properties': {'match': {'type': 'object',
@@ -759,7 +759,7 @@ def _ci() -> dict[str, object]:
                                    'allow_no_tests': {'type': 'boolean', 'default': False}},
                     'required': ['id', 'run'],
                     'additionalProperties': False},
-           'text': {'type': 'string', 'pattern': '\\S'},
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'},
            'tolerance': {'type': 'integer', 'minimum': 0}}}
 
 
@@ -852,7 +852,7 @@ def _models() -> dict[str, object]:
                      'required': ['builder', 'auditor'],
                      'additionalProperties': False},
            'share': {'type': 'number', 'exclusiveMinimum': 0, 'maximum': 1},
-           'text': {'type': 'string', 'pattern': '\\S'}}}
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'}}}
 
 
 def _scenario() -> dict[str, object]:
@@ -1023,7 +1023,7 @@ def _scenario() -> dict[str, object]:
                        'additionalProperties': False},
            'money': {'type': ['string', 'number'], 'pattern': '^[0-9]{1,12}(\\.[0-9]{1,12})?$(?!\\n)', 'minimum': 0},
            'tally': {'type': 'integer', 'minimum': 0},
-           'text': {'type': 'string', 'pattern': '\\S'}}}
+           'text': {'type': 'string', 'pattern': '[^\\s\\u001c-\\u001f\\u0085\\ufeff]'}}}
 
 
 SCHEMAS = {"project": _project, "playbook": _playbook, "tier": _tier, "phase": _phase, "ruleset": _ruleset, "ci": _ci, "models": _models, "scenario": _scenario}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autopack.journal.durable import put
 from autopack.journal.errors import JournalError
-from autopack.plan import canonical
+from autopack.plan import canonical, file
 from autopack.views import terminal, text
 from autopack.views.compiled import Compiled, Unusable, compiled
 from autopack.views.exits import ENVIRONMENT, OK, USAGE
@@ -22,15 +22,15 @@ def run(playbook: str, output: str | None) -> int | None:
     try:
         found = compiled(playbook, {}, None, None)
         frozen = canonical.text(found.plan)
+        sha256 = canonical.digest_of(frozen)
         if output is not None:
-            write(found, output, frozen + "\n")
+            write(found, output, file.sealed(frozen, sha256))
     except Unusable as error:
         if str(error):
             print(f"autopack plan: {error}", file=sys.stderr)
         return error.code
     except JournalError:
         return None
-    sha256 = canonical.digest_of(frozen)
     sys.stdout.write(text.plan_screen(found.plan, sha256, terminal.columns(), found.calibration) + "\n")
     return OK
 

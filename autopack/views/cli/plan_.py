@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from autopack.plan import canonical
+from autopack.plan import file
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
 from autopack.views import planning, terminal, text
@@ -69,9 +69,8 @@ def command(
         found = compiled(playbook, given, jobs, env)
         old = selecting.earlier(state, playbook, found, given, env)
         plan = selecting.part(found, select, exclude, old)
-        frozen = canonical.text(plan)
         if output and output != STDOUT:
-            planning.write(found, output, frozen + "\n")
+            planning.write(found, output, file.dump(plan))
         if check:
             return _checked(check, found, plan, as_json=as_json)
     except Unusable as error:
@@ -81,10 +80,10 @@ def command(
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     if as_json or output == STDOUT:
-        sys.stdout.write(frozen + "\n")
+        sys.stdout.write(file.dump(plan))
     else:
-        sys.stdout.write(_screen(plan, canonical.digest_of(frozen), old, state, found.calibration, verbose=verbose))
-    differs = old is not None and digest(old) != canonical.digest_of(frozen)
+        sys.stdout.write(_screen(plan, digest(plan), old, state, found.calibration, verbose=verbose))
+    differs = old is not None and digest(old) != digest(plan)
     return STALE if detailed_exitcode and differs else 0
 
 
@@ -112,7 +111,9 @@ def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: i
             click.echo(f"\rplayed {done:,} of {samples:,}" if done < samples else "\r\x1b[K", nl=False, err=True)
 
     found = forecast.forecast(plan, calibration, samples, seed, told)
-    click.echo(json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found))
+    click.echo(
+        json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found, terminal.columns())
+    )
     return 0
 
 
