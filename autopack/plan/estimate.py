@@ -36,10 +36,12 @@ def expected(plan: Plan, phase: PlanPhase, calibration: Calibration | None = Non
     return likely if phase.worst.cost_usd is None else min(likely, phase.worst.cost_usd)
 
 
-def minutes(spec: Spec, phase: DraftPhase, calibration: Calibration) -> int:
-    """Whole minutes that a phase under way in a compile is likely to take."""
+def seen_minutes(spec: Spec, phase: DraftPhase, calibration: Calibration) -> int:
+    """Whole minutes that phases of this kind were seen to take; 0 where none was seen."""
     tier = spec.models.models[phase.kind.attempts[0].ask.model].tier
     seen = rates(calibration, phase["category"], phase["complexity"], tier)
+    if not seen.phases:
+        return 0
     audited = not phase["auto_apply"]
     each_s = seen.model_s * (1 + audited) + seen.ci_s
     return math.ceil(each_s * _attempts(seen, len(phase.kind.attempts), audited=audited) / 60)

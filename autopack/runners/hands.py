@@ -288,7 +288,7 @@ class Hands:
         return self._verdicts.finished(effect, ticket)
 
     def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
-        merged = self.repository.merge_tree_onto(effect.base, effect.head, effect.commit)
+        merged = self.repository.carry(effect.base, effect.head, effect.commit)
         if isinstance(merged, git.Conflict):
             patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
             words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)

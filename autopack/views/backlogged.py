@@ -53,9 +53,14 @@ def committed(repository: "git.Repository", commit: str) -> Mapping[str, str]:
     return {places[path]: content.decode("utf-8", "replace") for path, content in found.items()}
 
 
-def known(root: Path, folder: str, store: str, project: str) -> tuple[Backlog, Calibration]:
-    """What a compile starts from: the store's, else the files that the checkout holds, else nothing."""
-    texts = _in_files(root) | dict(_in_store(store_at(root, folder, store), project))
+def known(
+    root: Path, folder: str, store: str, project: str, store_of: Path | None = None
+) -> tuple[Backlog, Calibration]:
+    """What a compile starts from: the store's, else the files that the checkout holds, else nothing.
+
+    `store_of` is the project whose store counts where `root` is that project as it once was.
+    """
+    texts = _in_files(root) | dict(_in_store(store_at(store_of or root, folder, store), project))
     return read_backlog(texts.get(backlog.FILE)), read_calibration(texts.get(calibration.FILE))
 
 

@@ -82,3 +82,9 @@ def test_failed_runs_only_what_did_not_complete(tmp_path: Path):
     done = project.autopack("rerun", "one", "--failed", "--replay", str(full), "--json")
     assert done.code == 0, done.err
     assert {p["phase_id"]: p["state"] for p in done.json["phases"]}["readme"] == "COMPLETE"
+
+
+def test_what_runs_have_left_counts_on_both_sides_of_a_comparison(built: Project):
+    """Issues and calibration are of today; a revision changes what is written, not what is known."""
+    assert built.autopack("diff", "HEAD").out == "playbooks/languages.yaml: no difference\n"
+    assert "no phase has changed" in built.autopack("plan", PLAYBOOK, "--state", "HEAD").out

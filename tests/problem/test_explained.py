@@ -166,7 +166,7 @@ Fails, limits.yaml:
 
     autopack: playbook/v1
     name: rate limits
-    budget: {minutes: 060}
+    budget: {phases: 020}
     tiers:
       - id: T1
         phases:
@@ -176,7 +176,7 @@ Fixed, limits.yaml:
 
     autopack: playbook/v1
     name: rate limits
-    budget: {minutes: 60}
+    budget: {phases: 20}
     tiers:
       - id: T1
         phases:
@@ -202,6 +202,7 @@ def test_every_code_can_be_asked_for_in_both_forms(code: str, capsys: pytest.Cap
     asked, page = json.loads(document), explanation(code)
     assert status == 0
     assert asked == {
+        "format_version": 1,
         "code": code,
         "layer": code[:3],
         "about": LAYERS[code[:3]],

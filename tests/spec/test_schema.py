@@ -343,6 +343,10 @@ def damaged(draw: st.DrawFn) -> tuple[str, Any]:
     return kind, value
 
 
+BLANKS = ["\x1f", "\x85", "\ufeff", "\u2003", " \t", "\u200b", "\x7f"]
+"""What one engine of regular expressions takes for white space, and another for a character."""
+
+
 @settings(max_examples=300, deadline=None)
 @given(damaged())
 def test_the_gate_and_jsonschema_agree(case: tuple[str, Any]) -> None:
@@ -351,6 +355,14 @@ def test_the_gate_and_jsonschema_agree(case: tuple[str, Any]) -> None:
     expected = jsonschema.Draft202012Validator(published).is_valid(value)
     assert schema.passes(kind)(value) is expected
     assert jsonschema_rs.validator_for(published).is_valid(value) is expected
+
+
+@pytest.mark.parametrize("goal", BLANKS)
+def test_every_engine_says_the_same_of_a_goal_that_nobody_can_see(goal: str) -> None:
+    phase = {"autopack": "phase/v1", "id": "a", "goal": goal, "category": "docs", "scope": {"write": ["a"]}}
+    blank = goal not in ("\u200b", "\x7f")
+    assert schema.passes("phase")(phase) is not blank
+    assert jsonschema_rs.validator_for(dict(schema.schema("phase"))).is_valid(phase) is not blank
 
 
 @settings(max_examples=200, deadline=None)

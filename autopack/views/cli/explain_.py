@@ -10,9 +10,12 @@ import click
 from autopack.problem.codes import CODES, LAYERS, layer
 from autopack.problem.explained import File, explanation
 from autopack.spec.nearest import did_you_mean
+from autopack.views.cli import terminal
 from autopack.views.exits import USAGE
+from autopack.views.table import paragraphs
 
 _FIELD = r"[A-Za-z][A-Za-z0-9_.-]*\.[a-z_.]+"
+_LINE_BREAK = re.compile(r"(?<!\n)\n(?![\n*|> -])")  # inside a paragraph, where a page has been wrapped
 ESCAPES = r"\x00 is one byte, (text){3} the text three times"
 
 
@@ -60,7 +63,9 @@ def _codes_of(name: str) -> list[str]:
 
 def _code(code: str) -> Iterator[str]:
     (title, severity, why), page = CODES[code], explanation(code)
-    yield f"{code}: {title} ({severity}, {layer(code)})\n\n{why}\n\n{page.advice}"
+    width = terminal.columns()
+    prose = (paragraphs(part if width is None else _LINE_BREAK.sub(" ", part), width) for part in (why, page.advice))
+    yield "\n\n".join([f"{code}: {title} ({severity}, {layer(code)})", *prose])
     yield from (_example("Fails", file) for file in page.failing)
     yield from (_example("Fixed", file) for file in page.fixed)
 
@@ -72,12 +77,13 @@ def _example(heading: str, file: File) -> str:
 
 def _layer_as_json(name: str) -> dict[str, object]:
     codes = [{"code": code, **CODES[code]._asdict()} for code in _codes_of(name)]
-    return {"layer": name, "about": LAYERS[name], "codes": codes}
+    return {"format_version": 1, "layer": name, "about": LAYERS[name], "codes": codes}
 
 
 def _code_as_json(code: str) -> dict[str, object]:
     page = explanation(code)
     return {
+        "format_version": 1,
         "code": code,
         "layer": code[:3],
         "about": layer(code),

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from autopack.journal.durable import put
-from autopack.plan import canonical
+from autopack.plan import file
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
 from autopack.views import text
@@ -43,7 +43,9 @@ TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the
 @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds, equal forecasts.")
 @click.option("-v", "--verbose", is_flag=True, help="Also of each phase: ladder, bounds, time, slack, prompts.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 6 when the plan is not the one of --state.")
-@click.option("--json", "as_json", is_flag=True, help="Print the frozen plan itself.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the frozen plan itself; with --check or --forecast, what came of it."
+)
 def command(
     *,
     playbook: str,
@@ -71,11 +73,10 @@ def command(
         found = compiled(playbook, given, jobs, env)
         old = selecting.earlier(state, playbook, found, given, env)
         plan = selecting.part(found, select, exclude, old)
-        frozen = canonical.text(plan)
         if output and output != STDOUT:
-            _write(found, output, frozen + "\n")
+            _write(found, output, file.dump(plan))
         if check:
-            return _checked(check, found, plan)
+            return _checked(check, found, plan, as_json=as_json)
     except Unusable as error:
         if str(error):
             click.echo(f"autopack plan: {error}", err=True)
@@ -83,10 +84,10 @@ def command(
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     if as_json or output == STDOUT:
-        sys.stdout.write(frozen + "\n")
+        sys.stdout.write(file.dump(plan))
     else:
-        sys.stdout.write(_screen(plan, canonical.digest_of(frozen), old, state, found.calibration, verbose=verbose))
-    differs = old is not None and digest(old) != canonical.digest_of(frozen)
+        sys.stdout.write(_screen(plan, digest(plan), old, state, found.calibration, verbose=verbose))
+    differs = old is not None and digest(old) != digest(plan)
     return STALE if detailed_exitcode and differs else 0
 
 
@@ -114,7 +115,9 @@ def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: i
             click.echo(f"\rplayed {done:,} of {samples:,}" if done < samples else "\r\x1b[K", nl=False, err=True)
 
     found = forecast.forecast(plan, calibration, samples, seed, told)
-    click.echo(json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found))
+    click.echo(
+        json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found, terminal.columns())
+    )
     return 0
 
 
@@ -137,7 +140,7 @@ def _same(source: Path, path: Path) -> bool:
     return source.exists() and path.exists() and source.samefile(path)
 
 
-def _checked(path: str, found: Compiled, plan: Plan) -> int:
+def _checked(path: str, found: Compiled, plan: Plan, *, as_json: bool) -> int:
     """Whether the committed plan says the same as the sources; where not, what changed where. Raises Unusable."""
     from autopack.views import stale  # noqa: PLC0415 - git and what words differences, for this option only
 
@@ -146,6 +149,11 @@ def _checked(path: str, found: Compiled, plan: Plan) -> int:
     except stale.NoPlan:
         advice = f"write one with `autopack plan PLAYBOOK -o {path}`, or name another file"
         raise Unusable(USAGE, f"{path} is no frozen plan; {advice}") from None
+    if as_json:
+        words = [line.strip() for line in changed]
+        document = {"format_version": 1, "plan": path, "up_to_date": not changed, "changes": words}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return STALE if changed else 0
     if not changed:
         click.echo(f"{path} is up to date")
         return 0

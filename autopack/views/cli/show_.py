@@ -57,7 +57,7 @@ def command(
         click.echo(f"autopack show: no phase has the id {phase_id!r}; there are {_ids(phases)}", err=True)
         return USAGE
     if prompt:
-        return _prompts(spec, [phase.phase_id for phase in found])
+        return _prompts(spec, [phase.phase_id for phase in found], as_json=as_json)
     if as_json:
         document = [{**phase._asdict(), "values": [value._asdict() for value in phase.values]} for phase in found]
         click.echo(json.dumps({"format_version": 1, "phases": document}, indent=2, ensure_ascii=False, default=str))
@@ -100,7 +100,7 @@ def loaded(playbook: str, inputs: dict[str, str], env: str | None) -> Spec | Non
     return spec
 
 
-def _prompts(spec: Spec, phase_ids: list[str]) -> int:
+def _prompts(spec: Spec, phase_ids: list[str], *, as_json: bool) -> int:
     from autopack.plan.compiler import compile as compile_spec  # noqa: PLC0415 - only prompts need a whole plan
     from autopack.views import plan_text  # noqa: PLC0415
 
@@ -108,7 +108,12 @@ def _prompts(spec: Spec, phase_ids: list[str]) -> int:
     if plan is None:
         click.echo("autopack show: this playbook has no plan; `autopack plan` says why", err=True)
         return FINDINGS
-    click.echo("\n".join(plan_text.prompts(plan.phase(name)) for name in phase_ids), nl=False)
+    if as_json:
+        phases = [(name, plan.phase(name)) for name in phase_ids]
+        told = [{"phase_id": name, "builder": p.builder_prompt, "auditor": p.auditor_prompt} for name, p in phases]
+        click.echo(json.dumps({"format_version": 1, "prompts": told}, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(plan_text.prompts(plan.phase(name)) for name in phase_ids), nl=False)
     return 0
 
 

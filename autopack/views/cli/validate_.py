@@ -18,6 +18,7 @@ from autopack.views.exits import FINDINGS, OK, USAGE
 @click.option("--ignore", metavar="CODE", multiple=True, help="Leave these codes out.")
 @click.option("--fail-on", type=click.Choice(list(check.SEVERITIES)), default="error", show_default=True)
 @click.option("--env", metavar="NAME", help="Check with this environment of the project.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--fix", is_flag=True, help="Make the replacements that are safe: clear typos, headers, quotes.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("--no-cache", is_flag=True, help="Check again, also what was checked before and has not changed.")
@@ -34,12 +35,14 @@ def command(
     diff: bool,
     no_cache: bool,  # noqa: ARG001 - only the way without click keeps answers
     no_color: bool,
+    as_json: bool,
 ) -> int:
     """Check PATHS (files, folders, or - for standard input); the whole project by default.
 
     Works offline, with no keys and no git.
     """
     colour = False if no_color or "NO_COLOR" in os.environ else None
+    form = "json" if as_json else form
     shown, hidden = check.words(codes), check.words(ignore)
     if fix or diff:
         return _fixed(paths, form, colour, (shown, hidden), fail_on, env, only_show=diff)

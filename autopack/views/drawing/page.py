@@ -37,8 +37,9 @@ def _template() -> str:
 
 def _summary(drawn: Content) -> str:
     plan = drawn.plan
+    runs = f", executed as {len(plan.runs):,} runs" if plan.runs else ""
     return (
-        f"{len(plan.phases)} phases, {len(drawn.bands)} tiers, {len(drawn.shape.waves)} waves. "
+        f"{len(plan.phases):,} phases, {len(drawn.bands):,} tiers, {len(drawn.shape.waves):,} waves{runs}. "
         f"At most {money(plan.worst.cost_usd)}, {plan.worst.tokens:,} tokens and {drawn.shape.length:,.0f} minutes."
     )
 
