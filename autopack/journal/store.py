@@ -293,6 +293,9 @@ def _call(row: Any) -> CallRow:
 def _json(place: str, text: str) -> Any:
     """Raises RowDamaged."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except ValueError:
-        raise RowDamaged(place, "what it holds is no JSON") from None
+        found = None
+    if not isinstance(found, dict):
+        raise RowDamaged(place, "what it holds is no JSON object")
+    return found

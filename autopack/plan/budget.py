@@ -77,7 +77,7 @@ def _short(draft: Draft, kinds: Iterable[DraftPhase], worst: Worst) -> bool:
 
 def _beside(draft: Draft, phases: Sequence[DraftPhase], kinds: Collection[DraftPhase], width: int) -> Beside:
     spec, told = draft.spec, draft.spec.ci.preflight
-    again = max((minutes.whole(check_s(spec, phase)) for phase in kinds), default=0)
+    carried, again = (minutes.whole(max(each)) for each in zip(*(check_s(spec, phase) for phase in kinds), strict=True))
     tried = (spec.ci.profiles[name] for name in {phase["ci"] for phase in kinds})
     once_s = (minutes.trial_s(spec.ci.setup, each.steps, each.retries) for each in tried)
     before = minutes.preflights([minutes.preflight_s(each_s, told.attempts, told.backoff_s) for each_s in once_s])
@@ -85,7 +85,7 @@ def _beside(draft: Draft, phases: Sequence[DraftPhase], kinds: Collection[DraftP
     rates = {name: row for name, row in rows if row.requests_per_minute or row.tokens_per_minute}
     calls = (call for phase in phases for call in calls_of(phase.kind)) if rates else ()
     before += minutes.rated(calls, spec.models.models, spec.ruleset.retry, rates)
-    return Beside(width, draft.jobs, again, before)
+    return Beside(width, draft.jobs, carried, again, before)
 
 
 # --- findings -----------------------------------------------------------------------------------------------------

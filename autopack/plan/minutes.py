@@ -3,8 +3,9 @@
 What autopack and git do themselves in between takes milliseconds and has no timeout worth counting: it is not in here.
 
 A run is a greedy schedule: whenever the longest chain of phases does not get on, `at_once` others do (Graham's bound).
-Three things stand beside that. A phase that loses the race for the head is checked once more: each landing makes at
-most every other phase under way lose once. A phase that waits for money waits for a single call of another one, so
+Three things stand beside that. A phase that finds the head moved is carried onto it and checked once more: each landing
+does that to every other phase under way, once at most. They are carried one at a time, and who waits for that waits for
+one phase alone. A phase that waits for money waits for a single call of another one, so
 where money may be short nothing is sure to get on side by side. And while anybody waits for a provider's rate, that
 rate is used up to the full.
 """
@@ -63,11 +64,13 @@ class Rate(Protocol):
 class Beside:
     """What one phase means for another. `at_once` get on whatever the others do, `places` may be under way together.
 
-    `again` is the longest check, for who lost the race for the head; `before` passes once, whatever the phases do.
+    `carried` is the longest way onto a moved head, which phases take one at a time, `again` the longest check that
+    follows; `before` passes once, whatever the phases do.
     """
 
     at_once: int
     places: int = 1
+    carried: int = 0
     again: int = 0
     before: int = 0
 
@@ -99,16 +102,16 @@ def longest_s(calls: Sequence[Sequence[Ask]], models: Mapping[str, Asked]) -> in
     return max((models[name].timeout_s for name in asked), default=0)
 
 
-def check_s(setup: Sequence[Timed], steps: Sequence[Timed], retries: int, commands: int) -> int:
-    """One candidate through its probes (and hooks), the base commit's tests where it changes those, and its CI profile.
+def probed_s(setup: Sequence[Timed], commands: int) -> int:
+    """One candidate through its probes and hooks, in a worktree that has to be set up."""
+    return sum(step.timeout_s for step in setup) + commands * PROBE_STEP_TIMEOUT_S if commands else 0
 
-    Each of the three may find itself in a worktree that has to be set up.
-    """
-    prepared_s = sum(step.timeout_s for step in setup)
-    probed_s = prepared_s + commands * PROBE_STEP_TIMEOUT_S if commands else 0
+
+def checked_s(setup: Sequence[Timed], steps: Sequence[Timed], retries: int) -> int:
+    """One candidate through the base commit's tests, where it changes those, and through its CI profile."""
     reporting = [step for step in steps if step.junit is not None]
     base_s = trial_s(setup, reporting, retries) if reporting else 0
-    return probed_s + base_s + trial_s(setup, steps, retries)
+    return base_s + trial_s(setup, steps, retries)
 
 
 def trial_s(setup: Sequence[Timed], steps: Sequence[Timed], retries: int) -> int:
@@ -151,12 +154,13 @@ def together(needs: Mapping[str, Sequence[str]], minutes: Mapping[str, int], bes
     Phases that stand in one line have nobody to race with.
     """
     line = _longest(needs, dict.fromkeys(needs, 1))
-    again = beside.again if beside.places > 1 and line < len(needs) else 0
-    width, count = beside.at_once, len(needs)
+    races = beside.places - 1 if line < len(needs) else 0
+    again, width, count = beside.again if races else 0, beside.at_once, len(needs)
     # a chain of c phases takes its own time and loses at most count - c races; all else is shared by `width`
     chain = _longest(needs, {name: (width - 1) * minutes[name] - width * again for name in needs})
-    lost = again * count * (width + beside.places - 1)
-    return beside.before + -(-(chain + sum(minutes.values()) + lost) // width)
+    lost = again * count * (width + races)
+    carried = beside.carried * count * races
+    return beside.before + carried + -(-(chain + sum(minutes.values()) + lost) // width)
 
 
 def _longest(needs: Mapping[str, Sequence[str]], weights: Mapping[str, int]) -> int:

@@ -52,15 +52,17 @@ def of_plan(plan: Plan, phases: Sequence[PlanPhase]) -> Worst:
     )
     calls = (call for phase in phases for call in calls_of(phase))
     before += minutes.rated(calls, plan.models, plan.retry, plan.quotas)
-    again = max((_again(plan, phase) for phase in phases), default=0)
+    carried, again = (max(each) for each in zip(*(_carried(plan, phase) for phase in phases), strict=True))
     needs = {phase.phase_id: phase.needs for phase in phases}
-    return together(needs, worsts, Beside(at_once, plan.pools["phase"], again, before))
+    return together(needs, worsts, Beside(at_once, plan.pools["phase"], carried, again, before))
 
 
-def _again(plan: Plan, phase: PlanPhase) -> int:
+def _carried(plan: Plan, phase: PlanPhase) -> tuple[int, int]:
+    """Minutes onto a moved head, and of the check that follows."""
     profile = plan.profiles[phase.ci]
     commands = len(phase.probes) + minutes.HOOK_STEPS * (plan.hooks == "run")
-    return minutes.whole(minutes.check_s(profile.setup, profile.steps, profile.retries, commands))
+    probed_s = minutes.probed_s(profile.setup, commands)
+    return minutes.whole(probed_s), minutes.whole(minutes.checked_s(profile.setup, profile.steps, profile.retries))
 
 
 def may_be_short(worst: Worst, caps: Caps, models: Sequence[int | None]) -> bool:
@@ -140,14 +142,15 @@ def _minutes(spec: Spec, phase: DraftPhase, calls: Sequence[Sequence[Ask]]) -> i
     models = spec.models.models
     candidates = len(phase.kind.attempts) + len(phase.kind.patches)
     asked_s = minutes.asking_s(calls, models, spec.ruleset.retry)
-    most, own = minutes.whole(asked_s + candidates * check_s(spec, phase)), phase.spec.budget
+    most, own = minutes.whole(asked_s + candidates * sum(check_s(spec, phase))), phase.spec.budget
     if own is None or own.minutes is None:
         return most
     return min(most, own.minutes + minutes.whole(minutes.longest_s(calls, models)))
 
 
-def check_s(spec: Spec, phase: DraftPhase) -> int:
-    """One candidate through everything that may refuse it."""
+def check_s(spec: Spec, phase: DraftPhase) -> tuple[int, int]:
+    """One candidate through everything that may refuse it: probes and hooks, then CI."""
     profile = spec.ci.profiles[phase["ci"]]
     commands = len(phase.spec.probes) + minutes.HOOK_STEPS * (spec.ruleset.hooks == "run")
-    return minutes.check_s(spec.ci.setup, profile.steps, profile.retries, commands)
+    probed_s = minutes.probed_s(spec.ci.setup, commands)
+    return probed_s, minutes.checked_s(spec.ci.setup, profile.steps, profile.retries)

@@ -115,7 +115,7 @@ def _of_run(store: Store, found: Verified, repository: git.Repository | None, fo
     found.expect("run", run_id, row.state, state.state)
     if row.summary is not None or events:
         wanted = json.loads(canonical.text(row_of(plan, state)))
-        found.expect("run", f"{run_id}, summary", row.summary and dict(row.summary), wanted)
+        found.expect("run", f"{run_id}, summary", row.summary, wanted)
     intents = store.intents(run_id)
     _wishes(found, intents, replayed.wishes, events)
     _calls(store.calls(run_id), found, intents, replayed.wishes, events)

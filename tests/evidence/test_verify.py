@@ -191,6 +191,7 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "the run's project": (sql("UPDATE runs SET project = 'other'"), "run", "project"),
     "the run's summary that is gone": (sql("UPDATE runs SET summary = NULL"), "run", "summary"),
     "a summary that is no JSON": (sql("UPDATE runs SET summary = summary || 'x'"), "row", RUN),
+    "a summary that is no object": (sql("UPDATE runs SET summary = '5'"), "row", RUN),
     "an intent that is no JSON": (sql(f"UPDATE intents SET body = body || 'x' WHERE {FIRST_INTENT}"), "row", "intent"),
     "an intent too many": (
         sql(
@@ -242,7 +243,7 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
         "row",
         "what stood before",
     ),
-    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "(phase readme)"),
+    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "(phase "),
     "a tree that is gone": (gone("autonomous/hello-1:src"), "object", "refs/heads/autonomous/hello-1"),
     "the plan's file": (file("plan.json", lambda p: p.write_text(p.read_text() + " ") and None), "artefact", "plan"),
     "a file too many": (file("run_summary.md", lambda p: (p.parent / ".x").write_text("x") and None), "artefact", ".x"),

@@ -136,6 +136,12 @@ def test_phases_side_by_side_are_checked_again_for_every_landing_and_those_in_a_
     assert beside.worst.minutes == 17 + -(-(3 * one - 4 * again + 2 * one + again * 2 * (4 + 3)) // 4)
 
 
+def test_phases_that_may_have_to_be_carried_onto_a_landing_are_carried_one_at_a_time():
+    needs, worsts = {"a": (), "b": ()}, dict.fromkeys("ab", Worst(1, 10, Decimal(1), 10))
+    assert together(needs, worsts, Beside(2, 2, carried=7)).minutes == 2 * 7 + 15
+    assert together({"a": (), "b": ("a",)}, worsts, Beside(2, 2, carried=7)).minutes == 20
+
+
 def test_a_providers_rate_may_keep_all_calls_waiting(folder: Folder):
     slow = "providers: {openai: {requests_per_minute: 2, tokens_per_minute: 9_000}}\n"
     plain, limited = (timed(folder, "id: a, category: feature_scaffolding", models=each) for each in ("", slow))
