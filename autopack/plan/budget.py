@@ -153,7 +153,8 @@ def _likely(draft: Draft, whose: str, phases: Sequence[DraftPhase], width: int) 
     from autopack.plan.estimate import seen_minutes  # noqa: PLC0415 - a check of files mostly does without
 
     calibration = draft.calibration
-    known = {id(phase.kind): seen_minutes(draft.spec, phase, calibration) for phase in draft.kinds}
+    kinds = {id(phase.kind): phase for phase in phases}
+    known = {kind: seen_minutes(draft.spec, phase, calibration) for kind, phase in kinds.items()}
     likely = {phase.spec.id: known[id(phase.kind)] for phase in phases}
     needs = {phase.spec.id: phase.needs for phase in phases}
     length = minutes.together(needs, likely, Beside(width))

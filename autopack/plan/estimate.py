@@ -51,7 +51,13 @@ def basis(plan: Plan, calibration: Calibration | None) -> str:
     """What the estimates rest on, in words: "stated prior", "calibrated from 12 phases"."""
     if calibration is None:
         return "stated prior"
-    seen = sum(_rates(plan, phase, calibration).phases > 0 for phase in plan.phases)
+    known: dict[tuple[str, ...], bool] = {}
+    seen = 0
+    for phase in plan.phases:
+        alike = phase.category, phase.complexity, phase.attempts[0].ask.model
+        if alike not in known:
+            known[alike] = _rates(plan, phase, calibration).phases > 0
+        seen += known[alike]
     if not seen:
         return "stated prior"
     counted = sum(sums.phases for sums in calibration.slices.values())

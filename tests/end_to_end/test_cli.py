@@ -505,7 +505,7 @@ def test_a_place_nobody_foresaw_is_named_and_no_bug(answer: Answer, tmp_path: Pa
         raise PermissionError(13, "Permission denied", "/some/place")
 
     monkeypatch.delenv("AUTOPACK_DEBUG", raising=False)
-    monkeypatch.setattr("autopack.views.cli.plan_.compiled", unreadable)
+    monkeypatch.setattr("autopack.views.planning.compiled", unreadable)
     told = answer(hello_files(tmp_path), "plan", PLAYBOOK)
     assert (told.code, told.out) == (7, "")
     assert told.err.startswith("autopack: /some/place: Permission denied. See that ")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.problem import CODES
-from autopack.spec import schema, shipped
+from autopack.spec import bare, schema, shipped
 from autopack.spec.document import read
 from autopack.spec.load import check
 from tests.spec.marks import Case, phase, playbook
@@ -208,6 +208,21 @@ def test_every_example_in_a_schema_is_valid(kind: str) -> None:
     for place, node in every:
         validator = jsonschema.Draft202012Validator({**node, "$defs": published["$defs"]})
         assert [place for example in node["examples"] if not validator.is_valid(example)] == []
+
+
+@pytest.mark.parametrize("kind", schema.KINDS)
+def test_a_bare_schema_demands_and_presumes_what_the_published_one_does(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = [{}, *schema.schema(kind)["examples"]]
+    made = [(schema.passes(kind)(each), schema.filled(kind, each)) for each in examples]
+    monkeypatch.setattr(bare, "OF", {})  # as in a checkout in which the schema has changed since
+    for known in (schema.bare, schema.passes):
+        known.cache_clear()
+    assert schema.bare(kind) is schema.schema(kind)
+    assert [(schema.passes(kind)(each), schema.filled(kind, each)) for each in examples] == made
+    for known in (schema.bare, schema.passes):
+        known.cache_clear()
 
 
 def test_definitions_of_the_same_name_are_the_same_in_every_schema() -> None:

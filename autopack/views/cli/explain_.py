@@ -10,7 +10,7 @@ import click
 from autopack.problem.codes import CODES, LAYERS, layer
 from autopack.problem.explained import File, explanation
 from autopack.spec.nearest import did_you_mean
-from autopack.views.cli import terminal
+from autopack.views import terminal
 from autopack.views.exits import USAGE
 from autopack.views.table import paragraphs
 

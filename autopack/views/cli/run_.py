@@ -9,8 +9,8 @@ import click
 from autopack.plan import file
 from autopack.plan.model import Plan, digest
 from autopack.run.state import RunState
-from autopack.views import launch, series, text
-from autopack.views.cli import selecting, terminal
+from autopack.views import launch, series, terminal, text
+from autopack.views.cli import selecting
 from autopack.views.cli.running import driven, driven_in_turn, place_here
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
