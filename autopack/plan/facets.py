@@ -48,6 +48,10 @@ GOVERNS = ("protected_branches", "protected_paths", "safety_profile", "stage", "
 """What every phase is bound to, of the plan's policy. Caps are not: a larger budget makes no phase another one."""
 
 
+GROUND = ("format_prompts", "models", "profiles", *GOVERNS, *BASE)
+"""All that `facets` reads of a plan beside the phase."""
+
+
 def facets(plan: Plan, phase: PlanPhase) -> Mapping[str, str]:
     """sha256 of each facet of one phase."""
     used = sorted(models_of(phase))

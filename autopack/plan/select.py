@@ -4,10 +4,11 @@ Says with did-you-mean when a name is unknown, and refuses to select nothing: a 
 believed.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from autopack.plan.facets import FACETS, facets, models_of
+from autopack.plan.facets import FACETS, GROUND, facets, models_of
 from autopack.plan.model import Plan, PlanPhase, PlanRun, PlanTier
 from autopack.plan.worst import of_plan, total
 from autopack.spec.nearest import did_you_mean
@@ -63,7 +64,7 @@ def subset(plan: Plan, phase_ids: Iterable[str]) -> Plan:
     assumed = {need for phase in plan.phases if phase.phase_id in kept for need in phase.needs if need not in kept}
     used = {name for phase in phases for name in models_of(phase)}
     profiles = {phase.ci for phase in phases}
-    runs = [run for run in (_run(plan, run, cut) for run in plan.runs) if run.phases]
+    runs = [_run(plan, run, cut) for run in plan.runs if kept.intersection(run.phases)]
     return replace(
         plan,
         phases=phases,
@@ -122,7 +123,9 @@ class _Search:
             case "id":
                 return self._by_id(atom)
             case "path":
-                return {p.phase_id for p in self.plan.phases if meet(p.write, (atom.value,)) is not None}
+                head = _head(atom.value)
+                near = (p for p in self.plan.phases if any(_may_meet(head, _head(each)) for each in p.write))
+                return {p.phase_id for p in near if meet(p.write, (atom.value,)) is not None}
             case "state":
                 return self._by_state(atom)
             case "selector":
@@ -181,8 +184,24 @@ class _Search:
 
 def differing(old: Plan, new: Plan, phase_id: str) -> set[str]:
     """The facets in which a phase differs between two plans that both have it."""
+    if old.phase(phase_id) == new.phase(phase_id) and _same_ground(old, new):
+        return set()
     before, after = facets(old, old.phase(phase_id)), facets(new, new.phase(phase_id))
     return {name for name in FACETS if before[name] != after[name]}
+
+
+def _same_ground(old: Plan, new: Plan) -> bool:
+    """Whether all is equal that facets take from the plan itself: then equal phases have equal facets, unasked."""
+    return all(getattr(old, name) == getattr(new, name) for name in GROUND)
+
+
+def _head(pattern: str) -> str:
+    """What every path of a pattern begins with; nothing where that takes more than a look."""
+    return re.split(r"[^a-z0-9_./-]", pattern.lower(), maxsplit=1)[0]
+
+
+def _may_meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 _WORDS: Mapping[str, Callable[[PlanPhase], Iterable[str]]] = {

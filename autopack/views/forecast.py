@@ -1,10 +1,12 @@
 """A plan played many times with the chances that its calibration knows: what it is likely to cost and to come to."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -22,7 +24,7 @@ from autopack.views.table import paragraph, table
 from autopack.views.text import duration, money, tokens
 
 FORMAT_VERSION = 1
-CHUNK = 50
+CHUNK = 400  # phases played between two words of progress, and how long an interrupt may have to wait
 ALONE = 2_000  # phases played in all, below which another process costs more than it brings
 CAUSES = ("first tries", "repairs", "audits")
 BAR = 24
@@ -114,12 +116,13 @@ def _observed(calibration: Calibration | None, plan: Plan) -> int:
 
 def _parts(plan: Plan, table: Mapping[str, Rates], samples: int, seed: int) -> Iterator[list[Sample]]:
     """In order, whoever plays them."""
-    work = [(first, min(first + CHUNK, samples)) for first in range(0, samples, CHUNK)]
+    size = max(1, CHUNK // max(1, len(plan.phases)))
+    work = [(first, min(first + size, samples)) for first in range(0, samples, size)]
     processes = min(os.cpu_count() or 1, len(work))
     done = 0
     if processes > 1 and samples * len(plan.phases) >= ALONE:
         try:
-            with ProcessPoolExecutor(processes, initializer=_take, initargs=(plan, table, seed)) as pool:
+            with _pool(processes, plan, table, seed) as pool:
                 for part in pool.map(_chunk, work):
                     done += 1
                     yield part
@@ -130,8 +133,24 @@ def _parts(plan: Plan, table: Mapping[str, Rates], samples: int, seed: int) -> I
         yield _chunk(piece)
 
 
+@contextmanager
+def _pool(processes: int, plan: Plan, table: Mapping[str, Rates], seed: int) -> Iterator[ProcessPoolExecutor]:
+    """After Ctrl-C nothing more is begun: its own `with` would wait for all that was asked for."""
+    pool = ProcessPoolExecutor(processes, initializer=_help, initargs=(plan, table, seed))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 _TAKEN: dict[str, Any] = {}
 """What a process plays; set once in each."""
+
+
+def _help(plan: Plan, table: Mapping[str, Rates], seed: int) -> None:
+    """In a process of the pool: Ctrl-C reaches it, too, and is for the one that asks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _take(plan, table, seed)
 
 
 def _take(plan: Plan, table: Mapping[str, Rates], seed: int) -> None:

@@ -343,7 +343,7 @@ def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(shared: Place):
 def test_a_terminal_shows_a_live_table_and_afterwards_nothing_of_it(shared: Place):
     seen = on_terminal(shared.project, "run", PLAYBOOK, "--run-id", "live", columns=160)
     assert seen.code == 0
-    for drawn in ("languages  DONE_SUCCESS  4/4 phases", " T1 Phrases: COMPLETE", "   ✓ greet: COMPLETE"):
+    for drawn in ("live  DONE_SUCCESS  4/4 phases", " T1 Phrases: COMPLETE", "   ✓ greet: COMPLETE"):
         assert drawn in seen.written
     assert seen.written.count("\x1b[") >= 2
     assert seen.screen == shared.project.autopack("status", "live").out.strip()
@@ -353,7 +353,7 @@ def test_a_narrow_terminal_is_drawn_on_within_its_width_though_stdout_is_a_pipe(
     seen = on_terminal(shared.project, "run", PLAYBOOK, "--run-id", "narrow", "--json", columns=30, piped=True)
     assert seen.code == 0
     assert json.loads(seen.out)["state"] == "DONE_SUCCESS"
-    assert "languages  DONE_SUCCESS" in seen.written
+    assert "narrow  DONE_SUCCESS" in seen.written
     assert seen.screen == ""
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.plan.model import Plan
-from autopack.plan.select import Choice, Named, NoPhase, select, subset
+from autopack.plan.select import Choice, Named, NoPhase, _head, _may_meet, select, subset
 from autopack.spec.selection import METHODS, Unreadable
 from tests.plan.folder import Folder
 
@@ -254,3 +254,17 @@ def test_of_a_plan_in_several_runs_each_keeps_what_is_selected(folder: Folder):
     assert [run.phases for run in plan.runs] == [("p0", "p1", "p2"), ("q0", "q1", "q2")]
     assert [run.phases for run in subset(plan, ["p1", "q2"]).runs] == [("p1",), ("q2",)]
     assert subset(plan, ["q1", "q2"]).runs == ()
+
+
+def test_a_path_is_looked_for_only_where_the_beginnings_agree():
+    """What begins alike is compared in full, also where a wildcard or a letter in capitals comes early."""
+    assert [
+        _may_meet(_head(one), _head(other))
+        for one, other in (
+            ("src/**", "src/a.py"),
+            ("**/a.py", "src/a.py"),
+            ("src/[ab].py", "src/b.py"),
+            ("SRC/x", "src/**"),
+            ("docs/**", "src/**"),
+        )
+    ] == [True, True, True, True, False]

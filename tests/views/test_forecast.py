@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from autopack.plan.calibration import PRIOR, Calibration, Observation, fold
 from autopack.plan.model import Plan, PlanRun
 from autopack.views import forecast as views
 from autopack.views.forecast import Forecast, forecast
+from tests.end_to_end.scratch import PATIENCE_S, eventually
 from tests.run.story import phase, plan
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
@@ -174,3 +177,17 @@ def test_what_nobody_can_bound_is_said_in_words() -> None:
     screen = views.screen(forecast(unbounded, None, 20, 1))
     assert "UNBOUNDED: what some of it costs nobody knows" in screen
     assert views.document(forecast(unbounded, None, 20, 1))["worst"]["cost_usd"] is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
+def test_an_interrupt_ends_a_forecast_with_its_processes() -> None:
+    words = ["plan", str(HELLO / "playbooks/languages.yaml"), "--forecast", "--samples", "900000"]
+    argv = [sys.executable, "-m", "autopack", *words]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        started = eventually(lambda: len(children.read_text().split()) >= 2 and children.read_text().split(), "workers")
+        time.sleep(0.5)  # while a process is made, an interrupt may be lost
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (130, b"")
+    assert not any(Path(f"/proc/{pid}/exe").exists() for pid in started)
