@@ -12,9 +12,9 @@ rate is used up to the full.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Ask
+from autopack.problem.typed import Protocol
 from autopack.spec.record import record
 
 HOOK_STEPS = 2

@@ -7,11 +7,11 @@ import sys
 
 TYPE_CHECKING = False  # its name is what checkers know
 if TYPE_CHECKING or sys.version_info >= (3, 14):  # where annotations are no longer found in a class while it is made
-    from typing import Any, NamedTuple, NoReturn, Self, TypeAlias, TypeVar, dataclass_transform
+    from typing import Any, NamedTuple, NoReturn, Protocol, Self, TypeAlias, TypeVar, dataclass_transform
 else:
     from autopack.problem.named import NamedTuple
 
-    Any = NoReturn = Self = TypeAlias = object
+    Any = NoReturn = Protocol = Self = TypeAlias = object
 
     def TypeVar(name):  # noqa: N802 - its name
         return name
@@ -25,6 +25,7 @@ __all__ = [
     "Any",
     "NamedTuple",
     "NoReturn",
+    "Protocol",
     "Self",
     "TypeAlias",
     "TypeVar",

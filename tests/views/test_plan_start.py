@@ -56,3 +56,4 @@ def test_a_check_compiles_without_dataclasses_and_without_what_only_a_plan_needs
     modules = loaded(tmp_path, "validate", "--no-cache", "p.yaml")
     assert "autopack.plan.budget" in modules
     assert modules & {"autopack.plan.seal", "autopack.plan.canonical", "click", "dataclasses", "jsonschema"} == set()
+    assert modules & {"json", "typing"} == set()
