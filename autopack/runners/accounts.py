@@ -13,8 +13,10 @@ from autopack.run.ledger import ZERO, Amount
 
 
 def read(row: AccountRow) -> Account:
-    """What a run was billed until now, and what it may still spend."""
+    """What a run was billed until now, and what it may still spend; nothing of one that a cassette answers."""
     summary, kept = row.summary or {}, row.allowance or {}
+    if not summary.get("charged", True):
+        summary = {}
     return Account(
         run_id=row.run_id,
         project=row.project,
