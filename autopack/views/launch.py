@@ -207,7 +207,7 @@ def _driven(
             wall=time.time,
             observe=lambda then, event: observe(plan, then, event),
             cancel_wanted=lambda: _cancelled_by(place, run_id),
-            summary=lambda then: {**row(plan, then), "charged": not options.replay_all},
+            summary=lambda then: row(plan, then),
             place=home.name,
         )
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
