@@ -25,8 +25,8 @@ demo: $(READY) ## build the example in a scratch copy: no key, no network, scrip
 test: $(READY) ## every test, on all cores (ARGS="-k word" for some)
 	@AUTOPACK_DEBUG=1 $(RUN) -m pytest -n auto --dist loadscope $(ARGS)
 
-golden: $(READY) ## write the approved texts of findings anew; read the difference before committing it
-	@AUTOPACK_REWRITE_GOLDEN=1 $(RUN) -m pytest -q -n0 tests/golden
+golden: $(READY) ## write the approved texts of findings, passes and shipped plans anew; read the difference before committing it
+	@AUTOPACK_REWRITE_GOLDEN=1 $(RUN) -m pytest -q -n0 tests/golden tests/plan/test_passes.py tests/plan/test_playbooks.py
 
 mutation: $(READY) ## plant every fault the schemas know into a valid project; print the score
 	@$(RUN) -m tests.mutation

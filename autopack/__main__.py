@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from typing import Any
 
+OUTPUT = ("-o", "--output")
 READER_LEFT = 141  # what shells report of a program that SIGPIPE ended, as in `autopack plan x | head`
 
 
@@ -51,6 +52,11 @@ def _answer(arguments: list[str]) -> int:
         return 0
     if arguments[:1] == ["validate"] and (asked := _plain_validation(arguments[1:])) is not None:
         return _validated(arguments[1:], asked)
+    if arguments[:1] == ["plan"] and (plainly := _plain_plan(arguments[1:])) is not None:
+        from autopack.views import planning  # noqa: PLC0415
+
+        if (code := planning.run(*plainly)) is not None:
+            return code
     from autopack.views import cli  # noqa: PLC0415  click, and what the verb needs
 
     return cli.main(arguments)
@@ -95,6 +101,21 @@ def _plain_validation(arguments: list[str]) -> "dict[str, Any] | None":
     if "-" in asked["paths"]:
         asked["kept"] = False
     return asked | {name[2:]: codes for name, codes in lists.items()}
+
+
+def _plain_plan(words: list[str]) -> "tuple[str, str | None] | None":
+    """Playbook and output, where nothing else is asked for; None leaves the line to the full parser."""
+    output, left = None, list(words)
+    if len(left) == 3 and (left[0] in OUTPUT or left[1] in OUTPUT):
+        at = 0 if left[0] in OUTPUT else 1
+        output = left[at + 1]
+        del left[at : at + 2]
+        taken = os.path.isdir(output) or (os.path.exists(output) and not os.access(output, os.W_OK))
+        if taken or output.startswith("-"):
+            return None
+    if len(left) != 1 or left[0].startswith("-") or "_AUTOPACK_COMPLETE" in os.environ:
+        return None
+    return left[0], output
 
 
 def _forget_stdout() -> None:

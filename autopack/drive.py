@@ -103,8 +103,8 @@ class Driver:
                 self._believe(await self._next_answers(), loop, pool)
                 if self._interrupted and not self._running and self._answers.empty():
                     raise Interrupted
-        except asyncio.CancelledError:  # a second Ctrl-C: who presses it does not want to wait for calls in flight
-            waits = False
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            waits = False  # a second Ctrl-C: who presses it does not want to wait for calls in flight
             raise
         finally:
             self._interrupted = True

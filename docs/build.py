@@ -7,6 +7,7 @@ Without an option it writes what has changed. `--check` writes nothing and exits
 import argparse
 import inspect
 import json
+import pprint
 import re
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from autopack.run import effects, events, state  # noqa: E402
 from autopack.run.machine import ANSWERS, TABLE  # noqa: E402
 from autopack.spec.document import read  # noqa: E402
 from autopack.spec.load import load  # noqa: E402
+from autopack.spec.seen import digest  # noqa: E402
 from autopack.views import cli, exits  # noqa: E402
 from autopack.views.cli.graph_ import drawn  # noqa: E402
 
@@ -79,6 +81,7 @@ def built() -> dict[Path, str]:
         "states.md": _states_page(),
     }
     made = {docs / "reference" / name: text for name, text in reference.items()}
+    made[ROOT / "autopack" / "spec" / "bare.py"] = _bare_schemas()
     made[docs / "requirements.md"] = requirements.page(ROOT, MADE)
     made[docs / "pictures" / "graph.svg"] = _graph()
     architecture = docs / "architecture.md"
@@ -92,6 +95,40 @@ def built() -> dict[Path, str]:
         printed = terminal.captured(docs / "pictures" / shot.folder, shot.command, shot.columns)
         made[docs / "pictures" / name] = terminal.picture(printed, shot.columns)
     return made
+
+
+FOR_PEOPLE = ("$schema", "$id", "title", "description", "examples")
+BY_NAME = ("properties", "patternProperties", "$defs")
+DEMANDS = ("items", "additionalProperties", "propertyNames", "if", "then", "else")
+
+
+def _bare_schemas() -> str:
+    """What the schemas demand and presume, as Python (`autopack.spec.schema.bare`)."""
+    sources = {kind: (ROOT / "schemas" / f"{kind}.v1.schema.json").read_bytes() for kind in KINDS}
+    parts = [
+        '"""The schemas without their words for people. Made by docs/build.py; a change here is lost."""\n',
+        f"OF = {pprint.pformat({kind: digest(source).hex() for kind, source in sources.items()}, width=118)}",
+        '"""Of what each was made."""\n\n',
+    ]
+    for kind, source in sources.items():
+        body = pprint.pformat(_bare(json.loads(source)), indent=1, width=118, sort_dicts=False)
+        parts.append(f"def _{kind}() -> dict[str, object]:\n    return {body}\n\n")
+    parts.append("SCHEMAS = {" + ", ".join(f'"{kind}": _{kind}' for kind in KINDS) + "}\n")
+    return "\n".join(parts)
+
+
+def _bare(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    found = {}
+    for key, below in node.items():
+        if key in BY_NAME:
+            found[key] = {name: _bare(each) for name, each in below.items()}
+        elif key in DEMANDS:
+            found[key] = _bare(below)
+        elif key not in FOR_PEOPLE and key != "x-form":
+            found[key] = below
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -145,6 +145,20 @@ def test_a_hostile_file_is_a_finding_at_little_cost(tmp_path: Path, name: str) -
     assert done.returncode == 1
 
 
+def test_what_only_a_compile_finds_is_bounded_as_well(tmp_path: Path) -> None:
+    """Each phase has to pass a profile that is not there, and is built by a program whose spending nobody sees."""
+    project = "autopack: project/v1\nname: x\nplaybooks: [p.yaml]\nci: ci.yaml\n"
+    (tmp_path / "autopack.yaml").write_text(project)
+    profiles = "profiles: {normal: {steps: [{id: a, run: [make]}]}}\n"
+    (tmp_path / "ci.yaml").write_text(f"autopack: ci/v1\nname: x\n{profiles}")
+    more = b"goal: g, builder_mode: schema_heavy, builder: {kind: command, run: [x]}"
+    (tmp_path / "p.yaml").write_bytes(phases(more, scope=b"a%d"))
+    done = checked(tmp_path)
+    assert "[AP1024]: more than 1,000 findings in this file" in done.stdout, (done.stderr, done.stdout[:1000])
+    assert done.stdout.count(" error[AP5003]: ") == 500
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
 def test_what_is_no_file_is_a_finding_and_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "autopack.yaml")

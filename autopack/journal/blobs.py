@@ -26,15 +26,15 @@ def put(database: Database, connection: sa.PoolProxiedConnection, data: bytes) -
 
 def get(database: Database, sha256: str) -> bytes:
     """Raises BlobMissing, BlobDamaged."""
-    wanted = sa.select(tables.blobs.c.data).where(tables.blobs.c.sha256 == sha256)
+    wanted = sa.select(tables.blobs.c.data, tables.blobs.c.size).where(tables.blobs.c.sha256 == sha256)
     with database.reading() as connection:
-        packed = connection.execute(wanted).scalar_one_or_none()
-    if packed is None:
+        found = connection.execute(wanted).one_or_none()
+    if found is None:
         raise BlobMissing(database.place, sha256)
     try:
-        data = zlib.decompress(packed)
+        data = zlib.decompress(found.data)
     except zlib.error:
         raise BlobDamaged(database.place, sha256) from None
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if hashlib.sha256(data).hexdigest() != sha256 or len(data) != found.size:
         raise BlobDamaged(database.place, sha256)
     return data

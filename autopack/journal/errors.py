@@ -96,6 +96,13 @@ class JournalDamaged(JournalError):
         self.seq = seq
 
 
+class RowDamaged(JournalError):
+    """A row beside the chain of events is not what a writer writes."""
+
+    def __init__(self, place: str, fact: str) -> None:
+        super().__init__(place, fact, "It was changed outside autopack: restore the store from a backup.")
+
+
 class IntentExists(JournalError):
     def __init__(self, run_id: str, key: str) -> None:
         action = "Start the effect again under the token it has; a new wish needs a new key."

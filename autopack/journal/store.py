@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from autopack.journal import blobs, chain, schema, tables
 from autopack.journal.database import ConstraintBroken, Database, Synchronous, address, for_reading
-from autopack.journal.errors import JournalDamaged, RunExists, UnknownRun
+from autopack.journal.errors import JournalDamaged, RowDamaged, RunExists, UnknownRun
 from autopack.journal.rows import AccountRow, Body, CallRow, EventRow, IntentRow, RunRow
 from autopack.journal.writer import Writer
 
@@ -98,6 +98,8 @@ class Store:
                     raise JournalDamaged(run_id, seq, "its hash is not the one its run ends with")
         if seq < run.last_seq:
             raise JournalDamaged(run_id, seq + 1, f"it is missing, the run has {run.last_seq} events")
+        if seq > run.last_seq and seq > (last := self._run_row(run_id).last_seq):  # a driver may go on meanwhile
+            raise JournalDamaged(run_id, last + 1, f"it is one too many, the run has {last} events")
 
     def intents(self, run_id: str) -> Mapping[str, IntentRow]:
         """By key, in the order of keys."""
@@ -129,7 +131,10 @@ class Store:
     def frozen(self, project: str, run_id: str) -> Standing | None:
         """What `freeze` has kept for the run, None before it has."""
         known = self.standing(project, _BEFORE + run_id)
-        return None if known is None else {kind: self.blob(each).decode() for kind, each in json.loads(known).items()}
+        if known is None:
+            return None
+        told = _json(f"what stood before run {run_id}", known)
+        return {kind: self.blob(each).decode() for kind, each in told.items()}
 
     def all_standing(self, project: str) -> Standing:
         """Every text that stands, by kind."""
@@ -156,6 +161,11 @@ class Store:
         except ConstraintBroken:
             return False
         return True
+
+    def has_folded(self, project: str, run_id: str) -> bool:
+        """Whether `fold_run` has been done for it."""
+        at = tables.folded.c
+        return bool(self._select(sa.select(at.run_id).where(at.project == project, at.run_id == run_id)))
 
     def allot(self, run_id: str, at: float, decide: Callable[[Sequence[AccountRow]], Mapping[str, Any]]) -> Body:
         """What a run was granted: what `decide` makes of the accounts of all runs, kept before another run may ask.
@@ -250,7 +260,7 @@ def _prove(run_id: str, row: Any, seq: int, previous: str) -> None:
 
 
 def _run(row: Any) -> RunRow:
-    summary = None if row.summary is None else json.loads(row.summary)
+    summary = None if row.summary is None else _json(f"run {row.run_id}", row.summary)
     return RunRow(row.run_id, row.project, row.created_at, row.plan_sha256, row.state, summary, row.last_seq)
 
 
@@ -261,14 +271,31 @@ def _event(row: Any) -> EventRow:
 
 def _account(row: Any) -> AccountRow:
     run_id, project, state, summary, last_at, body = row
-    told = (None if text is None else json.loads(text) for text in (summary, body))
+    told = (None if text is None else _json(f"run {run_id}", text) for text in (summary, body))
     return AccountRow(run_id, project, state, next(told), last_at, next(told))
 
 
 def _intent(row: Any) -> IntentRow:
-    return IntentRow(row.key, row.effect_type, json.loads(row.body), row.at, row.token, row.pid, row.pid_start)
+    body = _json(f"intent {row.key[:12]} of run {row.run_id}", row.body)
+    return IntentRow(row.key, row.effect_type, body, row.at, row.token, row.pid, row.pid_start)
 
 
 def _call(row: Any) -> CallRow:
-    reply = None if row.reply is None else json.loads(row.reply)
-    return CallRow(row.key, row.reserved_tokens, Decimal(row.reserved_cost_usd), row.at, reply, row.replied_at)
+    place = f"call {row.key[:12]} of run {row.run_id}"
+    reply = None if row.reply is None else _json(place, row.reply)
+    try:
+        cost_usd = Decimal(row.reserved_cost_usd)
+    except ArithmeticError:
+        raise RowDamaged(place, f"{row.reserved_cost_usd!r} is no amount") from None
+    return CallRow(row.key, row.reserved_tokens, cost_usd, row.at, reply, row.replied_at)
+
+
+def _json(place: str, text: str) -> Any:
+    """Raises RowDamaged."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RowDamaged(place, "what it holds is no JSON object")
+    return found

@@ -127,15 +127,19 @@ def build(cls: type[T], data: object, path: str = "") -> T:
 
 def load(cls: type[T], source: str) -> T:
     """As `build`, from JSON text. Raises NotThisShape, also for text that is no JSON."""
+    return build(cls, parsed(source))
+
+
+def parsed(source: str) -> Any:
+    """What a JSON text says, each field once. Raises NotThisShape."""
     try:
-        data = json.loads(source, object_pairs_hook=_fields_once)
+        return json.loads(source, object_pairs_hook=_fields_once)
     except json.JSONDecodeError as error:
         raise NotThisShape("", f"not JSON: line {error.lineno} column {error.colno}: {error.msg}") from error
     except NotThisShape:
         raise
     except (ValueError, RecursionError) as error:
         raise NotThisShape("", f"not readable: {error}") from error
-    return build(cls, data)
 
 
 def _fields_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

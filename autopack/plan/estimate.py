@@ -36,10 +36,12 @@ def expected(plan: Plan, phase: PlanPhase, calibration: Calibration | None = Non
     return likely if phase.worst.cost_usd is None else min(likely, phase.worst.cost_usd)
 
 
-def minutes(spec: Spec, phase: DraftPhase, calibration: Calibration) -> int:
-    """Whole minutes that a phase under way in a compile is likely to take."""
+def seen_minutes(spec: Spec, phase: DraftPhase, calibration: Calibration) -> int:
+    """Whole minutes that phases of this kind were seen to take; 0 where none was seen."""
     tier = spec.models.models[phase.kind.attempts[0].ask.model].tier
     seen = rates(calibration, phase["category"], phase["complexity"], tier)
+    if not seen.phases:
+        return 0
     audited = not phase["auto_apply"]
     each_s = seen.model_s * (1 + audited) + seen.ci_s
     return math.ceil(each_s * _attempts(seen, len(phase.kind.attempts), audited=audited) / 60)
@@ -49,7 +51,13 @@ def basis(plan: Plan, calibration: Calibration | None) -> str:
     """What the estimates rest on, in words: "stated prior", "calibrated from 12 phases"."""
     if calibration is None:
         return "stated prior"
-    seen = sum(_rates(plan, phase, calibration).phases > 0 for phase in plan.phases)
+    known: dict[tuple[str, ...], bool] = {}
+    seen = 0
+    for phase in plan.phases:
+        alike = phase.category, phase.complexity, phase.attempts[0].ask.model
+        if alike not in known:
+            known[alike] = _rates(plan, phase, calibration).phases > 0
+        seen += known[alike]
     if not seen:
         return "stated prior"
     counted = sum(sums.phases for sums in calibration.slices.values())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from posixpath import basename, normpath
 
-from autopack.plan.model import Argv
+from autopack.plan.model import Argv, Plan
 from autopack.spec.paths import matches
 
 _READ_UNASKED = {
@@ -41,6 +41,19 @@ def unasked(argv: Argv) -> Iterator[str]:
     tools = {basename(word) for word in argv}
     unasked = {name for tool in tools for name in _READ_UNASKED.get(tool, ())}
     return (path for path in named(argv) if basename(path) in unasked)
+
+
+_MANIFESTS = (
+    *("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "requirements-dev.txt", "requirements/test.txt"),
+    *("package.json", "package-lock.json", "go.mod", "Cargo.toml", "Gemfile", "pom.xml", "build.gradle", "Makefile"),
+)
+
+
+def may_mend_setup(plan: Plan, profile: str) -> bool:
+    """Whether a phase may write what a profile's setup reads: a project that begins has nothing to install yet."""
+    read = {*_MANIFESTS, *(path for step in plan.profiles[profile].setup for path in named(step.run))}
+    scopes = [phase.write for phase in plan.phases if phase.ci == profile]
+    return any(matches(path, scope) for scope in scopes for path in read)
 
 
 def judging(commands: Iterable[Argv], deliverables: Iterable[str]) -> tuple[str, ...]:

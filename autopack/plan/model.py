@@ -286,7 +286,7 @@ class PlanRun:
 
 @record
 class Retry:
-    """Transient provider trouble: how often one call is sent again and how long to wait (doubling, bounded)."""
+    """Transient provider trouble: how often one request is sent at most, and how long to wait (doubling, bounded)."""
 
     attempts: int
     backoff_s: float

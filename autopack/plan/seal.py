@@ -268,7 +268,8 @@ def _protected(spec: Spec) -> tuple[str, ...]:
 
 def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
     """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
-    pools = {"phase": jobs, "Land": 1, "RunCi": jobs, "ApplyReply": jobs, "AssembleContext": jobs, "CallModel": jobs}
+    sides = ("phase", "RunCi", "ApplyReply", "Rebase", "AssembleContext", "CallModel")
+    pools = {**dict.fromkeys(sides, jobs), "Land": 1}
     if any(spec.models.models[name].provider == COMMAND for name in used):
         pools["RunBuilder"] = jobs
     for name in used:

@@ -71,14 +71,19 @@ def subset(plan: Plan, phase_ids: Iterable[str]) -> Plan:
         models={name: model for name, model in plan.models.items() if name in used},
         profiles={name: profile for name, profile in plan.profiles.items() if name in profiles},
         assumed=tuple(dict.fromkeys((*plan.assumed, *(p.phase_id for p in plan.phases if p.phase_id in assumed)))),
-        worst=of_plan(phases, plan.pools) if len(runs) < 2 else total([run.worst for run in runs]),
+        worst=of_plan(plan, phases) if len(runs) < 2 else total([run.worst for run in runs]),
         runs=tuple(runs) if len(runs) > 1 else (),
     )
 
 
 def _run(plan: Plan, run: PlanRun, cut: Mapping[str, PlanPhase]) -> PlanRun:
     names = tuple(name for name in run.phases if name in cut)
-    return PlanRun(names, _tiers(run.tiers, set(names)), run.caps, of_plan([cut[name] for name in names], plan.pools))
+    return PlanRun(
+        names,
+        _tiers(run.tiers, set(names)),
+        run.caps,
+        of_plan(replace(plan, caps=run.caps), [cut[name] for name in names]),
+    )
 
 
 def _tiers(tiers: Iterable[PlanTier], kept: set[str]) -> tuple[PlanTier, ...]:

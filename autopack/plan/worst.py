@@ -2,20 +2,19 @@
 
 A phase's own caps bound it too, because every call is refused that does not fit; so the worst of a phase is the smaller
 of both. Where several models may answer a call, the dearest of them counts; where a price is not known, no sum is.
+Its minutes are its own work: what phases mean for each other is in the minutes of a run (`minutes.together`).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from autopack.plan.draft import DraftPhase
-from autopack.plan.model import AUDITOR_ASKS, PROBE_STEP_TIMEOUT_S, Ask, PlanPhase, Worst
+from autopack.plan import minutes
+from autopack.plan.draft import DraftPhase, Kind
+from autopack.plan.minutes import Beside
+from autopack.plan.model import AUDITOR_ASKS, Ask, Caps, Plan, PlanPhase, Worst
 from autopack.plan.price import Price, upper_bound
 from autopack.spec import model as spec_model
 from autopack.spec.model import Spec
-
-CI_RUNS_EACH = 2
-"""CI runs that a candidate may cost in minutes: its own, and one more when the head has moved before it landed."""
 
 
 def total(worsts: Sequence[Worst]) -> Worst:
@@ -30,43 +29,64 @@ def total(worsts: Sequence[Worst]) -> Worst:
     )
 
 
-def together(needs: Mapping[str, Sequence[str]], worsts: Mapping[str, Worst], at_once: int) -> Worst:
-    """Of a whole run, `at_once` phases side by side, in an order in which each stands after all it needs.
-
-    Minutes: whenever the longest chain waits, `at_once` others are under way (Graham's bound for greedy schedules).
-    """
+def together(needs: Mapping[str, Sequence[str]], worsts: Mapping[str, Worst], beside: Beside) -> Worst:
+    """Of a whole run, in an order in which each phase stands after all it needs."""
     added = total(list(worsts.values()))
-    ends: dict[str, int] = {}
-    for name, above in needs.items():
-        ends[name] = worsts[name].minutes + max((ends[need] for need in above if need in ends), default=0)
-    chain = max(ends.values(), default=0)
-    minutes = chain + -(-(added.minutes - chain) // at_once)
-    return Worst(added.calls, added.tokens, added.cost_usd, minutes, added.unmetered)
+    taken = minutes.together(needs, {name: worst.minutes for name, worst in worsts.items()}, beside)
+    return Worst(added.calls, added.tokens, added.cost_usd, taken, added.unmetered)
 
 
-def of_plan(phases: Sequence[PlanPhase], pools: Mapping[str, int]) -> Worst:
-    """Of phases of a sealed plan, in plan order, under the pools of that plan."""
-    at_once = min(size for name, size in pools.items() if name == "phase" or name.startswith("provider:"))
+def of_plan(plan: Plan, phases: Sequence[PlanPhase]) -> Worst:
+    """Of some phases of a sealed plan, in plan order, as one run of it."""
+    at_once = min(size for name, size in plan.pools.items() if name == "phase" or name.startswith("provider:"))
+    worsts = {phase.phase_id: phase.worst for phase in phases}
+    if may_be_short(total(list(worsts.values())), plan.caps, [plan.models[name].token_cap for name in plan.models]):
+        at_once = 1
+    profiles = [plan.profiles[name] for name in dict.fromkeys(phase.ci for phase in phases)]
+    tried = [(each, each.preflight) for each in profiles if each.preflight is not None]
+    before = minutes.preflights(
+        [
+            minutes.preflight_s(minutes.trial_s(each.setup, each.steps, each.retries), told.attempts, told.backoff_s)
+            for each, told in tried
+        ]
+    )
+    calls = (call for phase in phases for call in calls_of(phase))
+    before += minutes.rated(calls, plan.models, plan.retry, plan.quotas)
+    carried, again = (max(each) for each in zip(*(_carried(plan, phase) for phase in phases), strict=True))
     needs = {phase.phase_id: phase.needs for phase in phases}
-    return together(needs, {phase.phase_id: phase.worst for phase in phases}, at_once)
+    return together(needs, worsts, Beside(at_once, plan.pools["phase"], carried, again, before))
+
+
+def _carried(plan: Plan, phase: PlanPhase) -> tuple[int, int]:
+    """Minutes onto a moved head, and of the check that follows."""
+    profile = plan.profiles[phase.ci]
+    commands = len(phase.probes) + minutes.HOOK_STEPS * (plan.hooks == "run")
+    probed_s = minutes.probed_s(profile.setup, commands)
+    return minutes.whole(probed_s), minutes.whole(minutes.checked_s(profile.setup, profile.steps, profile.retries))
+
+
+def may_be_short(worst: Worst, caps: Caps, models: Sequence[int | None]) -> bool:
+    """Whether phases may have to wait for each other's money: where caps may be reached."""
+    dear = caps.cost_usd is not None and (worst.cost_usd is None or worst.cost_usd > caps.cost_usd)
+    return dear or worst.tokens > min(caps.tokens, *(cap for cap in models if cap is not None), caps.tokens)
+
+
+def calls_of(phase: Kind | PlanPhase) -> list[Sequence[Ask]]:
+    """Every call that a phase may make: who may be asked, in order of preference."""
+    builders = [(attempt.ask, *attempt.fallbacks) for attempt in (*phase.attempts, *phase.patches)]
+    auditors = [ask for ask in (phase.audit, phase.second_audit) if ask is not None]
+    return [*builders, *[(ask, *phase.audit_fallbacks) for ask in auditors] * len(builders) * AUDITOR_ASKS]
 
 
 def of_phase(spec: Spec, phase: DraftPhase) -> Worst:
     """Everything goes wrong that may: every attempt, every patch of the Auditor's, every review asked for twice."""
-    builders = [(attempt.ask, *attempt.fallbacks) for attempt in phase.kind.attempts]
-    reviews = [(ask, *phase.kind.audit_fallbacks) for ask in phase.kind.auditors]
-    patches = [(rung.ask, *rung.fallbacks) for rung in phase.kind.patches]
-    candidates = len(builders) + len(patches)
-    calls = [*builders, *patches, *reviews * candidates * AUDITOR_ASKS]
+    calls = calls_of(phase.kind)
     tokens, cost = dearest(spec, calls, phase["token_cap"])
-    minutes = _minutes(spec, phase, calls, candidates)
     own = phase.spec.budget
     unmetered = any(spec.models.models[ask.model].price is None for call in calls for ask in call)
     if own is not None and own.cost_usd is not None:
         cost = own.cost_usd if cost is None else min(cost, own.cost_usd)
-    if own is not None and own.minutes is not None:
-        minutes = min(minutes, own.minutes)
-    return Worst(len(calls), tokens, cost, minutes, unmetered)
+    return Worst(len(calls), tokens, cost, _minutes(spec, phase, calls), unmetered)
 
 
 def dearest(spec: Spec, calls: Sequence[Sequence[Ask]], token_cap: int) -> tuple[int, Decimal | None]:
@@ -117,18 +137,20 @@ def _call(spec: Spec, ask: Ask) -> Worst:
     return Worst(1, tokens, cost, 0, model.price is None)
 
 
-def _minutes(spec: Spec, phase: DraftPhase, calls: Sequence[Sequence[Ask]], candidates: int) -> int:
-    """Whole minutes with every call, probe and CI step at its timeout, waits between calls included."""
-    asked_s = sum(_call_s(spec, ask) for call in calls for ask in call)
+def _minutes(spec: Spec, phase: DraftPhase, calls: Sequence[Sequence[Ask]]) -> int:
+    """Every call, and one check of each candidate; its own minutes end it, but for a call that is paid by then."""
+    models = spec.models.models
+    candidates = len(phase.kind.attempts) + len(phase.kind.patches)
+    asked_s = minutes.asking_s(calls, models, spec.ruleset.retry)
+    most, own = minutes.whole(asked_s + candidates * sum(check_s(spec, phase))), phase.spec.budget
+    if own is None or own.minutes is None:
+        return most
+    return min(most, own.minutes + minutes.whole(minutes.longest_s(calls, models)))
+
+
+def check_s(spec: Spec, phase: DraftPhase) -> tuple[int, int]:
+    """One candidate through everything that may refuse it: probes and hooks, then CI."""
     profile = spec.ci.profiles[phase["ci"]]
-    steps_s = sum(step.timeout_s for step in profile.steps) * (1 + profile.retries)
-    setup_s = sum(step.timeout_s for step in spec.ci.setup)
-    checked_s = setup_s + steps_s + PROBE_STEP_TIMEOUT_S * len(phase.spec.probes)
-    return math.ceil((asked_s + candidates * CI_RUNS_EACH * checked_s) / 60)
-
-
-def _call_s(spec: Spec, ask: Ask) -> float:
-    """One call, sent as often as provider trouble allows, and the waits in between."""
-    retry, timeout_s = spec.ruleset.retry, spec.models.models[ask.model].timeout_s
-    waits_s: float = sum(min(retry.backoff_s_max, retry.backoff_s * 2**number) for number in range(retry.attempts - 1))
-    return timeout_s * retry.attempts + waits_s
+    commands = len(phase.spec.probes) + minutes.HOOK_STEPS * (spec.ruleset.hooks == "run")
+    probed_s = minutes.probed_s(spec.ci.setup, commands)
+    return probed_s, minutes.checked_s(spec.ci.setup, profile.steps, profile.retries)

@@ -78,7 +78,8 @@ def worth_waiting(turn: Turn) -> bool:
 
 
 def may_send_again(turn: Turn) -> bool:
-    return turn.phase.retry < turn.plan.retry.attempts
+    """One request is sent `attempts` times at most."""
+    return turn.phase.retry + 1 < turn.plan.retry.attempts
 
 
 def auditor_asks_left(turn: Turn) -> bool:

@@ -206,7 +206,7 @@ class Hands:
 
     def run_builder(self, effect: ef.RunBuilder, ticket: Ticket) -> ev.Event:
         """What the command has left is on disk before anybody believes it."""
-        phase, refs = self.plan.phase(effect.phase_id), self._protection.heads()
+        phase, seen = self.plan.phase(effect.phase_id), self._protection.seen()
         builder = phase.builder
         prompt = "\n\n".join(text for _, text in request.Assembled.load(self.store.blob(effect.request)).messages)
         profile = self.plan.profiles[phase.ci]
@@ -214,7 +214,7 @@ class Hands:
             raise CiUnusable(fault)
         walls = self._trials.walls()
         ended = agent.run(builder, self.pool, effect.base, prompt, ticket, self.environ, profile, walls)
-        guilty, issues = self._protection.judged(refs, effect.phase_id, effect.base, profile)
+        guilty, issues = self._protection.judged(seen, effect.phase_id, effect.base, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
@@ -251,7 +251,7 @@ class Hands:
             return self._refused(refused)
         message = self._candidate_message(phase.name, phase.phase_id)
         commit = self.repository.commit(made.tree, [base], message, int(ticket.at), AUTHOR)
-        failed = self._probes(phase, commit, ticket, made.issues)
+        failed, noticed = self._probes(phase, commit, ticket, made.issues)
         if failed is not None:
             return failed
         patch = self.writer.put_blob(self.repository.diff(base, commit))
@@ -267,7 +267,7 @@ class Hands:
             rung=made.rung,
             fuzz=made.fuzz,
             summary=redact(made.summary),
-            issues=made.issues,
+            issues=(*made.issues, *noticed),
         )
 
     def read_review(self, effect: ef.ReadReview, _ticket: Ticket) -> ev.Event:
@@ -288,7 +288,7 @@ class Hands:
         return self._verdicts.finished(effect, ticket)
 
     def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
-        merged = self.repository.merge_tree_onto(effect.base, effect.head, effect.commit)
+        merged = self.repository.carry(effect.base, effect.head, effect.commit)
         if isinstance(merged, git.Conflict):
             patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
             words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)
@@ -300,7 +300,7 @@ class Hands:
             carried(self.plan, phase, self.repository, effect.head, commit)
         except Refused as refused:
             return self._refused(refused)
-        failed = self._probes(phase, commit, ticket, ())
+        failed, _ = self._probes(phase, commit, ticket, ())
         if failed is not None:
             return failed
         overlaps = self._verdicts.overlaps(phase, effect.base, effect.head, commit)
@@ -421,8 +421,11 @@ class Hands:
 
     def _probes(
         self, phase: PlanPhase, commit: str, ticket: Ticket, issues: tuple[ev.ReportedIssue, ...]
-    ) -> ev.Event | None:
-        """The phase's own commands and the repository's hooks, before CI; what fails goes back to the Builder."""
+    ) -> tuple[ev.Event | None, tuple[ev.ReportedIssue, ...]]:
+        """The phase's own commands and the repository's hooks, before CI; what fails goes back to the Builder.
+
+        Beside it what was noticed meanwhile.
+        """
         hooks = git.hooks_of(self.repository) if self.plan.hooks == "run" else None
         commands: list[tuple[str, tuple[str, ...]]] = []
         if hooks is not None:
@@ -430,20 +433,21 @@ class Hands:
             commands += git.hook_commands(hooks, commit, phase.name, body)
         commands += [(f"probe-{number}", argv) for number, argv in enumerate(phase.probes, 1)]
         if not commands:
-            return None
+            return None, ()
         steps = tuple(Step(name, argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True) for name, argv in commands)
-        refs, profile = self._protection.heads(), self.plan.profiles[phase.ci]
+        seen, profile = self._protection.seen(), self.plan.profiles[phase.ci]
         result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket, hooks=hooks)
-        guilty, _ = self._protection.judged(refs, phase.phase_id, commit, profile)
+        guilty, noticed = self._protection.judged(seen, phase.phase_id, commit, profile)
         if guilty:
-            return ev.EffectFailed("", 0.0, "protected_ref", guilty)
+            return ev.EffectFailed("", 0.0, "protected_ref", guilty), ()
         if result.verdict == "green":
-            return None
+            return None, noticed
         if result.verdict == "unusable":
-            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence))
+            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence)), ()
         evidence = self.writer.put_blob(redact(result.evidence).encode())
         kind = "hook" if all(name.startswith("hooks") for name in result.failing) else "probe"
-        return ev.PatchRefused("", 0.0, kind, f"failed: {', '.join(result.failing)}", evidence, issues)
+        told = (*issues, *noticed)
+        return ev.PatchRefused("", 0.0, kind, f"failed: {', '.join(result.failing)}", evidence, told), ()
 
     @property
     def _trials(self) -> Trials:

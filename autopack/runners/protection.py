@@ -7,12 +7,20 @@ branch, a move that only goes forward, and content that is not this run's own. W
 told as a major issue, which bars promotion, and is not caught.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from autopack.plan.model import Plan, Profile
 from autopack.run import events as ev
 from autopack.runners import git
+
+
+class Seen(NamedTuple):
+    """Before foreign code runs: protected branches, and what starts programs in the user's repository."""
+
+    heads: Mapping[str, str]
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,14 +29,17 @@ class Protection:
     run_id: str
     repository: git.Repository
 
-    def heads(self) -> dict[str, str]:
+    def seen(self) -> Seen:
+        return Seen(self._heads(), git.watched(self.repository))
+
+    def _heads(self) -> dict[str, str]:
         return self.repository.refs(f"refs/heads/{pattern}" for pattern in self.plan.protected_branches)
 
     def judged(
-        self, before: Mapping[str, str], phase_id: str, candidate: str, profile: Profile
+        self, seen: Seen, phase_id: str, candidate: str, profile: Profile
     ) -> tuple[str, tuple[ev.ReportedIssue, ...]]:
         """What the run itself did, in words (empty: nothing), and what somebody did, who may have been a person."""
-        now = self.heads()
+        before, now = seen.heads, self._heads()
         moved = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
         if profile.sandbox != "none":
             moved = [name for name in moved if self._holds_own(before.get(name), now.get(name), candidate)]
@@ -37,7 +48,25 @@ class Protection:
         ]
         if guilty:
             return f"while CI of {phase_id} ran, " + "; ".join(guilty), ()
-        return "", tuple(_issue(name, before.get(name), now.get(name), phase_id) for name in moved)
+        issues = [_issue(name, before.get(name), now.get(name), phase_id) for name in moved]
+        if profile.sandbox == "none":
+            issues += self._rewritten(seen.settings, phase_id)
+        return "", tuple(issues)
+
+    def _rewritten(self, before: Mapping[str, str], phase_id: str) -> Iterator[ev.ReportedIssue]:
+        """What would start a program at a person's next git command. A person may have written it: told, not judged."""
+        now = git.watched(self.repository)
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                how = "was removed" if name not in now else "was made" if name not in before else "was rewritten"
+                yield ev.ReportedIssue(
+                    issue_key=f"policy__{name}__written_during_ci",
+                    severity="major",
+                    category="policy",
+                    source="ci",
+                    description=f".git/{name} of the repository {how} while CI of {phase_id} ran without a sandbox",
+                    evidence_refs=(f".git/{name}",),
+                )
 
     def _proof(self, name: str, old: str | None, new: str | None, candidate: str) -> str:
         """Why no person's own git command did this; empty where one may have."""

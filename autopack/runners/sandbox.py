@@ -25,6 +25,9 @@ HOMES = ("/home", "/root")
 PASSING = ("/run", "/var/tmp")  # noqa: S108 - folders that are covered, not written to
 TMP = "/tmp"  # noqa: S108
 SECRETS = ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh", "/etc/ssl/private", "/var/spool/cron")
+# Whoever is root outside owns these files, and needs no capability to write them: `core_pattern` names a program that
+# the kernel starts outside of every sandbox. bubblewrap covers some of them, by what it finds writable as a folder.
+KERNEL = tuple(f"/proc/{name}" for name in ("sys", "sysrq-trigger", "irq", "bus", "acpi", "scsi", "fs", "mtrr"))
 HOPS_MAX = 10
 _NAMESPACES = ("--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL")
 
@@ -93,6 +96,8 @@ def wrapped(
     covered = _covered(at_home, walls)
     words = [shutil.which("bwrap") or "bwrap", *_NAMESPACES, *(() if network else ("--unshare-net",))]
     words += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+    for place in KERNEL:
+        words += ["--ro-bind-try", place, place]
     for place in covered:
         words += ["--bind", tmp, place] if place == TMP else ["--tmpfs", place]
     if os.path.isdir(at_home):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from autopack.journal.store import Store
-from autopack.plan import canonical
+from autopack.plan import canonical, judges
 from autopack.plan.model import Plan, PlanPhase, Profile
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import affected, ci, git, integrity, record, sandbox
+from autopack.runners import affected, ci, git, integrity, process, record, sandbox
 from autopack.runners.ci.profile import standing
 from autopack.runners.ci.selection import EVERYTHING, Selection, takes
 from autopack.runners.protection import Protection
@@ -40,7 +40,7 @@ class Verdicts:
         found = None if effect.seen else self._remembered(profile, effect.commit)
         if found is None:
             result, _ = self.trials.run(profile, effect.commit, ticket)
-            if result.verdict == "unusable":
+            if result.verdict == "unusable" or self._never_set_up(effect.profile, result):
                 return _preflight("unusable", self._names(()), 0, result, (), settled=False)
             found = _Base(standing(result), _failing(result), result.executed_tests, result.flaky)
         else:
@@ -56,6 +56,11 @@ class Verdicts:
         verdict = "red" if stays and found.failing else "green"
         return _preflight(verdict, self._names(stays), found.failing, result, flaky, settled=settled)
 
+    def _never_set_up(self, profile: str, result: ci.CiResult) -> bool:
+        """Where setup fails before any change, no test of any patch would ever run, unless one may mend it."""
+        broken = any(step.setup and step.outcome != "ok" for step in result.steps)
+        return broken and not judges.may_mend_setup(self.plan, profile)
+
     def _names(self, names: "frozenset[str] | tuple[str, ...]") -> str:
         return self.trials.writer.put_blob(json.dumps(sorted(names)).encode())
 
@@ -69,15 +74,21 @@ class Verdicts:
         return os.path.join(self.kept, f"{key}.json") if self.kept else None
 
     def _remembered(self, profile: Profile, commit: str) -> "_Base | None":
-        """What an earlier run saw there; not where a sandbox is wanted and can't be made any more."""
+        """What an earlier run saw there; not where the sandbox or a command that it takes is gone."""
         place = self._place(profile, commit)
-        if place is None or (profile.sandbox != "none" and sandbox.fault(self.trials.environ)):
+        if place is None or (profile.sandbox != "none" and sandbox.fault(self.trials.environ)) or self._lacks(profile):
             return None
         try:
             with open(place, encoding="utf-8") as file:
                 return canonical.load(_Base, file.read())
         except (OSError, canonical.NotThisShape):
             return None
+
+    def _lacks(self, profile: Profile) -> bool:
+        """A command that was there may be gone; those of the repository's own are not asked for."""
+        env = process.scrubbed(self.trials.environ, profile.env_pass, profile.env_set)
+        names = [step.run[0] for step in (*profile.setup, *profile.steps) if step.run]
+        return not all(process.found(name, "/", env) for name in names if "/" not in name or name.startswith("/"))
 
     def _remember(self, profile: Profile, commit: str, found: "_Base") -> None:
         place = self._place(profile, commit)
@@ -94,7 +105,7 @@ class Verdicts:
     def finished(self, effect: ef.RunCi, ticket: Ticket) -> ev.CiFinished | ev.EffectFailed:
         """Base tests first, where the patch changes tests; then the profile."""
         profile = self.plan.profiles[effect.profile]
-        refs = self.protection.heads()
+        seen = self.protection.seen()
         known = self._known(effect.standing)
         old, extra = self._base_tests(profile, effect, ticket, known)
         if old is not None and old.verdict == "red" and not self._may_change_tests(effect):
@@ -108,7 +119,7 @@ class Verdicts:
             answer = self._told(effect, result, logs, selection.why, self._seen_in(old, effect))
             if old is not None and old.verdict == "red":
                 answer = replace(answer, logs=self._with_base_tests(answer.logs, old))
-        guilty, issues = self.protection.judged(refs, effect.phase_id, effect.commit, profile)
+        guilty, issues = self.protection.judged(seen, effect.phase_id, effect.commit, profile)
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", guilty)
         return replace(answer, issues=(*answer.issues, *issues))

@@ -39,7 +39,7 @@ def asked_for(judge: Judge, paths: Sequence[str] | None, stdin: bytes | None) ->
     for path in paths or ():
         place = os.path.join(library.root, path)
         if path == "-":
-            asked.files.append(library.add(STDIN, "", stdin or b""))
+            asked.files += [] if STDIN in library.files else [library.add(STDIN, "", stdin or b"")]
         elif os.path.isdir(place):
             _ask_for_folder(library, place, path, asked)
         else:
@@ -64,9 +64,9 @@ def _ask_for_project(judge: Judge, asked: Asked) -> None:
         modules = (module for playbook in playbooks for module in judge.modules_below(playbook))
         found = (*playbooks, *modules, *government.files(), *government.of_environments())
         asked.files.extend(each for each in found if each not in asked.files and not each.path.startswith(BUILTIN))
-    scenarios = os.path.join(judge.library.root, SCENARIOS)
+    scenarios = os.path.join(os.path.dirname(place), SCENARIOS)
     if os.path.isdir(scenarios):
-        _ask_for_folder(judge.library, scenarios, SCENARIOS, asked)
+        _ask_for_folder(judge.library, scenarios, os.path.relpath(scenarios, judge.library.root), asked)
 
 
 def _nearest_project(library: Library) -> str | None:

@@ -22,14 +22,14 @@ class Merged(NamedTuple):
 def merged(chain: Sequence[tuple[str, dict[str, Any]]]) -> Merged:
     """The paths and values of rulesets, the farthest first, as one."""
     result = Merged({}, {}, {})
-    root = schema.schema("ruleset")
+    root = schema.bare("ruleset")
     for path, value in chain:
         _join(result, {**root, "x-merge": "by_key"}, result.value, value, At(path), ())
     return result
 
 
 def _join(result: Merged, node: Node, base: dict[str, Any], over: dict[str, Any], at: At, steps: Steps) -> None:
-    root = schema.schema("ruleset")
+    root = schema.bare("ruleset")
     for key, item in over.items():
         below = schema.resolved(root, schema.below(node, key))
         rule, place, there = below.get("x-merge", "replace"), (*steps, key), base.get(key)

@@ -192,6 +192,27 @@ def _parent(file: File) -> str | None:
     return found
 
 
+def _below(library: Library, folder: str, pattern: str) -> set[str]:
+    """What a pattern with `**` gives; links to folders are not entered, for one could lead to all there is.
+
+    A link that the pattern itself names is, inside the repository; outside it is given, so that it is told.
+    """
+    from autopack.spec import paths  # noqa: PLC0415 - most patterns name one folder
+
+    parts = pattern.split("/")
+    fixed = next(number for number, part in enumerate(parts) if WILD & set(part))
+    top = os.path.join(folder, *parts[:fixed])
+    if not library.inside(top, folder):
+        return {top}
+    found: set[str] = set()
+    for here, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        within = os.path.relpath(here, folder).replace(os.sep, "/").removeprefix(".").removeprefix("/")
+        given = (name for name in names if not name.startswith("."))
+        found.update(os.path.join(here, n) for n in given if paths.matches(f"{within}/{n}".lstrip("/"), [pattern]))
+    return found
+
+
 def _matching(library: Library, folder: str, pattern: str) -> list[str]:
     import glob  # noqa: PLC0415 - only a check of the whole project looks for files
 
@@ -199,8 +220,11 @@ def _matching(library: Library, folder: str, pattern: str) -> list[str]:
     if WILD & set(head):
         library.seen.whole = False  # it may match anywhere
     library.seen.names(os.path.join(folder, head))
-    places = {os.path.join(folder, name) for name in glob.glob(pattern, root_dir=folder, recursive=True)}
-    found = {place for place in places if not os.path.isdir(place)}
+    if "**" in pattern:
+        places = _below(library, folder, pattern)
+    else:
+        places = {os.path.join(folder, name) for name in glob.glob(pattern, root_dir=folder)}
+    found = {place for place in places if not os.path.isdir(place) or not library.inside(place, folder)}
     if unsaved := [place for place in library.instead if place not in places and place.startswith(folder + os.sep)]:
         from autopack.spec import paths  # noqa: PLC0415 - only an editor has files that don't exist yet
 

@@ -62,7 +62,7 @@ class Judge:
             government.of_environments()
         names = self.names(file)
         value = government.settings if file.kind == "project" else file.value
-        return _few([
+        return few([
             *kept_secrets(file.document),
             *of_templates(file.document, file.value, file.value.get("inputs", ())),
             *islice(rules.check(file.document, value, names), FINDINGS_MAX + 1),
@@ -223,7 +223,8 @@ class Judge:
             self.remotes.add(str(remote(named)))
             return self.library.remote(named, self._pinned(holder))
         except Unreadable as error:
-            raise Unusable(str(error)) from error
+            fact, _, _ = str(error).partition(": write ")
+            raise Unusable(fact, "such as git+https://host/repository.git@v1#tiers/it.yaml") from error
 
     def _pinned(self, holder: File) -> dict[str, Pin]:
         """What the lock beside the project says. Raises Unusable for a lock that says nothing certain."""
@@ -235,7 +236,9 @@ class Judge:
             try:
                 self._pins[folder] = pins(self.library.content(place)) if os.path.lexists(place) else {}
             except Unreadable as error:
-                raise Unusable(f"can't be pinned: {LOCK} {error}") from error
+                fact, _, _ = str(error).partition("; ")
+                advice = "write the lock anew with `autopack lock --update`"
+                raise Unusable(f"can't be pinned: {LOCK} {fact}", advice) from error
         return self._pins[folder]
 
     def out_of_reach(self) -> list[str]:
@@ -266,7 +269,7 @@ class Judge:
         return file if file.kind in (None, "project") else None
 
 
-def _few(found: list[Problem]) -> list[Problem]:
+def few(found: list[Problem]) -> list[Problem]:
     """As many as anybody reads, the first in the file; the last says that there are more."""
     if len(found) <= FINDINGS_MAX:
         return found

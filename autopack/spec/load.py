@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from autopack.problem import Problem, order, problem
 from autopack.problem.typed import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +22,7 @@ from autopack.spec.document import Document
 from autopack.spec.files import FOLDERS, File, Library, Unusable, broken, folder_of
 from autopack.spec.government import Governing
 from autopack.spec.header import PROJECT
-from autopack.spec.judge import Judge
+from autopack.spec.judge import Judge, few
 from autopack.spec.nearest import did_you_mean, nearest
 from autopack.spec.rules.inputs import converted, fitting, misfit
 from autopack.spec.rules.kept_secrets import secret_in
@@ -101,7 +101,7 @@ def check(
         problems += judge.without_environment(asked.files)
         if compile is not None:
             more, left_out = _compiled(judge, asked.files, by_file, compile)
-            problems += [found for found in more if found not in problems]
+            problems += _few_a_file(more, set(problems))
     files = judge.library.files
     judged = [file.path for file in asked.files]
     broken = [path for path, file in files.items() if file.broken and path not in judged]
@@ -359,15 +359,12 @@ def _compiled(
 ) -> tuple[list[Problem], list[str]]:
     """What a compiler finds in every playbook that can be compiled by its default inputs, and what it could not see."""
     found: dict[Problem, None] = {}
-    left_out, wrong = [], 0
+    left_out: list[str] = []
+    hindered: list[str] = []
     uses: dict[str, tuple[Spec, Any]] = {}
     for file in (file for file in files if file.kind == "playbook"):
-        involved = [file, *judge.modules_below(file), *judge.government(file).files()]
-        for each in involved:
-            if each.path not in known:
-                known[each.path] = judge.problems(each)
-        if any(broken(known[each.path]) for each in involved) or judge.remote_problems:
-            wrong += 1
+        if why := _hindrance(judge, file, known):
+            hindered.append(why)
             continue
         inputs, missing = _inputs(file, {})
         if missing:
@@ -384,9 +381,31 @@ def _compiled(
         found.update(dict.fromkeys([*late, *more]))
     for shared in _whole_projects(judge, uses):
         found.update(dict.fromkeys(compiler.left_over(shared[0][0], [use for _, use in shared])))
-    if wrong:
-        left_out.append(f"graph, policy and budget of {wrong} playbook{'' if wrong == 1 else 's'} with errors")
+    for why in dict.fromkeys(hindered):
+        number = hindered.count(why)
+        left_out.append(f"graph, policy and budget of {number} playbook{'' if number == 1 else 's'} {why}")
     return list(found), left_out
+
+
+def _few_a_file(more: Iterable[Problem], known: Collection[Problem]) -> list[Problem]:
+    """Those that aren't known yet, of each file as many as anybody reads."""
+    by_path: dict[str, list[Problem]] = {}
+    for each in more:
+        if each not in known:
+            by_path.setdefault(each.span.path if each.span else "", []).append(each)
+    return [each for found in by_path.values() for each in few(found)]
+
+
+def _hindrance(judge: Judge, file: File, known: dict[str, list[Problem]]) -> str | None:
+    """Why a playbook can't be compiled, in words that follow it. `known` holds the findings of each file so far."""
+    involved = [file, *judge.modules_below(file), *judge.government(file).files()]
+    for each in involved:
+        if each.path not in known:
+            known[each.path] = judge.problems(each)
+    if any(broken(known[each.path]) for each in involved):
+        return "with errors"
+    holders = {found.span.path for found in judge.remote_problems if found.span}
+    return "with remote modules out of reach" if any(each.path in holders for each in involved) else None
 
 
 def _whole_projects(judge: Judge, uses: Mapping[str, tuple[Spec, Any]]) -> Iterator[list[tuple[Spec, Any]]]:

@@ -9,9 +9,7 @@ decides. A pattern also matches the path that is spelled exactly like it, so `ap
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from fnmatch import translate
 from functools import lru_cache
 
 from autopack.spec.patterns import put_off
@@ -84,13 +82,19 @@ def fault(path: str) -> str | None:
         return "is empty"
     if len(path) > _PATH_CHARS_MAX:
         return f"is longer than {_PATH_CHARS_MAX} characters"
-    if any(unicodedata.category(char) in _INVISIBLE for char in path):
+    if not (path.isascii() and path.isprintable()) and _hidden(path):
         return "holds a control or invisible character"
     if "\\" in path:
         return "holds a backslash: paths are written with forward slashes"
     if path.startswith("/") or (path[1:2] == ":" and path[0].isascii() and path[0].isalpha()):
         return "is absolute: paths are relative to the repository's root"
     return _first(_fault_of_segment(segment) for segment in path.split("/"))
+
+
+def _hidden(path: str) -> bool:
+    import unicodedata  # noqa: PLC0415 - nearly every path is plain ASCII
+
+    return any(unicodedata.category(char) in _INVISIBLE for char in path)
 
 
 def unportable(path: str) -> str | None:
@@ -100,7 +104,7 @@ def unportable(path: str) -> str | None:
 
 def spelling(path: str) -> str:
     """Equal for two paths that a case-insensitive or Unicode-normalising file system takes for one."""
-    return _fold(unicodedata.normalize("NFC", path))
+    return _fold(path if path.isascii() else _normalized("NFC", path))
 
 
 def _first(reasons: Iterable[str | None]) -> str | None:
@@ -131,8 +135,14 @@ def _unportable_segment(segment: str) -> str | None:
 
 def _is_git(segment: str) -> bool:
     """As the strictest of the file systems sees it: case, compatibility forms, short names, streams, final dots."""
-    seen = unicodedata.normalize("NFKC", segment).casefold().split(":")[0].rstrip(" .")
+    seen = (segment if segment.isascii() else _normalized("NFKC", segment)).casefold().split(":")[0].rstrip(" .")
     return seen == ".git" or _SHORT_GIT.fullmatch(seen) is not None
+
+
+def _normalized(form: str, text: str) -> str:
+    import unicodedata  # noqa: PLC0415 - as above
+
+    return unicodedata.normalize(form, text)  # type: ignore[arg-type]  # one of four
 
 
 def _fold(text: str) -> str:
@@ -156,7 +166,11 @@ def _collapse(parts: Sequence[str]) -> list[str]:
 
 
 def _segment(part: str) -> re.Pattern[str] | None:
-    return None if part == "**" else re.compile(translate(part))
+    if part == "**":
+        return None
+    from fnmatch import translate  # noqa: PLC0415 - most patterns are one path or one folder
+
+    return re.compile(translate(part))
 
 
 def _walk(path: Sequence[str], pattern: Sequence[re.Pattern[str] | None]) -> bool:

@@ -21,7 +21,17 @@ from autopack.spec.parser import (
 )
 from autopack.spec.patterns import put_off
 from autopack.spec.places import Places
-from autopack.spec.scalars import BLOCK_STYLES, DIGITS_MAX, KNOWN_MAX, OUT_OF_RANGE, SUSPECTS, WORDS, Value, plain
+from autopack.spec.scalars import (
+    BLOCK_STYLES,
+    DIGITS_MAX,
+    KNOWN_MAX,
+    OUT_OF_RANGE,
+    STARTS,
+    SUSPECTS,
+    WORDS,
+    Value,
+    plain,
+)
 from autopack.spec.source import BYTES_MAX, SPLIT
 
 WEIGHT_MAX = 500_000  # of one file, in cells: some 10,000 phases, and half a second
@@ -152,14 +162,14 @@ class Reader:
         if depth > self.deepest:
             self._deeper(event, depth)
         cell = len(cells)
+        if cell > self.room:  # here is enough: a mapping holds few keys that were met before, and new ones weigh more
+            self._too_much(event.start_mark.index)
         place(~event.start_mark.index)
         place(0)
         node: dict[str, Value] = {}
         while True:
             event = get()
             kind = type(event)
-            if len(cells) > self.room:
-                self._too_much(event.start_mark.index)
             if (
                 kind is ScalarEvent
                 and (name := names.get(event.value)) is not None
@@ -179,8 +189,8 @@ class Reader:
                 value = event.value
                 if event.style in BLOCK_STYLES:
                     self._block(event, name, node)
-                elif (value in known or value[:1] in SUSPECTS) and not event.style:
-                    value = known[value] if value in known else self._suspect(event)
+                elif value[:1] in STARTS and not event.style:
+                    value = known[value] if value in known else self._plain(event)
                 place(event.start_mark.index)
                 node[name] = value
             elif kind is SequenceStartEvent:
@@ -208,8 +218,8 @@ class Reader:
                 self._too_much(event.start_mark.index)
             if kind is ScalarEvent and not event.anchor and not event.tag and event.style not in BLOCK_STYLES:
                 value = event.value
-                if (value in known or value[:1] in SUSPECTS) and not event.style:
-                    value = known[value] if value in known else self._suspect(event)
+                if value[:1] in STARTS and not event.style:
+                    value = known[value] if value in known else self._plain(event)
                 place(event.start_mark.index)
                 add(value)
             elif kind is SequenceEndEvent:
@@ -242,6 +252,10 @@ class Reader:
             anchor = self._define(event.anchor, cell, start)
             anchor.value, anchor.chars = value, end - start
         return value
+
+    def _plain(self, event: Any) -> Value:
+        """A plain scalar that is no known word, and may be a number."""
+        return self._suspect(event) if event.value[:1] in SUSPECTS else event.value
 
     def _suspect(self, event: Any) -> Value:
         """A plain scalar that may be no string."""

@@ -16,7 +16,8 @@ WORDS: dict[str, Value] = {
 }
 KNOWN_MAX = 1000  # conversions that are kept to be met again; what repeats comes early
 BLOCK_STYLES = frozenset("|>")
-SUSPECTS = frozenset("+-.0123456789")  # how a plain scalar starts that may be no string
+SUSPECTS = frozenset("+-.0123456789")  # how a plain scalar starts that may be a number
+STARTS = SUSPECTS | {word[:1] for word in WORDS}  # or a word that is no string
 NUMBER = re.compile(
     r"(?P<int>[-+]?[0-9]+(?:_[0-9]+)*)"
     r"|(?P<oct>0o[0-7]+)"

@@ -5,7 +5,6 @@ schemas say beside that is read here too: defaults, and which strings may hold t
 Not known here: other files, ids, anything a schema can't say.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -19,6 +18,7 @@ from autopack.spec.document import Document
 from autopack.spec.findings import FINDINGS_MAX, too_many
 from autopack.spec.gate import Gate, Node, Test, target
 from autopack.spec.nearest import clear, nearest
+from autopack.spec.seen import digest
 
 KINDS = ("project", "playbook", "tier", "phase", "ruleset", "ci", "models", "scenario")
 
@@ -31,9 +31,24 @@ def path(kind: str) -> str:
 @cache
 def schema(kind: str) -> Node:
     """The schema of one of KINDS, as published."""
+    import json  # noqa: PLC0415 - only words about faults are taken from here, and editors'
+
     with open(path(kind), encoding="utf-8") as file:
         found: Node = json.load(file)
     return found
+
+
+@cache
+def bare(kind: str) -> Node:
+    """What it demands and presumes, without words for people: as Python, which is loaded in a tenth of the time.
+
+    `docs/build.py` makes that. In a checkout whose schemas have changed since, they are what counts.
+    """
+    from autopack.spec import bare as made  # noqa: PLC0415 - a file with a wrong header is not held against any
+
+    with open(path(kind), "rb") as file:
+        as_made = digest(file.read()).hex() == made.OF.get(kind)
+    return made.SCHEMAS[kind]() if as_made else schema(kind)
 
 
 @cache
@@ -41,9 +56,10 @@ def gate(kind: str) -> Gate:
     return Gate(schema(kind))
 
 
+@cache
 def passes(kind: str) -> Test:
     """Whether a whole document of this kind is valid: the answer of its schema, without a reason."""
-    return gate(kind).test(schema(kind))
+    return Gate(bare(kind)).test(bare(kind))
 
 
 def check(document: Document) -> tuple[Any, list[Problem]]:
@@ -66,21 +82,24 @@ def check(document: Document) -> tuple[Any, list[Problem]]:
 
 def filled(kind: str, value: Any) -> Any:
     """The value with the schema's defaults where nothing is written."""
-    root = schema(kind)
+    root = bare(kind)
     return _filled(root, root, value)
 
 
 def templates(kind: str, value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
     """The strings of a valid value, from a place in it on, in which templates are filled in."""
-    root = schema(kind)
+    root = bare(kind)
     for step in steps:
         value = value[step]
-    return _templates(root, node(kind, steps), value, steps)
+    return _templates(root, _at(root, steps), value, steps)
 
 
 def node(kind: str, steps: Steps) -> Node:
     """What the schema of a kind says about a place: {} where any value may stand."""
-    root = schema(kind)
+    return _at(schema(kind), steps)
+
+
+def _at(root: Node, steps: Steps) -> Node:
     found = root
     for step in steps:
         here = resolved(root, found)
@@ -367,7 +386,7 @@ class _Wording:
     def repeated(self, steps: Steps, error: Any) -> Iterator[Problem]:
         seen: dict[str, int] = {}
         for index, item in enumerate(error.instance):
-            first = seen.setdefault(json.dumps(item, sort_keys=True), index)
+            first = seen.setdefault(_spelt(item), index)
             if first == index:
                 continue
             label = Label(self.document.span((*steps, first)), "first here")
@@ -427,15 +446,21 @@ def _wanted(types: list[str]) -> str:
 
 
 def _literal(value: object) -> str:
-    return f'"{_shortened(value)}"' if isinstance(value, str) else json.dumps(value)
+    return f'"{_shortened(value)}"' if isinstance(value, str) else _spelt(value)
 
 
 def _shortened(text: str, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
+def _spelt(value: object) -> str:
+    import json  # noqa: PLC0415 - as said above
+
+    return json.dumps(value, sort_keys=True)
+
+
 def _words(values: list[Any]) -> str:
-    return ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
+    return ", ".join(value if isinstance(value, str) else _spelt(value) for value in values)
 
 
 def _number_in_quotes(value: str, wanted: list[str]) -> str | None:

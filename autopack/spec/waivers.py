@@ -20,6 +20,7 @@ OWN_CODES = ("AP5901", "AP5902", "AP5903")
 FOUND_BY_A_CHECK = ("AP1", "AP2", "AP3")  # the layers a check of files judges; the others speak when a plan is compiled
 
 _WAIVER = re.compile(r"#+\s*autopack:\s*ignore\b\s*(?:\[(?P<codes>[^\]]*)\])?(?P<terms>.*)")
+_AGAIN = re.compile(r"#\s*autopack:\s*ignore\b")
 _TERM = re.compile(r"(?:^|(?<=\s))(?P<name>until|owner|reason)=")
 _QUOTED = re.compile("(?<==)(?:\"[^\"]*\"|'[^']*')")
 _DATE = re.compile(
@@ -110,7 +111,12 @@ def _faults(document: Document, written: re.Match[str], span: Span) -> Iterator[
     terms = _terms(written)
     missing = [name for name in _TERMS if not terms.get(name)]
     form = "# autopack: ignore[AP3025] until=2027-01-31 owner=ann reason=..."
-    if not codes:
+    if _AGAIN.search(written["terms"]):
+        advice = "write one with all codes, `ignore[AP1016, AP3025]`, or each in a line of its own above"
+        yield problem(
+            "AP5901", "two waivers in one comment, of which the second is part of the first", span, (), advice
+        )
+    elif not codes:
         yield problem("AP5901", "a waiver that names no code", span, (), f"write it like `{form}`")
     elif missing:
         yield problem("AP5901", f"a waiver without {' and '.join(missing)}", span, (), f"write it like `{form}`")

@@ -42,7 +42,7 @@ def run(
         print(f"autopack validate: no format is called {form!r}; there are {', '.join(FORMATS)}", file=sys.stderr)
         return USAGE
     for word in (*codes, *ignore):
-        if not any(code.startswith(word) for code in (*LAYERS, *CODES)):
+        if not any(code.startswith(word.upper()) for code in (*LAYERS, *CODES)):
             advice = did_you_mean(word, (*LAYERS, *CODES)) or f"layers: {', '.join(LAYERS)}"
             print(f"autopack validate: no code is or begins with {word!r}; {advice}", file=sys.stderr)
             return USAGE
@@ -73,9 +73,15 @@ def told(
     painted = colour is not False and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     names = _names(found, problems) if form in WITH_NAMES else {}
     sources = _sources(found, problems, stdin)
-    text = render(problems, sources, form, painted, len(found.files), found.not_checked, within=_within(), names=names)
+    unsaid = (*found.not_checked, *_left_out(len(found.problems) - len(problems)))
+    text = render(problems, sources, form, painted, len(found.files), unsaid, within=_within(), names=names)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return Answer(text, FINDINGS if any(problem.severity in grave for problem in problems) else 0)
+
+
+def _left_out(number: int) -> list[str]:
+    """A verdict on a part of the findings must not pass for one on all of them."""
+    return [f"{number:,} finding{'' if number == 1 else 's'} left out by --codes or --ignore"] if number else []
 
 
 def _sources(found: Checked, problems: Sequence[Problem], stdin: bytes | None) -> dict[str, str]:
@@ -110,9 +116,9 @@ def _within() -> str:
 
 
 def wanted(found: Problem, codes: Sequence[str], ignore: Sequence[str]) -> bool:
-    """Whether a finding is among those that were asked for."""
-    asked = not codes or found.code.startswith(tuple(codes))
-    return asked and not (ignore and found.code.startswith(tuple(ignore)))
+    """Whether a finding is among those that were asked for, in upper or lower case."""
+    asked = not codes or found.code.startswith(tuple(map(str.upper, codes)))
+    return asked and not (ignore and found.code.startswith(tuple(map(str.upper, ignore))))
 
 
 def words(lists: Sequence[str]) -> tuple[str, ...]:

@@ -160,7 +160,12 @@ def _read(side: Side, place: Path, seen: Callable[[Path], str], inputs: dict[str
     try:
         return compiled(str(place), inputs, None, env, quiet=True, called=called, store_of=store_of).plan
     except Unusable as error:
-        raise Unusable(error.code, f"{side}: {error}" if str(error) else f"{side} has the findings above") from None
+        raise Unusable(error.code, _told(side, place, error)) from None
+
+
+def _told(side: Side, place: Path, error: Unusable) -> str:
+    """Once by the name that was given, wherever it was read from."""
+    return str(error).replace(str(place), str(side)) if str(error) else f"{side} has the findings above"
 
 
 def at(revision: str, playbook: str, like: Plan, inputs: dict[str, str], env: str | None) -> Plan:

@@ -9,8 +9,9 @@ from pathlib import Path
 from autopack.plan import canonical
 from autopack.plan.calibration import Calibration
 from autopack.plan.compiler import compile as compile_spec
+from autopack.plan.file import BYTES_MAX
+from autopack.plan.file import load as load_plan
 from autopack.plan.model import Plan
-from autopack.plan.model import load as load_plan
 from autopack.problem import Problem, order
 from autopack.problem.report import render
 from autopack.spec.files import shipped_place
@@ -19,7 +20,7 @@ from autopack.spec.model import Spec
 from autopack.spec.waivers import waived
 from autopack.views.backlogged import known
 from autopack.views.cached import today
-from autopack.views.exits import FINDINGS, STALE
+from autopack.views.exits import FINDINGS, STALE, USAGE
 
 ELSEWHERE = ("builtin:", "git+", "<")  # what names of files begin with that are none of the project
 LOCK_CODES = {"AP7002", "AP7003"}
@@ -74,7 +75,7 @@ def compiled(
     """
     where = Path(path)
     if not where.exists():
-        raise Unusable(2, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
+        raise Unusable(USAGE, f"there is no {path}; name a playbook (YAML) or a frozen plan (JSON)")
     if where.suffix == ".json":
         return Compiled(frozen(where), None, learned(where.resolve().parent))
     root = project_root(where.resolve().parent)
@@ -107,21 +108,31 @@ def given_inputs(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise Unusable(2, f"--input {pair}: write name=value")
+            raise Unusable(USAGE, f"--input {pair}: write name=value")
         if name in found:
-            raise Unusable(2, f"--input {name} is given twice; give it one value")
+            raise Unusable(USAGE, f"--input {name} is given twice; give it one value")
         found[name] = value
     return found
 
 
 def frozen(path: str | Path) -> Plan:
-    """The plan that a JSON file holds. Raises Unusable."""
+    """The plan that a JSON file holds, if it is as it was written. Raises Unusable."""
+    advice = "write one with `autopack plan PLAYBOOK -o FILE`"
     try:
-        return load_plan(Path(path).read_text(encoding="utf-8"))
+        return load_plan(read(path))
     except (canonical.NotThisShape, UnicodeDecodeError) as error:
-        raise Unusable(
-            2, f"{path} is no frozen plan: {error}; make one with `autopack plan PLAYBOOK -o {path}`"
-        ) from None
+        raise Unusable(USAGE, f"{path} is no frozen plan: {error}; {advice}") from None
+    except OSError as error:
+        raise Unusable(USAGE, f"{path} can't be read: {error.strerror}; {advice}") from None
+
+
+def read(path: str | Path) -> str:
+    """A file that should hold a plan. Raises OSError, UnicodeDecodeError, NotThisShape for one that is no such size."""
+    with Path(path).open("rb") as file:
+        data = file.read(BYTES_MAX + 1)
+    if len(data) > BYTES_MAX:
+        raise canonical.NotThisShape("", f"more than {BYTES_MAX // 1_000_000} MB, larger than any plan")
+    return data.decode("utf-8")
 
 
 def _show(spec: Spec | None, root: Path, problems: list[Problem], called: Callable[[Path], str]) -> None:

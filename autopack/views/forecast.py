@@ -18,7 +18,7 @@ from autopack.run.state import RunState
 from autopack.runners.dice import Dice
 from autopack.runners.in_turn import as_one, play_in_turn
 from autopack.runners.rehearsed import HEAD
-from autopack.views.table import table
+from autopack.views.table import paragraph, table
 from autopack.views.text import duration, money, tokens
 
 FORMAT_VERSION = 1
@@ -164,7 +164,7 @@ def _sample(plan: Plan, run: RunState) -> Sample:
 # --- for readers --------------------------------------------------------------------------------------------------
 
 
-def screen(found: Forecast) -> str:
+def screen(found: Forecast, width: int | None = None) -> str:
     plan, caps = found.plan, found.plan.caps
     cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
     chances = f"chances from {found.observed:,} observed phases" if found.observed else "chances: stated priors"
@@ -176,12 +176,12 @@ def screen(found: Forecast) -> str:
     ]
     played = f"{len(found.samples):,} " + (f"series of {len(plan.runs)} runs" if plan.runs else "runs")
     parts = [
-        f"Forecast for playbook {plan.playbook}: {played}, seed {found.seed}; {chances}",
+        paragraph(f"Forecast for playbook {plan.playbook}: {played}, seed {found.seed}; {chances}", width),
         "",
         f"Succeeds  {_bar(found.success)} {found.success:.1%}",
         *(f"  fails of {reason:16} {_bar(share)} {share:.1%}" for reason, share in found.reasons().items()),
         "",
-        table(("", "P50", "P90", "mean", "bounds"), rows, frozenset({1, 2, 3})),
+        table(("", "P50", "P90", "mean", "bounds"), rows, frozenset({1, 2, 3}), width),
     ]
     for name, of in _SPLITS.items():
         parts += ["", f"Cost by {name}", *_shares(found.shares(of))]

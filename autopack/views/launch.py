@@ -355,9 +355,15 @@ def _keep(folder: Path, options: Options) -> None:
 
 
 def kept(folder: Path) -> Options:
-    """What a run was started with."""
+    """What a run was started with. Raises NotStarted where somebody has written something else there."""
+    place = folder / "options.json"
     try:
-        found: Mapping[str, Any] = json.loads((folder / "options.json").read_bytes())
+        found: Any = json.loads(place.read_bytes())
     except FileNotFoundError:
         return Options()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        action = "put it back, or delete it: then every model is really asked"
+        raise NotStarted(f"{place} is not what a run writes; {action}")
     return Options(found.get("cassette"), found.get("record"), bool(found.get("replay_all")))

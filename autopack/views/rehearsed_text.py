@@ -12,6 +12,7 @@ from autopack.problem.report import escape, headline
 from autopack.run.ledger import RUN
 from autopack.run.state import RunState
 from autopack.views.rehearsal import Rehearsal, way
+from autopack.views.table import paragraph
 from autopack.views.text import duration, money, tokens
 
 FORMAT_VERSION = 1
@@ -39,7 +40,7 @@ def lines(each: Rehearsal, columns: int) -> str:
         return f"{sign}  {escape(each.path)}: not rehearsed"
     spent = each.run.ledger.spent(RUN)
     told = f"{money(spent.cost_usd)}, {tokens(spent.tokens)} tokens, {duration(each.run.elapsed_s)}"
-    rows = [f"{sign}  {escape(each.path)}: {escape(each.name)}: {each.run.state}, {told}"]
+    rows = [paragraph(f"{sign}  {each.path}: {each.name}: {each.run.state}, {told}", columns, 6)]
     trace = each.trace or {}
     width = max(map(len, trace), default=0)
     for phase_id, moments in trace.items():

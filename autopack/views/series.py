@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from autopack.journal.durable import write
-from autopack.journal.errors import StoreMissing, UnknownRun
-from autopack.plan import canonical
-from autopack.plan.model import Plan, load, part, pinned
+from autopack.journal.errors import StoreMissing, StoreUnusable, UnknownRun
+from autopack.plan import canonical, file
+from autopack.plan.model import Plan, part, pinned
 from autopack.run.state import RunState
 from autopack.views import launch
 from autopack.views.projection import summary, view
@@ -24,7 +24,7 @@ def begin(place: launch.Place, plan: Plan, run_id: str, options: launch.Options,
     if kept.exists():
         raise launch.NotStarted(f"runs called {run_id} exist already; name others with --run-id, or resume those")
     launch.prepare(place.folder)
-    write(kept, canonical.text(plan).encode())
+    write(kept, file.dump(plan).encode())
     return _onward(place, plan, run_id, options, observe)
 
 
@@ -39,9 +39,12 @@ def go_on(place: launch.Place, run_id: str, observe: launch.Observe) -> RunState
 def known(place: launch.Place, run_id: str) -> Plan | None:
     """The whole plan of a series; None where nothing was begun under this name, or a run that is alone."""
     try:
-        return load(_kept(place, run_id).read_text(encoding="utf-8"))
+        return file.load(_kept(place, run_id).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except (canonical.NotThisShape, UnicodeDecodeError) as error:
+        action = "Put it back from a backup, or start new runs."
+        raise StoreUnusable(str(_kept(place, run_id)), f"no frozen plan: {error}", action, reason="damaged") from None
 
 
 def name_of(run_id: str, number: int) -> str:

@@ -7,15 +7,16 @@ moves.
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from autopack.plan import canonical
 from autopack.plan.diff import Change, diff
 from autopack.plan.facets import FACETS, plan_facets
+from autopack.plan.file import Changed, load
 from autopack.plan.inherit import chain, run_caps
-from autopack.plan.model import Plan, load
+from autopack.plan.model import Plan
 from autopack.spec.at import At
 from autopack.spec.model import Phase, Spec
+from autopack.views.compiled import read
 from autopack.views.differences import said
 
 CAPS = "caps."
@@ -28,19 +29,25 @@ class NoPlan(ValueError):
 
 def differences(path: str, now: Plan, spec: Spec | None) -> list[str]:
     """Nothing where the plan at `path` is up to date; else facets, then fields, in lines. Raises NoPlan."""
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    try:
+        text = read(path)
+    except (UnicodeDecodeError, canonical.NotThisShape):
+        raise NoPlan(path) from None
     if not _is_plan(text):
         raise NoPlan(path)
+    by_hand = []
     try:
         before = load(text)
+    except Changed as error:
+        before, by_hand = error.plan, [f"{path} was changed by hand: {error}"]
     except canonical.NotThisShape as error:
         return [f"{path} was written by another version of autopack, or by hand: {error}"]
     old, new = unbased(before), unbased(now)
     if old == new:
-        return []
+        return by_hand
     was, becomes = plan_facets(old), plan_facets(new)
     changed = [name for name in FACETS if was[name] != becomes[name]]
-    return [f"changed: {', '.join(changed)}", *_fields(old, new, spec)]
+    return [*by_hand, f"changed: {', '.join(changed)}", *_fields(old, new, spec)]
 
 
 def unbased(plan: Plan) -> Plan:

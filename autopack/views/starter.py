@@ -1,14 +1,17 @@
 """The files that `autopack init` writes, by template."""
 
 import json
+import re
+import shlex
 
+from autopack.spec.scalars import WORDS
 from autopack.spec.schema import KINDS
 
 PROJECT = """\
 # yaml-language-server: $$schema=.autopack/schemas/project.v1.schema.json
 autopack: project/v1
 name: $name
-playbooks: [playbooks/*.yaml]
+${branches}playbooks: [playbooks/*.yaml]
 ruleset: builtin:default
 ci: builtin:python
 models: builtin:openai        # reads the key from OPENAI_API_KEY; builtin:local needs none
@@ -48,7 +51,7 @@ expect:
 WORKFLOW = """\
 name: autopack
 on: [push, pull_request]
-jobs:
+${defaults}jobs:
   validate:
     runs-on: ubuntu-latest
     steps:
@@ -66,15 +69,16 @@ repos:
     hooks:
       - id: autopack-validate
         name: autopack validate
-        entry: autopack validate
+        entry: autopack validate$project
         language: system
-        files: (^autopack\\.yaml|^(playbooks|scenarios)/.*\\.ya?ml)$$
+        pass_filenames: false         # the whole project: a change of its rules can be wrong for every playbook
+        files: $files
       - id: autopack-rehearse
         name: autopack rehearse
-        entry: autopack rehearse
+        entry: autopack rehearse$scenarios
         language: system
         pass_filenames: false
-        files: (^autopack\\.yaml|^(playbooks|scenarios)/.*\\.ya?ml)$$
+        files: $files
 """
 
 FILES = {  # where the files of a kind usually are, as in .pre-commit-hooks.yaml
@@ -105,4 +109,25 @@ TEMPLATES = {
         ".vscode/settings.json": settings(),
     },
 }
-"""Template -> path -> text; `$name` stands for the project's name."""
+"""Template -> path -> text, with the words of `words` to fill in."""
+
+
+def words(name: str, inside: str, base: str | None) -> dict[str, str]:
+    """`inside` is the project's folder in its repository, "" at the top; `base` a branch other than main."""
+    files = r"\.ya?ml$"
+    found = {"name": name, "branches": "", "defaults": "", "project": "", "scenarios": "", "files": files}
+    if base is not None:
+        written = _scalar(base)
+        protected = ", ".join(dict.fromkeys([written, "main", "master", '"release/*"']))
+        found["branches"] = f"base_branch: {written}\nprotected_branches: [{protected}]\n"
+    if inside:
+        found["defaults"] = f"defaults:\n  run: {{working-directory: {json.dumps(inside)}}}\n"
+        found["project"] = f" {shlex.quote(inside)}"
+        found["scenarios"] = f" {shlex.quote(f'{inside}/scenarios')}"
+        found["files"] = json.dumps(f"^{re.escape(inside)}/.*{files}")
+    return found
+
+
+def _scalar(word: str) -> str:
+    """As YAML: in quotes where it could be read as something else."""
+    return word if re.fullmatch(r"[A-Za-z][A-Za-z0-9/_.-]*", word) and word not in WORDS else json.dumps(word)

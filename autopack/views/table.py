@@ -53,8 +53,8 @@ def paragraph(line: str, width: int | None, hang: int = 2) -> str:
 
 
 def paragraphs(text: str, width: int | None) -> str:
-    """Each line by itself."""
-    return "\n".join(paragraph(line, width) for line in text.split("\n"))
+    """Each line by itself; what goes on below begins where the line began."""
+    return "\n".join(paragraph(line, width, 0) for line in text.split("\n"))
 
 
 def _whole(widths: Sequence[int]) -> int:

@@ -79,7 +79,7 @@ def _sums(plan: Plan, likely: Decimal, waves: int, calibration: Calibration | No
     bounds = f"{money(likely)} expected ({basis(plan, calibration)}), at most {money(worst.cost_usd)}"
     yield f"Cost: {bounds}; {whose}: {cost_cap}."
     used = f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; {whose}: {caps.tokens:,}."
-    yield f"{used} Time cap {caps.minutes:,} minutes{' a run' if plan.runs else ''}."
+    yield f"{used} Minutes: at most {worst.minutes:,}; {whose}: {caps.minutes:,}."
     if plan.assumed:
         yield f"Taken for done: {_some(plan.assumed)}."
     yield f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}."

@@ -11,11 +11,12 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from autopack.journal.errors import BlobDamaged, BlobMissing, JournalDamaged
-from autopack.journal.rows import EventRow, IntentRow
+from autopack.journal.errors import BlobDamaged, BlobMissing, JournalDamaged, RowDamaged
+from autopack.journal.rows import CallRow, EventRow, IntentRow
 from autopack.journal.store import Store
 from autopack.plan import canonical
 from autopack.plan.model import Plan
@@ -88,38 +89,52 @@ class Verified:
 def of_run(store: Store, run_id: str, repository: git.Repository | None, folder: Path | None) -> Verified:
     """Everything that is known of a run. Raises UnknownRun."""
     found = Verified(run_id)
+    try:
+        _of_run(store, found, repository, folder)
+    except RowDamaged as error:
+        found.fault("row", error.place, error.fact)
+    return found
+
+
+def _of_run(store: Store, found: Verified, repository: git.Repository | None, folder: Path | None) -> None:
+    run_id = found.run_id
     row = store.run(run_id)
     plan = _plan(store, found, row.plan_sha256)
     if plan is None:
-        return found
+        return
+    found.expect("run", f"{run_id}, project", row.project, plan.project)
     events = _events(store, found)
     if events is None:
-        return found
+        return
     replayed = replaying.replay(replaying.Record(run_id, plan, row.plan_sha256, events))
     if replayed.difference is not None:
         found.fault("decision", f"event {replayed.difference.event}", str(replayed.difference))
-        return found
+        return
     found.saw("decision", replayed.events)
     state = replayed.state
     found.expect("run", run_id, row.state, state.state)
-    if row.summary is not None:
+    if row.summary is not None or events:
         wanted = json.loads(canonical.text(row_of(plan, state)))
-        found.expect("run", f"{run_id}, summary", dict(row.summary), wanted)
+        found.expect("run", f"{run_id}, summary", row.summary, wanted)
     intents = store.intents(run_id)
     _wishes(found, intents, replayed.wishes, events)
-    _calls(store, found, run_id, events)
+    _calls(store.calls(run_id), found, intents, replayed.wishes, events)
     _blobs(store, found, events, intents)
     if not state.done:
         found.unchecked.append(f"the run is {state.state}: what is still to come")
     if repository is None:
         found.unchecked.append("commits and tags: there is no repository here")
     else:
-        _branch(store, found, repository, plan, state, intents, replayed.wishes, events)
+        try:
+            _branch(store, found, repository, plan, state, intents, replayed.wishes, events)
+        except git.GitFailed as error:
+            found.fault("object", f"refs/heads/{plan.branch(run_id)}", error.fact)
+    if state.done and not store.has_folded(plan.project, run_id):
+        found.unchecked.append(f"the backlog: the run was not counted into it yet; `autopack resume {run_id}` does so")
     if folder is None or not state.done:
         found.unchecked.append("the run's folder: it is written when a run has ended")
     else:
         _folder(store, found, folder, plan, state)
-    return found
 
 
 def _plan(store: Store, found: Verified, plan_sha256: str) -> Plan | None:
@@ -154,25 +169,53 @@ def _wishes(
             found.fault("intent", place, "the machine never wished this")
         else:
             found.expect("intent", place, (intent.effect_type, intent.body), (type(wish).__name__, _json(wish)))
+            ends = intent.token.startswith(f"{found.run_id}-") and intent.token.endswith(f"-{key[:16]}")
+            found.expect("intent", f"{place}, the mark of its children names it", ends, wanted=True)
     for row in events:
         key = str(row.body.get("key", ""))
         if key and key not in intents and row.type != "CallDropped":
             found.fault("intent", f"event {row.seq} ({row.type})", f"what it answers ({key[:12]}) was never started")
 
 
-def _calls(store: Store, found: Verified, run_id: str, events: list[EventRow]) -> None:
-    """The reply that was kept before anybody believed it is the one that was believed."""
+def _calls(
+    calls: Mapping[str, CallRow],
+    found: Verified,
+    intents: Mapping[str, IntentRow],
+    wishes: Mapping[str, ef.Effect],
+    events: list[EventRow],
+) -> None:
+    """The reply that was kept before anybody believed it is the one that was believed; what was reserved for it and
+    when it was begun is what its wish says.
+    """
     answers = {row.body["key"]: row for row in events if row.type == "ModelAnswered"}
-    for key, call in store.calls(run_id).items():
+    lost = {row.body["key"]: row for row in events if row.type == "EffectLost"}
+    for key, intent in intents.items():
+        if key not in calls and isinstance(wishes.get(key), ef.PAID):
+            found.fault("call", f"{intent.effect_type} {key[:12]}", "its reservation is not in the ledger")
+    for key, call in calls.items():
+        wish, begun = wishes.get(key), intents.get(key)
+        if not isinstance(wish, ef.PAID) or begun is None:
+            found.fault("call", key[:12], "the machine never wished this")
+            continue
+        reserved = call.reserved_tokens, call.reserved_cost_usd, call.at
+        found.expect("call", f"{key[:12]}, what was reserved", reserved, (*_reservation(wish), begun.at))
+        if key in lost and call.reply is not None:
+            found.fault("call", f"{key[:12]}, lost as event {lost[key].seq}", "it has a reply, which nobody believed")
         answer = answers.get(key)
-        if answer is None or call.reply is None:
+        if answer is None:
             continue
         told = {name: value for name, value in answer.body.items() if name not in ("key", "elapsed_s")}
-        kept = {name: value for name, value in call.reply.items() if name not in ("key", "elapsed_s")}
+        kept = {name: value for name, value in (call.reply or {}).items() if name not in ("key", "elapsed_s")}
         found.expect("call", f"{key[:12]}, believed as event {answer.seq}", kept, told)
     for key, row in answers.items():
-        if key not in store.calls(run_id):
+        if key not in calls:
             found.fault("call", f"event {row.seq}", "its call is not in the ledger")
+
+
+def _reservation(wish: ef.CallModel | ef.RunBuilder) -> tuple[int, Decimal]:
+    if isinstance(wish, ef.RunBuilder):
+        return wish.tokens, Decimal(0)
+    return wish.input_tokens_max + wish.output_tokens_max, wish.cost_usd_max
 
 
 def _blobs(store: Store, found: Verified, events: list[EventRow], intents: Mapping[str, IntentRow]) -> None:
@@ -308,7 +351,7 @@ def _record(
         return
     standing = store.frozen(plan.project, found.run_id)
     if standing is None:
-        found.unchecked.append("committed issue files: what stood before the run is not in the store")
+        found.fault("row", f"what stood before run {found.run_id}", "it is gone")
         return
     places = {place_of(kind): kind for kind in KINDS}
     before = {places[p]: t.decode("utf-8", "replace") for p, t in repository.read_files(wish.head, places).items()}

@@ -15,6 +15,7 @@ A point is one of
     answer:N      the Nth answer of a model has arrived, and is not on the disk yet
     child:N       the Nth child process runs, and the journal knows it
     moment:S      S seconds after its start, whatever it is doing then
+    term:S, int:S the same, but it is asked to stop (SIGTERM, SIGINT), once
 
 and two that let the driver live and kill a child of it:
 
@@ -55,6 +56,7 @@ from autopack.runners.cassette import Cassette
 from autopack.runners.git import command
 from tests.end_to_end import full_disk
 
+SIGNALS = {"moment": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
 Die = Callable[[], None]
 _here = threading.local()
 
@@ -104,19 +106,20 @@ def driven(
             os.environ.clear()
             os.environ.update(environ)
         _count_what_is_paid(bill)
-        if point is not None and not point.startswith("moment:"):
+        if point is not None and point.partition(":")[0] not in SIGNALS:
             _arm(point, _killer(group=group), bill)
         os._exit(cli.main(words))
-    if point is not None and point.startswith("moment:"):
-        _kill_in(float(point.removeprefix("moment:")), pid, group=group)
+    kind, _, what = (point or "").partition(":")
+    if kind in SIGNALS:
+        _signal_in(float(what), SIGNALS[kind], pid, group=group and kind == "moment")
     return pid, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _kill_in(seconds: float, pid: int, *, group: bool) -> None:
+def _signal_in(seconds: float, number: int, pid: int, *, group: bool) -> None:
     """Unless it has ended by then. From outside, so that nothing it does can put it off."""
     watched = os.pidfd_open(pid)
     if not select.select([watched], [], [], seconds)[0]:
-        (os.killpg if group else os.kill)(pid, signal.SIGKILL)
+        (os.killpg if group else os.kill)(pid, number)
     os.close(watched)
 
 

@@ -118,11 +118,12 @@ def main(arguments: list[str]) -> int:
     asked.add_argument("--random", type=int, metavar="KILLS")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--minutes", type=float)
+    asked.add_argument("--kinds", choices=storm.KINDS, default="all")
     given = asked.parse_args(arguments)
     if given.random is None:
         return _every_point(given.beginning)
     until = None if given.minutes is None else time.time() + given.minutes * 60
-    found = storm.storm(given.random, given.seed, _say, until)
+    found = storm.storm(given.random, given.seed, _say, until, given.kinds)
     _say(f"{found.hits.total()} kills in {found.runs} runs ({dict(found.hits)}): {len(found.bad)} faults")
     for words in found.bad:
         _say(words)

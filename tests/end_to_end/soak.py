@@ -16,18 +16,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from autopack.plan.model import Ask, Attempt, Caps, Limits, Plan, Profile, Retry, Step
 from autopack.plan.price import Usage
 from autopack.run import events as ev
-from autopack.run.effects import Effect, Land, phase_of
+from autopack.run.effects import Effect, Land, Rebase, phase_of
 from autopack.run.state import RunState
 from autopack.runners import hands
+from autopack.runners.git import command
 from autopack.runners.model import Answer, Request
 from autopack.runners.ticket import Ticket
 from autopack.views import launch
@@ -43,13 +46,19 @@ TROUBLES = ("edit_failed", "truncated", "transient", "red")
 
 @dataclass(frozen=True)
 class Soaked:
-    """What came of it. `bounds` are seconds that no scheduler beats; `rss_mb` is this process's memory on the way."""
+    """What came of it. `bounds` are seconds that no scheduler beats; `rss_mb` is this process's memory on the way.
+
+    `counts` are, for each phase, how often each kind of effect was carried out and how many git processes it took; they
+    and `cpu_s` don't depend on what else the machine does.
+    """
 
     run: RunState
     seconds: float
     bounds: Mapping[str, float]
     injected: int
     rss_mb: tuple[float, ...]
+    counts: Mapping[str, tuple[float, float]]
+    cpu_s: float
 
     @property
     def ratio(self) -> float:
@@ -67,10 +76,11 @@ def soak(folder: Path, phases: int, parallel: int, model_s: float = 1.0, share: 
             rss.append(_rss_mb())
 
     with mock.patch.object(launch, "_client", return_value=client), clock.watching():
-        began = time.monotonic()
+        began, cpu_s = time.monotonic(), _cpu_s()
         run = launch.begin(place, told, "soak", launch.Options(replay_all=True), observe)
-        seconds = time.monotonic() - began
-    return Soaked(run, seconds, clock.bounds(told, parallel), client.injected, tuple(rss))
+        seconds, cpu_s = time.monotonic() - began, _cpu_s() - cpu_s
+    counts = {kind: (clock.counts[kind] / phases, clock.gits[kind] / phases) for kind in sorted(clock.counts)}
+    return Soaked(run, seconds, clock.bounds(told, parallel), client.injected, tuple(rss), counts, cpu_s / phases)
 
 
 # --- the plan and its world ---
@@ -168,29 +178,40 @@ def _answer(text: str, outcome: str = "ok") -> Answer:
 
 
 class Clock:
-    """How long each effect really took in its worker, by phase."""
+    """How long each effect really took in its worker, by phase, and how many git processes."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = defaultdict(float)
         self.by_kind: dict[str, float] = defaultdict(float)
+        self.counts: Counter[str] = Counter()
+        self.gits: Counter[str] = Counter()
+        self._here = threading.local()
         self._mutex = threading.Lock()
 
-    def watching(self) -> "mock._patch[Callable[..., ev.Event]]":
-        perform = hands.Hands.perform
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        perform, talk = hands.Hands.perform, command._talk
 
         def timed(self_: hands.Hands, effect: Effect, ticket: Ticket, elapsed_s: Callable[[], float]) -> ev.Event:
-            began = time.monotonic()
+            began, self._here.kind = time.monotonic(), type(effect).__name__
             try:
                 return perform(self_, effect, ticket, elapsed_s)
             finally:
                 self._add(effect, time.monotonic() - began)
 
-        return mock.patch.object(hands.Hands, "perform", timed)
+        def counted(*arguments: Any) -> command.Answer:
+            with self._mutex:
+                self.gits[getattr(self._here, "kind", "")] += 1
+            return talk(*arguments)
+
+        with mock.patch.object(hands.Hands, "perform", timed), mock.patch.object(command, "_talk", counted):
+            yield
 
     def _add(self, effect: Effect, seconds: float) -> None:
         with self._mutex:
             self.spent[phase_of(effect) or ""] += seconds
             self.by_kind[type(effect).__name__] += seconds
+            self.counts[type(effect).__name__] += 1
 
     def bounds(self, told: Plan, parallel: int) -> dict[str, float]:
         ends: dict[str, float] = {}
@@ -199,8 +220,13 @@ class Clock:
         return {
             "critical path": max(ends.values()),
             "work shared out": sum(self.spent.values()) / parallel,
-            "landings in a row": self.by_kind[Land.__name__],
+            "landings in a row": self.by_kind[Land.__name__] + self.by_kind[Rebase.__name__],
         }
+
+
+def _cpu_s() -> float:
+    """Of this process and the children it has waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def _rss_mb() -> float:
@@ -225,6 +251,8 @@ def main(arguments: list[str]) -> int:
         "ratio": round(found.ratio, 3),
         "injected": found.injected,
         "attempts": sum(each.attempt for each in found.run.phases.values()),
+        "cpu_s_a_phase": round(found.cpu_s, 3),
+        "effects_and_git_processes_a_phase": {k: [round(n, 2), round(g, 1)] for k, (n, g) in found.counts.items()},
         "rss_mb": [round(each) for each in found.rss_mb],
     }
     sys.stdout.write(json.dumps(told, indent=2) + "\n")

@@ -5,7 +5,7 @@ scope, an answer cut short, a red CI, a provider that is out for a moment, an au
 phases in one file. Its drivers are killed one after the other, at a random point or after a random time, alone or with
 their group; or a git command or a CI step of theirs is. What is left must be what an unbroken run leaves.
 
-    python -m tests.end_to_end.kill_sweep --random 1000      # until so many kills have hit
+    python -m tests.end_to_end.kill_sweep --random 1000      # until so many kills have hit; --kinds children, signals
 """
 
 import json
@@ -27,7 +27,8 @@ from tests.end_to_end import fault
 from tests.end_to_end.answers import reply, review, search_replace, whole_file
 from tests.end_to_end.scratch import Project, cassette, hello, record
 
-KILLED = -signal.SIGKILL
+STOPPED = (-signal.SIGKILL, -signal.SIGTERM, 130)
+"""How a driver ends that was killed, or that was asked to stop before or after it listened."""
 PLAYBOOK = "playbooks/storm.yaml"
 SHARED = "src/hello/shared.py"
 BEFORE = "".join(f"def part_{number}():\n    return {number}\n\n\n" for number in range(12))
@@ -174,7 +175,7 @@ def _left(
     summary = json.loads((folder / "run_summary.json").read_text()) if (folder / "run_summary.json").exists() else {}
     found = project.commits(run_id) if summary else []
     return Left(
-        hits=(*(point for point, status in drivers if point and status == KILLED), *_children(project, run_id)),
+        hits=(*(point for point, status in drivers if point and status in STOPPED), *_children(project, run_id)),
         drivers=tuple(drivers),
         said=said,
         state=state,
@@ -246,7 +247,11 @@ def _billed(call: CallRow) -> int:
 
 # --- the storm ---
 
-KINDS = {"moment": 8, "append": 4, "around": 4, "answer": 2, "git": 2, "step": 1, "keeper": 1}
+KINDS = {
+    "all": {"moment": 8, "append": 4, "around": 4, "answer": 2, "git": 2, "step": 1, "keeper": 1, "term": 2, "int": 2},
+    "children": {"git": 6, "step": 2, "keeper": 2},
+    "signals": {"term": 1, "int": 1},
+}
 """How often each kind of point is drawn."""
 
 
@@ -260,7 +265,7 @@ class Storm:
     hits: Counter[str] = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)
 
-    kinds: Mapping[str, int] = field(default_factory=lambda: dict(KINDS))
+    kinds: Mapping[str, int] = field(default_factory=lambda: KINDS["all"])
 
     def points(self) -> list[str]:
         return [self._point() for _ in range(self.dice.randint(2, 8))]
@@ -268,8 +273,8 @@ class Storm:
     def _point(self) -> str:
         kind = self.dice.choices([*self.kinds], [*self.kinds.values()])
         match kind[0]:
-            case "moment":
-                return f"moment:{self.dice.uniform(0, self.longest_s / 2):.3f}"
+            case "moment" | "term" | "int" as name:
+                return f"{name}:{self.dice.uniform(0, self.longest_s / 2):.3f}"
             case "append":
                 return f"append:{self.dice.randint(1, 12)}"
             case "around":
@@ -286,13 +291,13 @@ class Storm:
 AROUND = ("AssembleContext", "CallModel", "ApplyReply", "RunCi", "ReadReview", "Land", "Rebase", "OpenRun", "CloseRun")
 
 
-def storm(wanted: int, seed: int, say: Callable[[str], None], until: float | None = None) -> Storm:
+def storm(wanted: int, seed: int, say: Callable[[str], None], until: float | None = None, kinds: str = "all") -> Storm:
     """Runs with random kills until `wanted` of them have hit, or the time (of time.time) has come."""
     with tempfile.TemporaryDirectory(prefix="kill-storm-") as folder:
         place = project(Path(folder).resolve())
         began = time.monotonic()
         unbroken = stormed(place, "unbroken", [], group=False)
-        found = Storm(random.Random(seed), (time.monotonic() - began) * 0.8)
+        found = Storm(random.Random(seed), (time.monotonic() - began) * 0.8, kinds=KINDS[kinds])
         for words in faults(unbroken, unbroken):
             found.bad.append(f"unbroken: {words}")
         say(f"unbroken: {unbroken.state}, {len(unbroken.calls)} calls, tree {unbroken.tree}, seed {seed}")

@@ -209,11 +209,11 @@ def test_a_plan_is_written_checked_and_found_stale(answer: Answer, tmp_path: Pat
     assert (fresh.code, fresh.out) == (0, "plan.json is up to date\n")
 
     playbook = root / PLAYBOOK
-    playbook.write_text(playbook.read_text().replace("minutes: 20", "minutes: 30"))
+    playbook.write_text(playbook.read_text().replace("4_000_000", "5_000_000"))
     stale = answer(root, "plan", PLAYBOOK, "--check", "plan.json")
     assert stale.code == 6
     assert "changed: policy\n" in stale.out
-    assert f"run: caps.minutes raised: 20 -> 30  [{PLAYBOOK}:5:" in stale.out
+    assert f"run: caps.tokens raised: 4,000,000 -> 5,000,000  [{PLAYBOOK}:5:" in stale.out
     assert "-o plan.json" in stale.err
 
 
@@ -235,7 +235,9 @@ def test_a_run_carries_out_the_plan_that_was_printed(shared: Place, tmp_path: Pa
     ran = project.autopack("run", "frozen.json", "--run-id", "frozen", "--replay", "playbooks/languages.cassette.jsonl")
     assert ran.code == 0, ran.err
     used = [json.loads((project.artifacts(run_id) / "plan.json").read_text()) for run_id in ("one", "frozen")]
-    assert used[1] == json.loads(frozen.read_text()) | {"base_commit": project.git("rev-parse", "main")}
+    printed = json.loads(frozen.read_text())
+    assert printed.pop("sha256")
+    assert used[1] == printed | {"base_commit": project.git("rev-parse", "main")}
     assert used[0] | {"backlog_sha256": used[1]["backlog_sha256"]} == used[1]  # the first run has left its issues
     assert project.tree("frozen") == project.tree("one")
 
@@ -439,7 +441,6 @@ def test_an_input_has_one_value(answer: Answer, tmp_path: Path):
     [
         ("--codes", "AP2O08", "did you mean `AP2008`?"),
         ("--ignore", "foo", "layers: AP1, "),
-        ("--ignore", "ap2", "`AP2`"),
     ],
 )
 def test_a_code_that_does_not_exist_is_not_left_out_in_silence(
@@ -462,7 +463,7 @@ def test_init_says_where_it_may_not_write(answer: Answer, tmp_path: Path):
     (tmp_path / "file").write_text("")
     told = answer(tmp_path, "init", "file/project")
     assert told.code == 2
-    assert "can't write file/project/autopack.yaml: Not a directory; name a folder" in told.err
+    assert told.err == "autopack init: file is a file where a folder is needed; move it away, or name another folder\n"
 
 
 @pytest.mark.parametrize(
@@ -504,7 +505,7 @@ def test_a_place_nobody_foresaw_is_named_and_no_bug(answer: Answer, tmp_path: Pa
         raise PermissionError(13, "Permission denied", "/some/place")
 
     monkeypatch.delenv("AUTOPACK_DEBUG", raising=False)
-    monkeypatch.setattr("autopack.views.cli.plan_.compiled", unreadable)
+    monkeypatch.setattr("autopack.views.planning.compiled", unreadable)
     told = answer(hello_files(tmp_path), "plan", PLAYBOOK)
     assert (told.code, told.out) == (7, "")
     assert told.err.startswith("autopack: /some/place: Permission denied. See that ")

@@ -1,11 +1,13 @@
 """A run that a budget stopped, taken up by a new one with a higher cap, through the real command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autopack.plan import file
 from tests.end_to_end.scratch import CASSETTE, Ended, Project, cassette, hello, quick_ci, replies
 
 CAP = 1_000_000
@@ -24,9 +26,8 @@ def _stopped(folder: Path) -> tuple[Project, Ended]:
     project = hello(folder, {"ci.yaml": quick_ci(), CASSETTE: cassette([_dear(row) for row in replies()])})
     frozen = project.root / "plan.json"
     assert project.autopack("plan", "playbooks/languages.yaml", "-o", str(frozen)).code == 0
-    told = json.loads(frozen.read_text())
-    told["caps"] |= {"tokens": CAP, "cost_usd": None}
-    frozen.write_text(json.dumps(told))
+    told = file.load(frozen.read_text())
+    frozen.write_text(file.dump(replace(told, caps=replace(told.caps, tokens=CAP, cost_usd=None))))
     ended = project.autopack("run", str(frozen), "--replay", CASSETTE, "--run-id", "one", "--json")
     return project, ended
 

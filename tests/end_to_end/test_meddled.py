@@ -137,6 +137,23 @@ def test_a_runs_folder_that_somebody_removes_is_written_again(gated: Gated):
     assert project.autopack("verify", "one").code == 0
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"cassette": '])
+def test_options_that_somebody_has_spoilt_are_named(gated: Gated, text: str):
+    project = gated.project
+    with project.driving(*RUN) as driver:
+        gated.ci()
+        driver.kill()
+        driver.wait(PATIENCE_S)
+    place = project.artifacts("one") / "options.json"
+    kept = place.read_text()
+    place.write_text(text)
+    spoilt = project.autopack("resume", "one")
+    assert (spoilt.code, spoilt.out) == (2, "")
+    assert f"{place} is not what a run writes" in spoilt.err
+    place.write_text(kept)
+    _finishes(gated)
+
+
 def test_without_its_store_a_run_stops_and_says_so(gated: Gated):
     project = gated.project
     with project.driving(*RUN) as driver:

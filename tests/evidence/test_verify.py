@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autopack.journal import chain
 from autopack.journal.store import open_store
 from autopack.runners import git
 from autopack.views import verifying
@@ -97,6 +98,31 @@ def flip_object(project: Project) -> None:
     path.write_bytes(zlib.compress(text[:-2] + b"!\n"))
 
 
+def extra_event(project: Project) -> None:
+    """One more, chained as a driver would, behind the end of the run."""
+    with sqlite3.connect(project.root / ".autonomous_runs" / "autopack.db") as connection:
+        seq, last = connection.execute("SELECT last_seq, last_hash FROM runs").fetchone()
+        body = chain.body_text({"elapsed_s": 99.0})
+        link = chain.link(last, seq + 1, "TimePassed", body, 1.0, None)
+        row = (RUN, seq + 1, "TimePassed", body, 1.0, last, link)
+        connection.execute(
+            "INSERT INTO events (run_id, seq, type, body, at, prev_hash, hash) VALUES (?,?,?,?,?,?,?)", row
+        )
+    connection.close()
+
+
+def gone(what: str) -> Callable[[Project], None]:
+    """An object of the repository is taken away."""
+
+    def change(project: Project) -> None:
+        name = project.git("rev-parse", what)
+        (project.root / ".git" / "objects" / name[:2] / name[2:]).unlink()
+
+    return change
+
+
+FIRST_CALL = "key = (SELECT min(key) FROM calls)"
+FIRST_INTENT = "key = (SELECT min(key) FROM intents)"
 EVENT = "run_id = 'hello-1' AND seq = 5"
 CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "an event's body": (sql(f"UPDATE events SET body = replace(body, ':', ': ') WHERE {EVENT}"), "event", "event 5"),
@@ -161,6 +187,66 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "a patch": (file("*_greet.diff", lambda path: path.write_bytes(path.read_bytes()[:-1])), "artefact", "greet.diff"),
     "the exported journal": (file("events.jsonl", lambda p: p.write_text(p.read_text()[:-9])), "artefact", "events"),
     "a CI log that is gone": (file("output.txt", lambda path: path.unlink()), "artefact", "output.txt"),
+    "an event too many": (extra_event, "event", "event"),
+    "the run's project": (sql("UPDATE runs SET project = 'other'"), "run", "project"),
+    "the run's summary that is gone": (sql("UPDATE runs SET summary = NULL"), "run", "summary"),
+    "a summary that is no JSON": (sql("UPDATE runs SET summary = summary || 'x'"), "row", RUN),
+    "a summary that is no object": (sql("UPDATE runs SET summary = '5'"), "row", RUN),
+    "an intent that is no JSON": (sql(f"UPDATE intents SET body = body || 'x' WHERE {FIRST_INTENT}"), "row", "intent"),
+    "an intent too many": (
+        sql(
+            "INSERT INTO intents SELECT run_id, 'ffff', effect_type, body, at, token, pid, pid_start FROM intents "
+            f"WHERE {FIRST_INTENT}"
+        ),
+        "intent",
+        "ffff",
+    ),
+    "the mark of an intent's children": (
+        sql(f"UPDATE intents SET token = 'x' WHERE {FIRST_INTENT}"),
+        "intent",
+        "the mark",
+    ),
+    "a reply that is no JSON": (sql(f"UPDATE calls SET reply = reply || 'x' WHERE {FIRST_CALL}"), "row", "call"),
+    "a reply that is gone": (sql(f"UPDATE calls SET reply = NULL WHERE {FIRST_CALL}"), "call", "believed as event"),
+    "a call too many": (
+        sql(
+            "INSERT INTO calls SELECT run_id, 'ffff', reserved_tokens, reserved_cost_usd, at, reply, replied_at FROM "
+            f"calls WHERE {FIRST_CALL}"
+        ),
+        "call",
+        "ffff",
+    ),
+    "the tokens that were reserved": (
+        sql(f"UPDATE calls SET reserved_tokens = reserved_tokens - 1 WHERE {FIRST_CALL}"),
+        "call",
+        "reserved",
+    ),
+    "the money that was reserved": (
+        sql(f"UPDATE calls SET reserved_cost_usd = '0' WHERE {FIRST_CALL}"),
+        "call",
+        "reserved",
+    ),
+    "an amount that is none": (sql(f"UPDATE calls SET reserved_cost_usd = 'x' WHERE {FIRST_CALL}"), "row", "call"),
+    "when a call was begun": (sql(f"UPDATE calls SET at = at + 1 WHERE {FIRST_CALL}"), "call", "reserved"),
+    "the size of a blob": (
+        sql("UPDATE blobs SET size = size + 1 WHERE sha256 = (SELECT plan_sha256 FROM runs)"),
+        "plan",
+        "",
+    ),
+    "what stood before the run": (
+        sql("DELETE FROM standing WHERE kind = 'before hello-1'"),
+        "row",
+        "what stood before",
+    ),
+    "what stood before the run, garbled": (
+        sql("UPDATE standing SET body = body || 'x' WHERE kind = 'before hello-1'"),
+        "row",
+        "what stood before",
+    ),
+    "a commit that is gone": (gone("autonomous/hello-1~1"), "commit", "(phase "),
+    "a tree that is gone": (gone("autonomous/hello-1:src"), "object", "refs/heads/autonomous/hello-1"),
+    "the plan's file": (file("plan.json", lambda p: p.write_text(p.read_text() + " ") and None), "artefact", "plan"),
+    "a file too many": (file("run_summary.md", lambda p: (p.parent / ".x").write_text("x") and None), "artefact", ".x"),
     "an issue file too many": (
         file("run_issue_index.json", lambda p: (p.parent / "phase_09_x_issues.json").write_text("{}") and None),
         "artefact",
@@ -185,6 +271,53 @@ def test_whatever_is_changed_is_found_and_named(project: Project, what: str):
     faults = verified(project).faults
     assert faults, f"{what}: nothing was found"
     assert any(fault.kind == kind and place in fault.place for fault in faults), [str(fault) for fault in faults]
+
+
+HARMLESS: dict[str, tuple[Callable[[Project], None], str]] = {
+    "when the run was created": (sql("UPDATE runs SET created_at = created_at + 1"), "it only orders lists of runs"),
+    "when an effect was begun": (
+        sql("UPDATE intents SET at = at + 1 WHERE key = (SELECT min(key) FROM intents WHERE effect_type = 'RunCi')"),
+        "it dates what is made again after a crash, and this one was answered; of a landing it is found",
+    ),
+    "which process it was": (
+        sql(f"UPDATE intents SET pid = 1, pid_start = 1 WHERE {FIRST_INTENT}"),
+        "what is reaped is found by its mark",
+    ),
+    "when a reply came": (
+        sql(f"UPDATE calls SET replied_at = replied_at + 1 WHERE {FIRST_CALL}"),
+        "nothing is decided by it",
+    ),
+    "a blob nobody names": (
+        sql("INSERT INTO blobs SELECT 'ff', data, size FROM blobs WHERE sha256 = (SELECT plan_sha256 FROM runs)"),
+        "nothing leads there",
+    ),
+    "what a resume was to answer from": (
+        file(
+            "options.json", lambda p: p.write_text('{"cassette": null, "record": null, "replay_all": false}') and None
+        ),
+        "an ended run asks nobody any more",
+    ),
+    "a note on a commit": (
+        in_git("-c", "user.name=x", "-c", "user.email=x@x", "notes", "add", "-m", "x", "autonomous/hello-1"),
+        "it is no part of the commit",
+    ),
+    "a replacement of a commit": (
+        in_git("replace", "autonomous/hello-1", "main"),
+        "objects are read under their own ids",
+    ),
+    "the cassette": (
+        lambda project: (project.root / "playbooks" / "languages.cassette.jsonl").unlink(),
+        "each answer is on record",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_proves_nothing_may_change(project: Project, what: str):
+    """The other half of the list above, each with its reason: the rest of what a run leaves can't be changed unseen."""
+    change, reason = HARMLESS[what]
+    change(project)
+    assert verified(project).faults == [], reason
 
 
 def test_the_verb_says_what_changed_and_exits_with_1(project: Project):

@@ -76,6 +76,6 @@ def test_of_nothing_there_is_no_shape():
 def test_a_plan_is_weighed_by_worst_minutes(folder: Folder):
     plan = folder.phases("id: a, category: docs, budget: {minutes: 3}", "id: b, category: docs, needs: [a]").plan()
     found = shape(plan)
-    assert found.weights == {"a": 3, "b": plan.phase("b").worst.minutes}
+    assert found.weights == {"a": 3 + 5, "b": plan.phase("b").worst.minutes}
     assert found.critical == ("a", "b")
-    assert found.length == 3 + plan.phase("b").worst.minutes
+    assert found.length == 8 + plan.phase("b").worst.minutes

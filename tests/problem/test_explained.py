@@ -166,7 +166,7 @@ Fails, limits.yaml:
 
     autopack: playbook/v1
     name: rate limits
-    budget: {minutes: 060}
+    budget: {phases: 020}
     tiers:
       - id: T1
         phases:
@@ -176,7 +176,7 @@ Fixed, limits.yaml:
 
     autopack: playbook/v1
     name: rate limits
-    budget: {minutes: 60}
+    budget: {phases: 20}
     tiers:
       - id: T1
         phases:

@@ -133,7 +133,7 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
         stage="stewardship",
         fail_fast=False,
         caps=Caps(5_000_000, 25, 120, 75, None),
-        retry=Retry(3, 1.0, 60.0),
+        retry=Retry(4, 1.0, 60.0),
         pools={"phase": 2},
         tiers=tuple(
             PlanTier(t, n, t, tuple(p.phase_id for p in numbered if p.tier_id == t), 3_000_000, 50, 50, 0)

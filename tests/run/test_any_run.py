@@ -55,8 +55,8 @@ from autopack.run.trace import Trace
 from tests.run.story import BASE, NOW, issue, phase, plan
 from tests.run.test_machine import LEGAL
 
-PHASES_MAX, ATTEMPTS_MAX, RETRIES = 8, 3, 2
-CALLS_MAX = (ATTEMPTS_MAX + 2) * (5 * (RETRIES + 1) + 3)
+PHASES_MAX, ATTEMPTS_MAX, SENDS = 8, 3, 3
+CALLS_MAX = (ATTEMPTS_MAX + 2) * (5 * SENDS + 3)
 """A phase's: per attempt one request for edits and two each of two Auditors, each resent; and three models give out."""
 EVENTS_MAX = 5 + 60 * PHASES_MAX * CALLS_MAX
 
@@ -97,7 +97,7 @@ def plans(draw: st.DrawFn) -> Plan:
         *phases,
         caps=Caps(tokens, 25, 4, draw(st.integers(0, 12)), cost),
         pools={"phase": draw(st.integers(1, 4))},
-        retry=Retry(RETRIES, 1.0, 60.0),
+        retry=Retry(SENDS, 1.0, 60.0),
         fail_fast=draw(st.booleans()),
         safety_profile=draw(st.sampled_from(("normal", "normal", "safety_critical"))),
         audit_policy=AuditPolicy(draw(st.booleans()), draw(st.integers(2, 3))),

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from autopack.plan.price import UNKNOWN_USAGE, Usage
-from autopack.runners.cassette import Cassette, CassetteError, CassetteMiss, Recording, Scripted, read, said
+from autopack.runners.cassette import Cassette, CassetteError, CassetteMiss, Recording, read
 from autopack.runners.model import Answer, Request, request_key
+from tests.runners.scripted import Scripted, said
 
 HEADER = '{"autopack": "cassette/v1", "scripted": true, "note": "for the tests"}'
 REQUEST = Request(
@@ -321,7 +322,7 @@ def test_a_script_in_memory_gives_each_reply_once_and_remembers_what_was_asked()
     assert (answer.outcome, answer.text) == ("ok", "four bytes a token")
     assert answer.usage == Usage(13, 0, 0, 5, 0, known=True)
     assert script.requests == [REQUEST, SECOND]
-    with pytest.raises(CassetteMiss, match='the script holds no reply for phase "store", builder call 2'):
+    with pytest.raises(CassetteMiss, match="the script holds no reply for store, builder call 2"):
         script.complete(SECOND)
 
 

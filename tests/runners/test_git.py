@@ -562,6 +562,13 @@ def test_a_change_is_moved_onto_a_head_that_moved(repo: Repository):
     merged = repo.merge_tree_onto(base, ours, theirs)
     assert merged == Merged(repo.write_tree(ours, changes(src__tax_py=b"rate = 7\n", new_py=b"new\n")))
     assert merged == repo.merge_tree_onto(base, repo.write_tree(ours, {}), repo.write_tree(theirs, {}))
+    assert merged == repo.carry(base, ours, theirs)
+
+
+def test_a_change_that_collides_is_not_carried(repo: Repository):
+    base = repo.resolve("main")
+    ours, theirs = (landed(repo, base, changes(src__app_py=text)) for text in (b"price = 2\n", b"price = 3\n"))
+    assert repo.carry(base, ours, theirs) == Conflict(("src/app.py",))
 
 
 def test_only_what_lies_between_base_and_theirs_moves(repo: Repository):
@@ -1026,6 +1033,7 @@ def test_a_shallow_clone_of_clones_that_share_objects(shop: Path, tmp_path: Path
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"))
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
     assert isinstance(repo.merge_tree_onto(base, ours, theirs), Merged)
+    assert repo.carry(base, ours, theirs) == repo.merge_tree_onto(base, ours, theirs)
     assert repo.read_trailers(ours) == {}
     assert repo.only_foreign_commits(base, ours, "run-1")
     assert not repo.only_foreign_commits(ours, theirs, "run-1")

@@ -30,7 +30,7 @@ class Project:
         tree = self.repository.write_tree(self.base, {"greet.py": git.FileChange(CODE.encode(), "100644")})
         who = git.Identity("autopack", "autopack@localhost")
         self.candidate = self.repository.commit(tree, [self.base], "Candidate\n\nAutopack-Run: run-1\n", 1, who)
-        self.before = self.protection.heads()
+        self.before = self.protection.seen()
 
     def git(self, *words: str, **variables: str) -> str:
         done = subprocess.run(
@@ -127,3 +127,36 @@ def test_what_only_the_run_can_have_done_is_its_doing(project: Project, what: st
         (project.root / "greet.py").write_text(CODE)
         project.commit("mine, honestly")
     assert words in project.judged()[0]
+
+
+REWRITES = {
+    "config": lambda git: (git / "config").write_text(
+        (git / "config").read_text() + "[core]\n\tfsmonitor = /tmp/evil\n"
+    ),
+    "hooks/post-checkout": lambda git: (_made(git / "hooks") / "post-checkout").write_text("#!/bin/sh\n"),
+    "info/attributes": lambda git: (_made(git / "info") / "attributes").write_text("* filter=evil\n"),
+}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", REWRITES)
+def test_what_would_run_at_a_persons_next_command_is_told(project: Project, name: str) -> None:
+    """Without a sandbox a step can write there; whoever did, a person should look at it before they promote."""
+    REWRITES[name](project.root / ".git")
+    guilty, issues = project.protection.judged(project.before, "a", project.candidate, NORMAL)
+    assert guilty == ""
+    assert [(issue.issue_key, issue.severity) for issue in issues] == [(f"policy__{name}__written_during_ci", "major")]
+    assert project.judged(WALLED) == ("", [])
+
+
+def test_branches_and_remotes_that_a_person_makes_meanwhile_are_no_matter(project: Project) -> None:
+    project.git("remote", "add", "origin", "https://localhost/x")
+    project.git("branch", "topic")
+    project.git("config", "branch.topic.remote", "origin")
+    assert project.judged() == ("", [])
+    project.git("config", "remote.origin.uploadpack", "/tmp/evil")
+    assert project.judged()[1] == ["major"]

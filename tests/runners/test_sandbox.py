@@ -260,3 +260,81 @@ def test_an_unprivileged_user_gets_the_same_walls(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0] == "65534", done.stderr
     assert "/etc/evil" in done.stderr
     assert (tree / "made").exists()
+
+
+ESCAPES = {
+    "mount": "subprocess.run(['mount', '-t', 'tmpfs', 'x', '/mnt'], check=True)",
+    "remount": "subprocess.run(['mount', '-o', 'remount,rw', '/'], check=True)",
+    "unmount": "subprocess.run(['umount', home], check=True)",
+    "setuid": "os.setuid(12345)",
+    "setuid of a file": "os.chown('made', 12345, 12345)",
+    "chroot": "os.chroot('/tmp')",
+    "kernel settings": "open('/proc/sys/kernel/core_pattern', 'a')",  # opened and never written: it is the machine's
+    "settings of memory": "open('/proc/sys/vm/overcommit_memory', 'a')",
+    "a disk": "os.mknod('disk', 0o60600, os.makedev(8, 0)); open('disk', 'rb').read(1)",
+    "memory": "open('/dev/mem', 'rb').read(1)",
+    "another's root": "os.listdir(f'/proc/{DRIVER}/root')",
+    "another's folder": "os.listdir(f'/proc/{DRIVER}/cwd')",
+    "a signal": "os.kill(DRIVER, 0)",
+    "another namespace": "subprocess.run(['nsenter', '-t', '1', '-m', 'ls', home + '/project/code.py'], check=True)",
+    "groups of processes": "open('/sys/fs/cgroup/cgroup.procs', 'a')",
+    "the refs through objects": "open(home + '/project/.git/objects/../refs/heads/main', 'w').write('0' * 40)",
+    "another worktree": "open(home + '/cache/run/2/tree/theirs', 'w').write('mine')",
+    "a hard link out": "os.link('/etc/passwd', 'link'); open('link', 'a').write('mine')",
+}
+
+
+@pytest.mark.parametrize("way", ESCAPES)
+def test_no_way_leads_out(place: Path, way: str) -> None:
+    """What must not succeed is told by what it raised; and what it aimed at is as it was."""
+    lines = f"""\
+import os, subprocess, sys
+home, DRIVER = sys.argv[1], {os.getpid()}
+open('made', 'w').write('x')
+try:
+    {ESCAPES[way]}
+except (OSError, subprocess.CalledProcessError) as error:
+    print('refused', type(error).__name__)
+else:
+    print('it went through')
+"""
+    result = go(place, lines)
+    assert "refused" in said(result), said(result)
+    home = place / "home"
+    assert (home / "project" / "code.py").read_text() == "x = 1\n"
+    assert (home / "cache" / "run" / "2" / "tree" / "theirs").read_text() == "of another phase"
+
+
+def test_the_temporary_folder_is_the_steps_own(place: Path) -> None:
+    shared = Path("/tmp") / f"shared-{os.getpid()}"
+    shared.write_text("of the machine")
+    try:
+        code = f"import os; print(os.path.exists({str(shared)!r})); open({str(shared)!r}, 'w').write('mine')"
+        assert "False" in said(go(place, code))
+        assert shared.read_text() == "of the machine"
+    finally:
+        shared.unlink()
+
+
+def test_processor_time_and_the_number_of_processes_are_limited_inside(place: Path) -> None:
+    burned = go(place, "while True: pass", cpu_s=1)
+    assert burned.steps[0].fact == "it used up its 1 s of processor time (sandbox.cpu_s)"
+    many = "import subprocess\nwhile True: subprocess.Popen(['sleep', '60'])"
+    assert go(place, many, processes=20).steps[0].fact == "more than 20 processes at once (sandbox.processes)"
+
+
+def test_what_a_step_leaves_in_its_worktree_leads_nobody_out_afterwards(place: Path) -> None:
+    """A report that is a link, a folder that is one: read by us, outside the walls, after the step."""
+    (place / "outside").mkdir()
+    (place / "outside" / "report.xml").write_text("<testsuite><testcase name='theirs'/></testsuite>")
+    code = f"import os; os.symlink({str(place / 'outside')!r}, 'out')"
+    step = Step("attack", ("python", "-c", code), 60, "out/report.xml")
+    result = go(place, "", steps=(step,))
+    assert result.verdict != "green"
+    assert (place / "outside" / "report.xml").exists()
+
+
+def test_a_link_that_a_step_makes_leads_to_nothing_of_the_machine(place: Path) -> None:
+    code = "import os, sys; os.symlink(sys.argv[1] + '/project/code.py', 'link'); open('link', 'w').write('mine')"
+    go(place, code)
+    assert (place / "home" / "project" / "code.py").read_text() == "x = 1\n"

@@ -119,6 +119,38 @@ def test_a_link_to_a_folder_elsewhere_is_not_walked_and_the_folder_itself_is(cas
     assert len(case.check(str(outside)).files) == 1
 
 
+@pytest.mark.parametrize("pattern", ["playbooks/**/*.yaml", "play*/**/[!.]*.yaml", "**/deep/*.yaml"])
+def test_links_to_folders_are_not_entered_by_a_pattern_for_any_depth(case: Case, pattern: str) -> None:
+    case.write("playbooks/deep/a.yaml", playbook(phase("a")))
+    case.write("playbooks/.hidden/deep/b.yaml", "token: hunter2\n")
+    (case.root / "playbooks" / "loop").symlink_to(case.root / "playbooks")
+    (case.root / "playbooks" / "all").symlink_to("/")
+    case.write("autopack.yaml", f'{PROJECT}playbooks: ["{pattern}"]\n')
+    found = case.check()
+    assert found.problems == []
+    assert found.files == ("autopack.yaml", "playbooks/deep/a.yaml")
+
+
+def test_a_link_that_a_pattern_names_and_that_leads_out_is_told(case: Case, tmp_path_factory: Any) -> None:
+    (case.root / "playbooks").symlink_to(tmp_path_factory.mktemp("outside"))
+    case.write("autopack.yaml", f"{PROJECT}playbooks: [⟦playbooks/**/*.yaml⟧]\n")
+    (found,) = case.expect("AP3011").problems
+    assert found.message == "playbooks leads out of the repository, so it is not followed"
+
+
+def test_from_a_folder_below_the_project_is_the_same_with_its_scenarios(case: Case) -> None:
+    case.write("autopack.yaml", f"{PROJECT}playbooks: [p.yaml]\n")
+    case.write("p.yaml", playbook(phase("a")))
+    expected = "answers: {a: {ci: [green]}}\nexpect: {phases: {b: COMPLETE}}\n"
+    case.write("scenarios/s.yaml", f"autopack: scenario/v1\nname: s\nplaybook: p.yaml\n{expected}")
+    (case.root / "src" / "deep").mkdir(parents=True)
+    (case.root / ".git").mkdir()
+    problems = check(str(case.root / "src" / "deep")).problems
+    assert [each.message for each in problems] == ['the playbook has no phase "b"']
+    (found,) = problems
+    assert (found.code, found.span and found.span.path) == ("AP3031", "../../scenarios/s.yaml")
+
+
 def test_a_file_of_the_repository_above_the_project_is_followed(case: Case) -> None:
     (case.root / ".git").mkdir()
     (case.root / "shop").mkdir()

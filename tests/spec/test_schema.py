@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.problem import CODES
-from autopack.spec import schema, shipped
+from autopack.spec import bare, schema, shipped
 from autopack.spec.document import read
 from autopack.spec.load import check
 from tests.spec.marks import Case, phase, playbook
@@ -210,6 +210,21 @@ def test_every_example_in_a_schema_is_valid(kind: str) -> None:
         assert [place for example in node["examples"] if not validator.is_valid(example)] == []
 
 
+@pytest.mark.parametrize("kind", schema.KINDS)
+def test_a_bare_schema_demands_and_presumes_what_the_published_one_does(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = [{}, *schema.schema(kind)["examples"]]
+    made = [(schema.passes(kind)(each), schema.filled(kind, each)) for each in examples]
+    monkeypatch.setattr(bare, "OF", {})  # as in a checkout in which the schema has changed since
+    for known in (schema.bare, schema.passes):
+        known.cache_clear()
+    assert schema.bare(kind) is schema.schema(kind)
+    assert [(schema.passes(kind)(each), schema.filled(kind, each)) for each in examples] == made
+    for known in (schema.bare, schema.passes):
+        known.cache_clear()
+
+
 def test_definitions_of_the_same_name_are_the_same_in_every_schema() -> None:
     seen: dict[str, Any] = {}
     for kind in schema.KINDS:
@@ -343,6 +358,10 @@ def damaged(draw: st.DrawFn) -> tuple[str, Any]:
     return kind, value
 
 
+BLANKS = ["\x1f", "\x85", "\ufeff", "\u2003", " \t", "\u200b", "\x7f"]
+"""What one engine of regular expressions takes for white space, and another for a character."""
+
+
 @settings(max_examples=300, deadline=None)
 @given(damaged())
 def test_the_gate_and_jsonschema_agree(case: tuple[str, Any]) -> None:
@@ -351,6 +370,14 @@ def test_the_gate_and_jsonschema_agree(case: tuple[str, Any]) -> None:
     expected = jsonschema.Draft202012Validator(published).is_valid(value)
     assert schema.passes(kind)(value) is expected
     assert jsonschema_rs.validator_for(published).is_valid(value) is expected
+
+
+@pytest.mark.parametrize("goal", BLANKS)
+def test_every_engine_says_the_same_of_a_goal_that_nobody_can_see(goal: str) -> None:
+    phase = {"autopack": "phase/v1", "id": "a", "goal": goal, "category": "docs", "scope": {"write": ["a"]}}
+    blank = goal not in ("\u200b", "\x7f")
+    assert schema.passes("phase")(phase) is not blank
+    assert jsonschema_rs.validator_for(dict(schema.schema("phase"))).is_valid(phase) is not blank
 
 
 @settings(max_examples=200, deadline=None)

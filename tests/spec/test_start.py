@@ -14,6 +14,7 @@ OF_JSONSCHEMA = {
     "contextlib",
     "dataclasses",
     "inspect",
+    "json",
     "jsonschema",
     "pathlib",
     "referencing",

@@ -82,6 +82,10 @@ def test_a_code_that_only_a_compile_finds_is_not_called_unused_by_a_check(case: 
         ("⟦# autopack: ignore[AP3026] until=2027-01-31 owner= reason=x⟧", "a waiver without owner"),
         ("⟦# autopack: ignore[AP3026] until=soon owner=ann reason=x⟧", '"soon" is no date'),
         ("⟦# autopack: ignore[AP3026] until=2027-02-30 owner=ann reason=x⟧", '"2027-02-30" is no date'),
+        (
+            f"⟦# autopack: ignore[AP3026] {GOOD} # autopack: ignore[AP1016] {GOOD}⟧",
+            "two waivers in one comment, of which the second is part of the first",
+        ),
         (f"# autopack: ignore[⟦AP9999⟧] {GOOD}", 'no finding has the code "AP9999"'),
         (f"# autopack: ignore[⟦AP2001⟧] {GOOD}", "AP2001 can't be waived"),
         (f"# autopack: ignore[⟦AP5902⟧] {GOOD}", "AP5902 can't be waived"),

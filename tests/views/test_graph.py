@@ -85,6 +85,11 @@ def test_the_picture_is_well_formed_and_names_every_phase(plan: Plan):
     assert "▲ store" in [text.text for text in nodes[0].findall("s:text", space)]
 
 
+def test_a_picture_stays_well_formed_whatever_a_phase_is_called(plan: Plan):
+    named = replace(plan, phases=(replace(plan.phases[0], name="\x1b[31m]]> & <b> \ufffe"), *plan.phases[1:]))
+    ET.fromstring(drawn(named, "svg"))
+
+
 @pytest.mark.parametrize("form", ["svg", "html"])
 def test_nothing_is_asked_of_another_place(plan: Plan, form: str):
     text = drawn(plan, form).replace("http://www.w3.org/2000/svg", "")

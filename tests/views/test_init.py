@@ -1,6 +1,8 @@
 """What `autopack init` writes for editors and CI."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,66 @@ def test_a_link_that_leads_nowhere_is_kept(tmp_path: Path) -> None:
     (tmp_path / ".vscode/settings.json").symlink_to(tmp_path / "nowhere")
     assert "kept    .vscode/settings.json (exists)" in init(tmp_path)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_in_a_part_of_a_repository_workflow_and_hooks_are_for_that_part(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    init(tmp_path / "our shop")
+    workflow = yaml.safe_load((tmp_path / "our shop/.github/workflows/autopack.yml").read_text())
+    assert workflow["defaults"] == {"run": {"working-directory": "our shop"}}
+    hooks = yaml.safe_load((tmp_path / "our shop/.pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert [hook["files"] for hook in hooks] == [r"^our\ shop/.*\.ya?ml$"] * 2
+    entries = [shlex.split(hook["entry"]) for hook in hooks]
+    assert entries == [["autopack", "validate", "our shop"], ["autopack", "rehearse", "our shop/scenarios"]]
+    for entry in entries:
+        subprocess.run([sys.executable, "-m", *entry], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_the_hooks_leave_alone_what_is_somebody_else_s(tmp_path: Path) -> None:
+    init(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/dbt.yml").write_text("version: 2\n")
+    ours = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text())
+    written = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    for hook in (*ours, *written):
+        assert hook["pass_filenames"] is False
+        assert all(re.search(hook["files"], name) for name in ("ci.yaml", "rulesets/house.yml", "a/b/c.yaml"))
+        command = [sys.executable, "-m", *shlex.split(hook["entry"])]
+        assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("branches", "base"),
+    [
+        (["trunk"], "trunk"),
+        (["main"], None),
+        (["main", "feature/x"], None),
+        (["master", "feature/x"], "master"),
+        (["1.0"], "1.0"),
+    ],
+)
+def test_a_repository_without_a_main_is_built_on_the_branch_it_has(
+    tmp_path: Path, branches: list[str], base: str | None
+) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q", "-b", branches[0]], check=True)
+    for branch in branches[1:]:  # else the first is still unborn
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+        subprocess.run([*git, "switch", "-q", "-c", branch], check=True)
+    init(tmp_path)
+    checked = check(str(tmp_path))
+    assert checked.problems == []
+    project = checked.documents["autopack.yaml"].value
+    assert project.get("base_branch") == base
+    assert project.get("protected_branches") == (base and list(dict.fromkeys([base, "main", "master", "release/*"])))
+
+
+def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").write_text("")
+    command = [sys.executable, "-m", "autopack", "init", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = "is a file where a folder is needed; move it away, or name another folder"
+    assert (done.returncode, done.stderr) == (2, f"autopack init: {tmp_path}/playbooks {said}\n")
 
 
 def test_in_a_part_of_a_repository_it_says_where_github_looks(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from autopack.spec import lock
 from autopack.spec.load import check, load
 from autopack.spec.model import Spec
 from autopack.views.cli import main
+from autopack.views.compiling import COMPILE
 
 PHASE = """\
 autopack: phase/v1
@@ -83,6 +84,16 @@ def test_a_validate_stays_offline_and_names_what_it_did_not_see(house: House) ->
         "model reachability",
         f'remote module "{house.name()}" is not pinned: pin it with `autopack lock`, and commit the lock',
     )
+
+
+def test_only_what_uses_a_module_that_is_not_at_hand_is_not_compiled(house: House) -> None:
+    house.playbook(house.name())
+    here = "autopack: playbook/v1\nname: q\ntiers: [{id: T1, phases: [%s]}]\n"
+    phase = "{id: a, goal: g, category: docs, scope: {write: ['docs/**']}, builder_mode: scaffolding_heavy}"
+    house.write("playbooks/q.yaml", here % phase)
+    found = check(str(house.root), compile=COMPILE)
+    assert [(each.code, each.span and each.span.path) for each in found.problems] == [("AP5024", "playbooks/q.yaml")]
+    assert found.not_checked[-1] == "graph, policy and budget of 1 playbook with remote modules out of reach"
 
 
 def test_what_is_not_pinned_never_runs(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,7 +213,9 @@ def test_what_can_not_be_fetched_is_said(
 def test_a_lock_that_can_not_be_read_is_said_and_written_anew(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.playbook(house.name())
     house.write("autopack.lock", "<<<<<<< ours\n")
-    assert house.load() == (None, ["AP3007"])
+    (found,) = load(str(house.root), "playbooks/p.yaml")[1]
+    assert found.message == f"\"{house.name()}\" can't be pinned: autopack.lock can't be read"
+    assert found.help == "write the lock anew with `autopack lock --update`"
     assert main(["lock"]) == 6
     assert "`autopack lock --update`" in capsys.readouterr().err
     assert main(["lock", "--update"]) == 0

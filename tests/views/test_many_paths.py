@@ -53,3 +53,28 @@ def test_a_folder_with_nothing_to_check_does_not_pass_for_a_clean_one(tmp_path: 
     said = "autopack validate: nothing was checked: no file in the folder . starts with `autopack: KIND/v1`\n"
     assert (done.returncode, done.stderr) == (2, said)
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("filters", "left_out"),
+    [
+        (("--ignore=ap1017",), ", 1 finding left out by --codes or --ignore"),
+        (("--codes", "ap2,AP3002"), ", 1 finding left out by --codes or --ignore"),
+        (("--codes=Ap1", "--ignore=AP101", "--no-color"), ", 1 finding left out by --codes or --ignore"),
+        (("--ignore=AP2",), ""),
+    ],
+)
+def test_a_verdict_on_some_codes_says_how_much_it_left_out(tmp_path: Path, filters: tuple[str, ...], left_out: str):
+    (tmp_path / "a.yaml").write_text(PLAYBOOK % ("a", "docs") + "meta: {ticket: 012}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "autopack", "validate", "--format=concise", "a.yaml", "-", *filters],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        input=PLAYBOOK % ("d", "docs"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = "no findings" if left_out else "1 warning"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"{found} in 2 files\nnot checked: model reachability{left_out}\n")

@@ -4,8 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import autopack
 from tests.spec.marks import phase, playbook
+from tests.views import command
 
 SCRIPT = """
 import sys
@@ -34,7 +37,19 @@ def loaded(folder: Path, *words: str) -> set[str]:
 
 def test_a_plan_is_made_without_the_machine_git_and_a_store(tmp_path: Path) -> None:
     heavy = {"autopack.run", "autopack.runners.git", "autopack.journal.store", "litellm", "sqlalchemy"}
-    assert loaded(tmp_path, "plan", "p.yaml") & heavy == set()
+    assert loaded(tmp_path, "plan", "p.yaml", "--jobs", "2") & heavy == set()
+
+
+def test_a_plan_as_it_is_is_made_without_the_command_line_library(tmp_path: Path) -> None:
+    assert "click" not in loaded(tmp_path, "plan", "p.yaml", "-o", "plan.json")
+
+
+@pytest.mark.parametrize(
+    "words", ["p.yaml", "p.yaml -o o.json", "-o o.json p.yaml", "none.yaml", "p.yaml -o .", "p.yaml -o p.yaml", "p p"]
+)
+def test_with_the_library_it_is_the_same(tmp_path: Path, words: str) -> None:
+    (tmp_path / "p.yaml").write_text(playbook(phase("p0"), phase("p1", "needs: [p0]")), encoding="utf-8")
+    assert command.run(tmp_path, "plan", *words.split()) == command.run(tmp_path, "plan", *words.split(), "--seed", "1")
 
 
 def test_a_check_compiles_without_dataclasses_and_without_what_only_a_plan_needs(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from autopack.runners.git.pool import Pool, TooMuch, Worktree
 from autopack.runners.git.remote import Fetched, fetch_file
 from autopack.runners.git.repository import Conflict, Identity, Merged, Repository, open_repository, trailers
 from autopack.runners.git.tree import REGULAR, Commit, Entry, FileChange, Stat, Tag
+from autopack.runners.git.watched import watched
 
 __all__ = [
     "REGULAR",
@@ -63,5 +64,6 @@ __all__ = [
     "require_git",
     "sweep",
     "trailers",
+    "watched",
     "write_specs",
 ]

@@ -322,6 +322,15 @@ class Repository:
         parentage = [word for parent in parents for word in ("-p", _id(parent))]
         return git.run("commit-tree", *parentage, "-F", "-", _id(tree), given=_message(message)).text
 
+    def carry(self, base: str, head: str, commit: str) -> Merged | Conflict:
+        """The tree of `commit`, whose only parent is `base`, on `head`, which has come from `base` as well.
+
+        git finds that base by itself, with one process instead of five, unless it meets the end of a shallow history.
+        """
+        with suppress(GitFailed):
+            return self._merged(_id(head), _id(commit))
+        return self.merge_tree_onto(base, head, commit)
+
     def merge_tree_onto(self, base: str, ours: str, theirs: str) -> Merged | Conflict:
         """What led from `base` to `theirs`, done to `ours` instead. Each is a commit or a tree.
 
@@ -331,9 +340,11 @@ class Repository:
         revs = (f"{_id(each)}^{{tree}}" for each in (base, ours, theirs))
         base, ours, theirs = self.desk.run("rev-parse", *revs).text.split()
         root = self._bare_commit(base)
-        sides = (self._bare_commit(side, root) for side in (ours, theirs))
+        return self._merged(*(self._bare_commit(side, root) for side in (ours, theirs)))
+
+    def _merged(self, ours: str, theirs: str) -> Merged | Conflict:
         merge = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z")
-        answer = self.desk.run(*merge, *sides, accept=(0, 1))
+        answer = self.desk.run(*merge, ours, theirs, accept=(0, 1))
         tree, *paths = answer.out.split(b"\0")[:-1]
         return Conflict(tuple(sorted(map(trees.decoded, paths)))) if answer.status else Merged(tree.decode())
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from autopack.runners.integrity.names import still_run
@@ -45,11 +46,38 @@ def _read(files: Sequence[Touched]) -> tuple[list[tuple[Touched, _There]], list[
 # --- who stands for whom ---
 
 
+class _Free:
+    """New functions that stand for none yet, by what one may be known again by."""
+
+    def __init__(self, there: Sequence[_There]) -> None:
+        self.left = {(one.path, one.name): one for one in there}
+        self._by_key: dict[tuple[str, str], list[_There]] = {}
+        for one in there:
+            for key in self._keys(one):
+                self._by_key.setdefault(key, []).append(one)
+
+    @staticmethod
+    def _keys(one: _There) -> set[tuple[str, str]]:
+        checks = {("check", check.said) for check in one.function.checks if check.worth}
+        return {("name", _last(one.name)), ("said", one.function.said)} | checks
+
+    def known_by(self, kind: str, word: str) -> Iterator[_There]:
+        """At most so many: a patch with more of a kind than a person reads is not worth the search."""
+        found = (one for one in self._by_key.get((kind, word), ()) if (one.path, one.name) in self.left)
+        return islice(found, CANDIDATES_MAX)
+
+    def take(self, one: _There) -> None:
+        del self.left[one.path, one.name]
+
+
+CANDIDATES_MAX = 50
+
+
 def _matched(
     old: Sequence[tuple[Touched, _There]], new: Sequence[_There]
 ) -> Iterator[tuple[Touched, _There, _There | None]]:
     """Each function with what it has become. A new test stands for one old one only, a helper for as many as use it."""
-    free = {(one.path, one.name): one for one in new}
+    free = _Free(new)
     pairs: dict[int, _There] = {}
     for rule in (_stayed, _moved, _renamed):
         for number, (file, before) in enumerate(old):
@@ -59,30 +87,31 @@ def _matched(
             if one is not None:
                 pairs[number] = one
                 if before.function.is_test:
-                    free.pop((one.path, one.name))
+                    free.take(one)
     return ((file, before, pairs.get(number)) for number, (file, before) in enumerate(old))
 
 
-_Free = dict[tuple[str, str], _There]
-
-
 def _stayed(file: Touched, before: _There, free: _Free) -> Iterator[_There]:
-    if found := free.get((file.path, before.name)):
+    if found := free.left.get((file.path, before.name)):
         yield found
 
 
 def _moved(_file: Touched, before: _There, free: _Free) -> Iterator[_There]:
-    last = before.name.rpartition(".")[2]
-    same = [one for one in free.values() if one.name.rpartition(".")[2] == last]
+    same = free.known_by("name", _last(before.name))
     yield from sorted(same, key=lambda one: one.function.said != before.function.said)
 
 
 def _renamed(_file: Touched, before: _There, free: _Free) -> Iterator[_There]:
     """One that says the same, or checks all of it."""
-    yield from (one for one in free.values() if one.function.said == before.function.said)
+    yield from free.known_by("said", before.function.said)
     wanted = Counter(check.said for check in before.function.checks if check.worth)
     if wanted:
-        yield from (one for one in free.values() if not wanted - Counter(check.said for check in one.function.checks))
+        candidates = free.known_by("check", next(iter(wanted)))
+        yield from (one for one in candidates if not wanted - Counter(check.said for check in one.function.checks))
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _may_stand(file: Touched, before: _There, one: _There) -> bool:
@@ -100,6 +129,8 @@ def _weaker(name: str, old: Function, new: Function) -> tuple[int, str] | None:
         found = None
     if found is None and new.cases < old.cases:
         found = new.line, f"{name} runs with {new.cases} sets of parameters, it had {old.cases}"
+    if found is None and new.rounds is not None and new.rounds < (old.rounds or 0):
+        found = new.line, f"{name} goes {new.rounds} rounds, it had {old.rounds}"
     return found
 
 
@@ -116,7 +147,8 @@ def _lost(name: str, old: Sequence[Check], new: Sequence[Check], line: int) -> t
             break
         fresh.remove(other)
         if _checks_less(other, check):
-            return other.line, f"{name} has `{other.words}` where it had `{check.words}`, which checks more"
+            now = "under a condition" if other.words == check.words else f"as `{other.words}`"
+            return other.line, f"{name} has `{check.words}` only {now}, which checks less"
     return None
 
 

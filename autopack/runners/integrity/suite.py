@@ -25,7 +25,8 @@ AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 class Function(NamedTuple):
     """A test, or something that checks for tests. `expanded` has the checks of helpers in place of calls to them.
 
-    `cases` is the number of sets of parameters that are written out for it, `said` the function without its name.
+    `cases` is the number of sets of parameters that are written out for it, `rounds` that of its loops, None where it
+    can't be seen; `said` is the function without its name.
     """
 
     is_test: bool
@@ -33,6 +34,7 @@ class Function(NamedTuple):
     checks: tuple[Check, ...]
     expanded: tuple[Check, ...]
     cases: int
+    rounds: int | None
     said: str
 
 
@@ -51,7 +53,8 @@ def functions(tree: ast.Module | None) -> dict[str, Function]:
             line=one.node.lineno,
             checks=checks[name],
             expanded=tuple(_expanded(checks[name], by_name)),
-            cases=sum(_cases(one, values)),
+            cases=sum(length or 0 for length in _cases(one, values)),
+            rounds=_rounds(one.node, values),
             said=_said(one.node),
         )
         for name, one in found.items()
@@ -321,7 +324,7 @@ def _suppresses(item: ast.withitem) -> bool:
 # --- how often it runs ---
 
 
-def _cases(one: _Defined, values: Values) -> Iterator[int]:
+def _cases(one: _Defined, values: Values) -> Iterator[int | None]:
     for decorator in one.decorators:
         if isinstance(decorator, ast.Call):
             name = last_name(decorator.func)
@@ -332,13 +335,16 @@ def _cases(one: _Defined, values: Values) -> Iterator[int]:
                 yield _length(words["params"], values)
             elif name == "settings" and "max_examples" in words:
                 yield _length(words["max_examples"], values)
-    for node in own_nodes(one.node):
-        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
-            yield _length(node.iter, values)
 
 
-def _length(node: ast.expr | None, values: Values) -> int:
-    """Of what is written out; 0 where that can't be seen."""
+def _rounds(node: AnyFunction, values: Values) -> int | None:
+    loops = [one.iter for one in own_nodes(node) if isinstance(one, ast.For | ast.AsyncFor | ast.comprehension)]
+    lengths = [_length(each, values) for each in loops]
+    return None if None in lengths else sum(length or 0 for length in lengths)
+
+
+def _length(node: ast.expr | None, values: Values) -> int | None:
+    """Of what is written out; None where that can't be seen."""
     match values.get(node.id, node) if isinstance(node, ast.Name) else node:
         case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
             return len(parts)
@@ -357,6 +363,7 @@ def _length(node: ast.expr | None, values: Values) -> int:
         case ast.Call(func=ast.Attribute(value=inner, attr="items" | "keys" | "values")):
             return _length(inner, values)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _length(left, values) + _length(right, values)
+            one, other = _length(left, values), _length(right, values)
+            return None if one is None or other is None else one + other
         case _:
-            return 0
+            return None

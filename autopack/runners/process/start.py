@@ -152,7 +152,7 @@ def _spawn_kept(argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: by
     report = os.fdopen(reader, "rb", buffering=0)
     try:
         child = _spawn(_keeper(writer, env, limits, argv), cwd, env, stdin, (writer,))
-    except BaseException:
+    except BaseException:  # why: whatever it is goes on as it came; only the pipe must not stay open
         report.close()
         raise
     finally:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import click
 
 from autopack.plan.deny import GROWTH, RULES, NoRule, rules
-from autopack.views import differences
-from autopack.views.cli import terminal
+from autopack.views import differences, terminal
 from autopack.views.comment import comment
 from autopack.views.compared import pairs
 from autopack.views.compiled import Unusable, given_inputs

@@ -10,9 +10,12 @@ import click
 from autopack.problem.codes import CODES, LAYERS, layer
 from autopack.problem.explained import File, explanation
 from autopack.spec.nearest import did_you_mean
+from autopack.views import terminal
 from autopack.views.exits import USAGE
+from autopack.views.table import paragraphs
 
 _FIELD = r"[A-Za-z][A-Za-z0-9_.-]*\.[a-z_.]+"
+_LINE_BREAK = re.compile(r"(?<!\n)\n(?![\n*|> -])")  # inside a paragraph, where a page has been wrapped
 ESCAPES = r"\x00 is one byte, (text){3} the text three times"
 
 
@@ -60,7 +63,9 @@ def _codes_of(name: str) -> list[str]:
 
 def _code(code: str) -> Iterator[str]:
     (title, severity, why), page = CODES[code], explanation(code)
-    yield f"{code}: {title} ({severity}, {layer(code)})\n\n{why}\n\n{page.advice}"
+    width = terminal.columns()
+    prose = (paragraphs(part if width is None else _LINE_BREAK.sub(" ", part), width) for part in (why, page.advice))
+    yield "\n\n".join([f"{code}: {title} ({severity}, {layer(code)})", *prose])
     yield from (_example("Fails", file) for file in page.failing)
     yield from (_example("Fixed", file) for file in page.fixed)
 

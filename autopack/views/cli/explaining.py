@@ -7,8 +7,7 @@ import click
 
 from autopack.spec.model import Spec
 from autopack.spec.nearest import did_you_mean
-from autopack.views import resolved
-from autopack.views.cli import terminal
+from autopack.views import resolved, terminal
 from autopack.views.cli.show_ import loaded, only_playbook, word
 from autopack.views.compiled import Unusable, given_inputs
 from autopack.views.exits import FINDINGS, USAGE

@@ -12,6 +12,7 @@ from autopack.spec.scalars import WORDS
 from autopack.views import starter
 from autopack.views.exits import USAGE
 
+ANY = range(256)  # of git's answers: a folder that only looks like a repository is none
 NAME_CHARS = 48  # an id has at most 64, and `project-` may come before
 
 
@@ -20,8 +21,11 @@ NAME_CHARS = 48  # an id has at most 64, and `project-` may come before
 @click.argument("folder", type=click.Path(file_okay=False), default=".")
 def command(*, template: str, folder: str) -> int:
     """Write a project that validates into FOLDER (here by default); nothing that exists is overwritten."""
-    name = _name(Path(folder).resolve().name)
-    texts = {path: Template(text).substitute(name=name) for path, text in starter.TEMPLATES[template].items()}
+    here = Path(folder).resolve()
+    above = _repository_above(here)
+    inside = "" if above is None else here.relative_to(above).as_posix()
+    words = starter.words(_name(here.name), inside, _base_branch(above or here))
+    texts = {path: Template(text).substitute(words) for path, text in starter.TEMPLATES[template].items()}
     for path, text in (texts | _schemas()).items():
         where = Path(folder) / path
         if os.path.lexists(where):  # a link that leads nowhere is somebody's, too
@@ -31,14 +35,38 @@ def command(*, template: str, folder: str) -> int:
             where.parent.mkdir(parents=True, exist_ok=True)
             where.write_text(text, encoding="utf-8")
         except OSError as error:
-            fact = f"can't write {where}: {error.strerror}"
-            click.echo(f"autopack init: {fact}; name a folder you may write to", err=True)
+            click.echo(f"autopack init: {_refused(where, error)}", err=True)
             return USAGE
         click.echo(f"wrote   {path}")
-    if (above := _repository_above(Path(folder).resolve())) is not None:
+    if above is not None:
         click.echo(f"note: GitHub and pre-commit look for their files in {above}: move them there")
     click.echo("next: autopack validate && autopack plan playbooks/first.yaml")
     return 0
+
+
+def _refused(where: Path, error: OSError) -> str:
+    file = next((above for above in where.parents if above.exists() and not above.is_dir()), None)
+    if file is not None:
+        return f"{file} is a file where a folder is needed; move it away, or name another folder"
+    return f"can't write {where}: {error.strerror}; name a folder you may write to"
+
+
+def _base_branch(top: Path) -> str | None:
+    """The branch to build on where there is no main: master, else the one that is checked out; None: main will do."""
+    from autopack.runners.git.command import Git  # noqa: PLC0415 - most verbs start without git
+    from autopack.runners.git.errors import GitUnusable  # noqa: PLC0415
+
+    if not (top / ".git").exists():
+        return None
+    git = Git(str(top), str(top))
+    try:
+        usual = git.run("for-each-ref", "--format=%(refname:short)", "refs/heads/main", "refs/heads/master", accept=ANY)
+        head = git.run("symbolic-ref", "--quiet", "--short", "HEAD", accept=ANY)
+    except GitUnusable:  # a project can be written before there is a git
+        return None
+    known = usual.text.split()
+    found = "main" if "main" in known else "master" if "master" in known else head.text
+    return found if found and found != "main" and not head.status else None
 
 
 def _name(folder: str) -> str:

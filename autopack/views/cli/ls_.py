@@ -12,8 +12,8 @@ from autopack.plan.facets import models_of
 from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.shape import Shape, shape
 from autopack.spec.nearest import did_you_mean
-from autopack.views import text
-from autopack.views.cli import selecting, terminal
+from autopack.views import terminal, text
+from autopack.views.cli import selecting
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
 from autopack.views.table import table

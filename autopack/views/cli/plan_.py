@@ -1,26 +1,22 @@
 """autopack plan"""
 
-import errno
 import gc
 import json
 import os
 import sys
-from pathlib import Path
 
 import click
 
-from autopack.journal.durable import put
-from autopack.plan import canonical
+from autopack.plan import file
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan, digest
-from autopack.views import text
-from autopack.views.cli import selecting, terminal
+from autopack.views import planning, terminal, text
+from autopack.views.cli import selecting
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
-from autopack.views.exits import ENVIRONMENT, STALE, USAGE
+from autopack.views.exits import STALE, USAGE
 
 STDOUT = "-"
 SAMPLES = 2_000
-TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # nothing another path on the command line would be the answer to
 
 
 @click.command("plan")
@@ -73,9 +69,8 @@ def command(
         found = compiled(playbook, given, jobs, env)
         old = selecting.earlier(state, playbook, found, given, env)
         plan = selecting.part(found, select, exclude, old)
-        frozen = canonical.text(plan)
         if output and output != STDOUT:
-            _write(found, output, frozen + "\n")
+            planning.write(found, output, file.dump(plan))
         if check:
             return _checked(check, found, plan, as_json=as_json)
     except Unusable as error:
@@ -85,10 +80,10 @@ def command(
     if forecast:
         return _forecast(plan, found.calibration, samples, seed, as_json=as_json)
     if as_json or output == STDOUT:
-        sys.stdout.write(frozen + "\n")
+        sys.stdout.write(file.dump(plan))
     else:
-        sys.stdout.write(_screen(plan, canonical.digest_of(frozen), old, state, found.calibration, verbose=verbose))
-    differs = old is not None and digest(old) != canonical.digest_of(frozen)
+        sys.stdout.write(_screen(plan, digest(plan), old, state, found.calibration, verbose=verbose))
+    differs = old is not None and digest(old) != digest(plan)
     return STALE if detailed_exitcode and differs else 0
 
 
@@ -116,27 +111,10 @@ def _forecast(plan: Plan, calibration: Calibration | None, samples: int, seed: i
             click.echo(f"\rplayed {done:,} of {samples:,}" if done < samples else "\r\x1b[K", nl=False, err=True)
 
     found = forecast.forecast(plan, calibration, samples, seed, told)
-    click.echo(json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found))
+    click.echo(
+        json.dumps(forecast.document(found), indent=2) if as_json else forecast.screen(found, terminal.columns())
+    )
     return 0
-
-
-def _write(found: Compiled, output: str, frozen: str) -> None:
-    """Raises Unusable, also where the plan would take the place of what it was compiled from."""
-    path = Path(output)
-    try:
-        if found.spec and any(_same(Path(found.spec.root) / source, path) for source in found.spec.documents):
-            raise Unusable(USAGE, f"{output} is a source of this plan; name another file with -o")
-        put(path, frozen.encode())
-    except (FileNotFoundError, NotADirectoryError):
-        fact = f"there is no folder {path.resolve().parent} to write {path.name} into"
-        raise Unusable(USAGE, f"{fact}; make it, or name another file with -o") from None
-    except OSError as error:
-        code = ENVIRONMENT if error.errno in TROUBLE else USAGE
-        raise Unusable(code, f"can't write {output}: {error.strerror}; name another file with -o") from None
-
-
-def _same(source: Path, path: Path) -> bool:
-    return source.exists() and path.exists() and source.samefile(path)
 
 
 def _checked(path: str, found: Compiled, plan: Plan, *, as_json: bool) -> int:

@@ -9,8 +9,8 @@ from autopack.plan import canonical
 from autopack.plan.model import Plan
 from autopack.plan.reuse import Verdict, verdicts
 from autopack.spec.load import check
-from autopack.views import again, exits, launch
-from autopack.views.cli import selecting, terminal
+from autopack.views import again, exits, launch, terminal
+from autopack.views.cli import selecting
 from autopack.views.cli.running import REFUSALS, driven, place_here, refused
 from autopack.views.compiled import Compiled, Unusable, compiled, given_inputs
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from autopack.plan import canonical
+from autopack.plan import file
 from autopack.plan.model import Plan, digest
 from autopack.run.state import RunState
-from autopack.views import launch, series, text
-from autopack.views.cli import selecting, terminal
+from autopack.views import launch, series, terminal, text
+from autopack.views.cli import selecting
 from autopack.views.cli.running import driven, driven_in_turn, place_here
 from autopack.views.compiled import Unusable, compiled, given_inputs
 from autopack.views.exits import USAGE
@@ -63,7 +63,8 @@ def command(
         return error.code
     if dry_run:
         width = terminal.columns()
-        click.echo(canonical.text(plan) if as_json else text.plan_screen(plan, digest(plan), width, found.calibration))
+        shown = text.plan_screen(plan, digest(plan), width, found.calibration) + "\n"
+        click.echo(file.dump(plan) if as_json else shown, nl=False)
         return 0
     name = run_id or launch.new_run_id(plan.playbook)
     if not _ID.fullmatch(name) or len(name) > ID_CHARS_MAX or name.endswith((".", ".lock")):

@@ -10,8 +10,7 @@ import click
 from autopack.journal.errors import StoreMissing
 from autopack.journal.rows import RunRow
 from autopack.journal.store import open_store
-from autopack.views import text
-from autopack.views.cli import terminal
+from autopack.views import terminal, text
 from autopack.views.cli.running import place_here
 from autopack.views.table import table
 

@@ -40,8 +40,9 @@ def earlier(state: str | None, playbook: str, found: Compiled, inputs: dict[str,
         return None
     if Path(state).is_file():
         return frozen(state)
-    if Path(state).suffix in SUFFIXES or Path(state).exists():
-        raise Unusable(USAGE, f"--state {state}: there is no such file; name a frozen plan (JSON) or a revision")
+    if not state or Path(state).suffix in SUFFIXES or Path(state).exists():
+        fact = "this is no file" if Path(state).exists() else "there is no such file"
+        raise Unusable(USAGE, f"--state {state}: {fact}; name a frozen plan (JSON) or a revision")
     from autopack.views import compared  # noqa: PLC0415 - git, for revisions only
 
     return compared.at(state, playbook, found.plan, inputs, env)

@@ -10,8 +10,7 @@ import click
 from autopack.problem.report import render
 from autopack.spec.load import check, load
 from autopack.spec.model import Spec
-from autopack.views import cached, resolved
-from autopack.views.cli import terminal
+from autopack.views import cached, resolved, terminal
 from autopack.views.compiled import Unusable, given_inputs, project_root
 from autopack.views.exits import FINDINGS, USAGE
 from autopack.views.table import paragraph, paragraphs, table

@@ -5,9 +5,10 @@ Nothing is said by colour alone: risk has a sign, categories their name, the cri
 
 import hashlib
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
 
 from autopack.plan.worst import total
+from autopack.problem.report import escape as spelled
 from autopack.views.drawing.content import SIGNS, Band, Content, Edge, Node
 from autopack.views.drawing.layout import GAP_BAND, GAP_Y, Box, Layout
 from autopack.views.text import money
@@ -130,6 +131,15 @@ def _wire(edge: Edge, path: str) -> str:
         f'<path class="wire{" hot" if hot else ""}" data-from={quoteattr(edge.start)} data-to={quoteattr(edge.end)} '
         f'd="{path}" marker-end="url(#{"hottip" if hot else "tip"})"/>'
     )
+
+
+def escape(words: str) -> str:
+    """For XML, which has no place for control characters: those are spelled out."""
+    return saxutils.escape(spelled(words))
+
+
+def quoteattr(words: str) -> str:
+    return saxutils.quoteattr(spelled(words))
 
 
 def _node(node: Node, box: Box) -> str:
