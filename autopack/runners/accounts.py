@@ -6,15 +6,17 @@ from typing import Any
 
 from autopack.journal.rows import AccountRow
 from autopack.plan import canonical
-from autopack.run.allowance import Account
+from autopack.run.allowance import FREE, Account
 from autopack.run.effects import TakeAllowance
 from autopack.run.events import AllowanceTaken
 from autopack.run.ledger import ZERO, Amount
 
 
 def read(row: AccountRow) -> Account:
-    """What a run was billed until now, and what it may still spend."""
+    """What a run was billed until now, and what it may still spend; nothing of one that a cassette answers."""
     summary, kept = row.summary or {}, row.allowance or {}
+    if kept.get("free"):
+        summary = {}
     return Account(
         run_id=row.run_id,
         project=row.project,
@@ -35,6 +37,11 @@ def kept(asked: TakeAllowance, given: AllowanceTaken) -> Mapping[str, Any]:
         "providers": {name: share.tokens for name, share in given.providers.items()},
         "answer": canonical.plain(given),
     }
+
+
+def free() -> Mapping[str, Any]:
+    """Of a run that a cassette answers: it is asked for nothing, and takes nothing from others."""
+    return {"tokens": 0, "cost_usd": "0", "providers": {}, "free": True, "answer": canonical.plain(FREE)}
 
 
 def answer(kept: Mapping[str, Any]) -> AllowanceTaken:

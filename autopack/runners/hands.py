@@ -130,10 +130,10 @@ class Hands:
 
     def take_allowance(self, effect: ef.TakeAllowance, ticket: Ticket) -> ev.Event:
         """In one transaction with the accounts of all other runs; a second time the first answer is found."""
-        if not self.charged:
-            return allowance.FREE
 
         def decided(rows: Sequence[AccountRow]) -> Mapping[str, Any]:
+            if not self.charged:
+                return accounts.free()
             found = allowance.granted(self.plan, effect, [accounts.read(row) for row in rows], ticket.at)
             return accounts.kept(effect, found)
 

@@ -292,7 +292,7 @@ def phase_markdown(plan: Plan, run: RunState, phase_id: str) -> str:
     spec, phase = plan.phase(phase_id), run.phases[phase_id]
     calls = "\n".join(
         f"| {c.role} | {c.attempt} | {c.model} | {c.outcome} | {c.usage.input:,} | {c.usage.output:,} "
-        f"| {money(c.cost_usd)} | {c.latency_s:.1f} |"
+        f"| {money(c.cost_usd)} | {c.latency_s:.1f} | {c.why} |"
         for c in phase.calls
     )
     evidence = "\n".join(f"{n}. {item.kind}: {item.text}" for n, item in enumerate(phase.evidence, 1)) or "none"
@@ -310,8 +310,8 @@ Category {spec.category}, complexity {spec.complexity}, CI profile {spec.ci}. {s
 
 ## Model calls
 
-| role | attempt | model | outcome | input | output | cost | seconds |
-| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |
+| role | attempt | model | outcome | input | output | cost | seconds | why this model |
+| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | --- |
 {calls}
 
 ## What went back to the Builder

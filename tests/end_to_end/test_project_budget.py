@@ -105,3 +105,16 @@ def test_a_provider_s_week_is_kept_over_all_runs(tmp_path: Path, server: Loopbac
     assert len(server.bills) == 1
     told = json.loads(at.autopack("report", "--budget", "--json").out)
     assert told["providers"]["openai"]["spent"] == 20_000
+
+
+def test_what_a_cassette_answers_costs_nobody_anything(tmp_path: Path, server: Loopback):
+    """Neither does it count for others, nor is it kept from what it wants."""
+    server.add(GOOD)
+    at = project(tmp_path, server, f"budget: {{tokens: {CAP}}}\n")
+    first = at.autopack("run", "playbooks/one.yaml", "--run-id", "r1", "--record", "kept.jsonl", "--json")
+    assert first.code == 0, first.err
+    again = at.autopack("run", "playbooks/one.yaml", "--run-id", "r2", "--replay", "kept.jsonl", "--json")
+    assert again.code == 0, again.err
+    assert again.json["tokens_used"] == first.json["tokens_used"] == 20_000
+    told = json.loads(at.autopack("report", "--budget", "--json").out)["project"]
+    assert (told["spent_tokens"], told["left_tokens"]) == (20_000, CAP - 20_000)

@@ -12,29 +12,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.plan import canonical
-from autopack.plan.model import AUDITOR_PATCH, Ask, Attempt, AuditPolicy, Caps, Plan, PlanPhase, Retry
+from autopack.plan.model import (
+    AUDITOR_PATCH,
+    Ask,
+    Attempt,
+    AuditPolicy,
+    Caps,
+    Plan,
+    PlanModel,
+    PlanPhase,
+    ProjectBudget,
+    Quota,
+    Retry,
+)
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import events as ev
+from autopack.run.allowance import DAY_S, Account, granted, used
 from autopack.run.effects import (
+    PAID,
+    ApplyChange,
     ApplyReply,
     AssembleContext,
     CallModel,
     CloseRun,
     Land,
     OpenRun,
+    Preflight,
     ProbeProviders,
     ReadReview,
     Rebase,
+    RunBuilder,
     RunCi,
+    TakeAllowance,
     key,
     phase_of,
 )
-from autopack.run.ledger import RUN
+from autopack.run.ledger import RUN, Amount
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.promotion import eligible
 from autopack.run.state import ENDED, RunState, blemishes, tier_state
 from autopack.run.trace import Trace
-from tests.run.story import BASE, issue, phase, plan
+from tests.run.story import BASE, NOW, issue, phase, plan
 from tests.run.test_machine import LEGAL
 
 PHASES_MAX, ATTEMPTS_MAX, SENDS = 8, 3, 3
@@ -54,6 +72,7 @@ def plans(draw: st.DrawFn) -> Plan:
     for number in range(draw(st.integers(1, PHASES_MAX))):
         tier += draw(st.integers(0, 1)) if number else 0
         before = [each.phase_id for each in phases]
+        second = draw(st.sampled_from((None, None, OTHER)))
         attempts = phase("x").attempts[: draw(st.integers(1, ATTEMPTS_MAX))]
         phases.append(
             phase(
@@ -66,8 +85,8 @@ def plans(draw: st.DrawFn) -> Plan:
                     Attempt(AUDITOR_PATCH, each.ask, each.edit_format, draw(FALLBACKS))
                     for each in attempts[: draw(st.integers(0, 2))]
                 ),
-                second_audit=draw(st.sampled_from((None, None, OTHER))),
-                audit_fallbacks=draw(FALLBACKS),
+                second_audit=second,
+                audit_fallbacks=tuple(ask for ask in draw(FALLBACKS) if ask != second),
                 token_cap=draw(st.sampled_from((1_000_000, 1_000_000, 25_000, 9_000))),
                 cost_usd_max=draw(st.sampled_from((None, None, None, Decimal("0.02")))),
                 minutes_max=draw(st.sampled_from((None, None, None, 1))),
@@ -84,7 +103,18 @@ def plans(draw: st.DrawFn) -> Plan:
         audit_policy=AuditPolicy(draw(st.booleans()), draw(st.integers(2, 3))),
     )
     cap = draw(st.sampled_from((None, None, None, 40_000)))
-    return replace(told, models={**told.models, "small": replace(told.models["small"], token_cap=cap)})
+    small = replace(told.models["small"], token_cap=cap)
+    return shared(told, small, draw(st.sampled_from(BUDGETS)), draw(st.sampled_from(QUOTAS)))
+
+
+def shared(told: Plan, small: PlanModel, budget: ProjectBudget | None, quota: Quota | None) -> Plan:
+    """With a project's budget, and a quota for the provider of all models but one."""
+    models = {**told.models, "small": small, "other": replace(told.models["other"], provider="b")}
+    return replace(told, models=models, project_budget=budget, quotas={"replay": quota} if quota else {})
+
+
+BUDGETS = (None, None, ProjectBudget(60_000, None, 30), ProjectBudget(None, Decimal("0.05"), 1))
+QUOTAS = (None, None, Quota(None, None, 50_000, 0.5), Quota(None, None, 30_000))
 
 
 @dataclass
@@ -145,7 +175,32 @@ class World:
     # --- answers ---
 
     def ProbeProviders(self, asked: str, _effect: ProbeProviders) -> ev.Event:
-        return ev.ProvidersProbed(asked, self.clock, {}, about_keys=False)
+        down = self.pick(*[()] * 8, ("other",), ("small",))
+        facts = dict.fromkeys(down, "no connection")
+        return ev.ProvidersProbed(asked, self.clock, facts, about_keys=False, models=facts)
+
+    def TakeAllowance(self, asked: str, effect: TakeAllowance) -> ev.Event:
+        spent, ago = self.pick(0, 0, 10_000, 40_000, 70_000), self.pick(0.1, 20.0)
+        cost = Decimal(spent) / 1_000_000
+        ended = Account("old", "shop", NOW - ago * DAY_S, Amount(spent, cost), {"replay": spent})
+        living = Account("now", "shop", None, ended.spent, {}, Amount(2 * spent, cost), {"replay": spent})
+        others = self.pick((), (ended,), (ended, living))
+        return replace(granted(self.plan, effect, others, NOW), key=asked, elapsed_s=self.clock)
+
+    def Preflight(self, asked: str, _effect: Preflight) -> ev.Event:
+        verdict: Any = self.pick(*["green"] * 8, "red", "unusable")
+        failing, settled = int(verdict == "red"), verdict == "green" or self.pick(True, False)
+        found = (verdict, "5" * 64, failing, 1, self.pick((), ("f",)))
+        return ev.PreflightFinished(asked, self.clock, *found, settled=settled, message=verdict)
+
+    def RunBuilder(self, asked: str, _effect: RunBuilder) -> ev.Event:
+        if asked in unwanted(self.run) and self.pick(True, False):
+            return ev.CallDropped(asked, self.clock)
+        word: Any = self.pick(*["ok"] * 6, "failed", "timed_out", "not_found", "lost")
+        if word == "lost":
+            return ev.EffectLost(asked, self.clock)
+        change = "g" * 64 if word == "ok" else None
+        return ev.BuilderFinished(asked, self.clock, word, change, "o" * 64, 0, 1.0, word, ())
 
     def OpenRun(self, asked: str, effect: OpenRun) -> ev.Event:
         return ev.RunOpened(asked, self.clock, effect.base_commit, {"refs/heads/main": BASE})
@@ -174,6 +229,13 @@ class World:
             commit = f"{effect.phase_id}.{effect.attempt}"
             return ev.PatchAccepted(asked, self.clock, commit, "p" * 64, ("a",), 1, 0, 0, 0, "", found)
         return ev.PatchRefused(asked, self.clock, kind, "no", "e" * 64, found)
+
+    def ApplyChange(self, asked: str, effect: ApplyChange) -> ev.Event:
+        kind = self.pick("ok", "ok", "ok", "scope")
+        if kind == "ok":
+            commit = f"{effect.phase_id}.{effect.attempt}"
+            return ev.PatchAccepted(asked, self.clock, commit, "p" * 64, ("a",), 1, 0, 0, 0, "", ())
+        return ev.PatchRefused(asked, self.clock, kind, "no", "e" * 64, ())
 
     def RunCi(self, asked: str, _effect: RunCi) -> ev.Event:
         verdict = self.pick(*["green"] * 5, "red")
@@ -236,7 +298,12 @@ class World:
             for tier in self.plan.tiers:
                 scope = f"tier:{tier.tier_id}"
                 assert (ledger.spent(scope) + ledger.reserved(scope)).tokens <= tier.token_cap
-        assert set(ledger.held) == {k for k, e in self.run.pending.items() if isinstance(e, CallModel)}
+        assert set(ledger.held) == {k for k, e in self.run.pending.items() if isinstance(e, PAID)}
+        if (share := self.run.allowance) is not None:
+            assert share.tokens is None or whole.tokens <= share.tokens
+            assert share.cost_usd is None or whole.cost_usd <= share.cost_usd
+            for provider, left in share.providers.items():
+                assert sum(used(self.plan, ledger, provider)) <= left.tokens
 
     def what_is_kept_follows_from_the_phases(self) -> None:
         states = {name: each.state for name, each in self.run.phases.items()}
