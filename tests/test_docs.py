@@ -33,7 +33,7 @@ SHOWN_ONLY = {
     "autopack plan playbooks/test-backfill.yaml --input package=shop --input module=money": "planned below",
     "python -m tests.end_to_end.kill_sweep": "takes long; its short form is a test",
     "python -m tests.end_to_end.kill_sweep --random 1000": "takes long; its short form is a test",
-    "DISK_FULL_EVERY=1 python -m pytest tests/end_to_end/disk_full.py": "takes long; its short form is a test",
+    "DISK_FULL_EVERY=1 python -m pytest tests/end_to_end/test_disk_full.py": "takes long; its short form is a test",
     "python -m tests.end_to_end.soak --phases 200 --parallel 16": "takes long; its short form is a test",
 }
 """Every line of an `sh` block, comments aside, and why it is not run."""

@@ -382,7 +382,7 @@ def test_a_run_that_would_pass_its_budget_stops_there_and_what_landed_stays(tmp_
     assert ended.json["tokens_used"] == 495_000
     assert _landed(project) == ["phrasebook", "greet"]
     assert ended.json["head"] == project.git("rev-parse", "autonomous/bad-1")
-    assert "autopack resume RUN --budget tokens=" in _incident(project)
+    assert "autopack resume bad-1 --budget tokens=" in _incident(project)
 
 
 def test_ci_that_stays_red_fails_the_phase_and_leaves_an_incident_pack(tmp_path: Path):
