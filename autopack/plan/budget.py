@@ -5,6 +5,7 @@ wrong and then does not fit is a warning, or an error where the ruleset or `safe
 at the cap that can't hold, with the phases that eat most of it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
@@ -83,7 +84,8 @@ def _beside(draft: Draft, phases: Sequence[DraftPhase], kinds: Collection[DraftP
     before = minutes.preflights([minutes.preflight_s(each_s, told.attempts, told.backoff_s) for each_s in once_s])
     rows = spec.models.providers.items()
     rates = {name: row for name, row in rows if row.requests_per_minute or row.tokens_per_minute}
-    calls = (call for phase in phases for call in calls_of(phase.kind)) if rates else ()
+    many = Counter(id(phase.kind) for phase in phases)
+    calls = ((call, many[id(phase.kind)]) for phase in kinds for call in calls_of(phase.kind))
     before += minutes.rated(calls, spec.models.models, spec.ruleset.retry, rates)
     return Beside(width, draft.jobs, carried, again, before)
 

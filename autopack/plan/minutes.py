@@ -129,18 +129,21 @@ def preflights(each_s: Sequence[float]) -> int:
 
 
 def rated(
-    calls: Iterable[Sequence[Ask]], models: Mapping[str, Asked], retry: Patience, rates: Mapping[str, Rate]
+    calls: Iterable[tuple[Sequence[Ask], int]], models: Mapping[str, Asked], retry: Patience, rates: Mapping[str, Rate]
 ) -> int:
-    """Whole minutes in which a provider's rate may keep a call waiting: what all calls of a run take of it."""
+    """Whole minutes in which a provider's rate may keep a call waiting: what all calls of a run take of it.
+
+    Each call stands with how many phases may make it.
+    """
     if not rates:
         return 0
     requests, tokens = dict.fromkeys(rates, 0), dict.fromkeys(rates, 0)
-    for call in calls:
+    for call, phases in calls:
         for ask in call:
             provider = models[ask.model].provider
             if provider in rates:
-                requests[provider] += retry.attempts
-                tokens[provider] += retry.attempts * (ask.input_tokens_max + ask.output_tokens_max)
+                requests[provider] += phases * retry.attempts
+                tokens[provider] += phases * retry.attempts * (ask.input_tokens_max + ask.output_tokens_max)
     found = 0.0
     for name, rate in rates.items():
         found += requests[name] / rate.requests_per_minute if rate.requests_per_minute else 0.0

@@ -50,7 +50,7 @@ def of_plan(plan: Plan, phases: Sequence[PlanPhase]) -> Worst:
             for each, told in tried
         ]
     )
-    calls = (call for phase in phases for call in calls_of(phase))
+    calls = ((call, 1) for phase in phases for call in calls_of(phase))
     before += minutes.rated(calls, plan.models, plan.retry, plan.quotas)
     carried, again = (max(each) for each in zip(*(_carried(plan, phase) for phase in phases), strict=True))
     needs = {phase.phase_id: phase.needs for phase in phases}
