@@ -47,13 +47,6 @@ LAYERS = {
     "AP8": "Run",
 }
 
-NOT_YET: Mapping[str, Mapping[str, str]] = {
-    "project": {},
-    "ruleset": {},
-    "models": {},
-}
-"""What the schemas accept and this version does not act on, by dotted path; a path that no schema has is an error."""
-
 
 class Shot(NamedTuple):
     """A command that is run in a terminal; the folder is one of docs/pictures."""
@@ -318,16 +311,15 @@ def _type_name(hint: object) -> str:
 def _schema_page(kind: str) -> str:
     schema = json.loads((ROOT / "schemas" / f"{kind}.v1.schema.json").read_text(encoding="utf-8"))
     defaults = _shipped_default() if kind == "ruleset" else {}
-    late, used = NOT_YET.get(kind, {}), set[str]()
-    rows = []
-    for path, node, required in _properties(schema, schema):
-        said = node.get("description", "")
-        if path in late:
-            used.add(path)
-            said += f" *Not in force in this version:* {late[path]}"
-        rows.append((f"`{path}`{' *' if required else ''}", _type(schema, node), _default(node, path, defaults), said))
-    if set(late) - used:
-        raise ValueError(f"{kind}: NOT_YET names what the schema has not: {sorted(set(late) - used)}")
+    rows = [
+        (
+            f"`{path}`{' *' if required else ''}",
+            _type(schema, node),
+            _default(node, path, defaults),
+            node.get("description", ""),
+        )
+        for path, node, required in _properties(schema, schema)
+    ]
     parts = [
         schema["description"] + f" The schema: `autopack schema {kind}`.\n",
         _SIGNS,
