@@ -103,7 +103,18 @@ def _pieces(cell: str, width: int) -> Iterator[str]:
             yield word
             continue
         for part in re.findall(r"\s*[^/._:,-]*[/._:,-]+|\s*[^/._:,-]+", word):
-            yield from (part[at : at + width] for at in range(0, len(part), max(1, width)))
+            yield from _cut(part, width)
+
+
+def _cut(part: str, width: int) -> Iterator[str]:
+    """Pieces of at most so many cells: a wide letter takes two."""
+    found = ""
+    for letter in part:
+        if found and cells(found + letter) > width:
+            yield found
+            found = ""
+        found += letter
+    yield found
 
 
 def _padded(line: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:

@@ -13,7 +13,7 @@ SECRETS = ("ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8", "AKIA" + "IOSFODNN7Q
 
 def test_the_pack_holds_no_secret_is_bounded_and_is_replayed_where_nothing_else_is(tmp_path: Path):
     """Planted in what the model says and in what CI prints, three megabytes of it."""
-    said = "; ".join(f"echo {secret}" for secret in SECRETS)
+    said = "; ".join(f"echo {secret[:4]}''{secret[4:]}" for secret in SECRETS)  # a file that holds one is refused
     text = reply(f"a file {SECRETS[0]}", whole_file("src/hello/one.py", "ONE = 1\n"))
     files = {
         "ci.yaml": quick_ci("sh", "-c", f"{said}; head -c 3000000 /dev/zero | tr '\\000' x; exit 1"),

@@ -345,6 +345,9 @@ class Repository:
     def _merged(self, ours: str, theirs: str) -> Merged | Conflict:
         merge = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z")
         answer = self.desk.run(*merge, ours, theirs, accept=(0, 1))
+        if not answer.out:  # exit 1 also says that one of them is not there
+            action = "Look for what took it away: git gc, or another hand."
+            raise GitFailed(self.place, f"{ours} or {theirs} is missing", action, answer.err)
         tree, *paths = answer.out.split(b"\0")[:-1]
         return Conflict(tuple(sorted(map(trees.decoded, paths)))) if answer.status else Merged(tree.decode())
 
