@@ -114,6 +114,13 @@ def checked_s(setup: Sequence[Timed], steps: Sequence[Timed], retries: int) -> i
     return base_s + trial_s(setup, steps, retries)
 
 
+def candidate_s(
+    setup: Sequence[Timed], steps: Sequence[Timed], retries: int, *, probes: int, hooks: bool
+) -> tuple[int, int]:
+    """One candidate through everything that may refuse it: probes and hooks, then CI."""
+    return probed_s(setup, probes + HOOK_STEPS * hooks), checked_s(setup, steps, retries)
+
+
 def trial_s(setup: Sequence[Timed], steps: Sequence[Timed], retries: int) -> int:
     return sum(step.timeout_s for step in (*setup, *steps)) * (1 + retries)
 

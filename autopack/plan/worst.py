@@ -60,9 +60,9 @@ def of_plan(plan: Plan, phases: Sequence[PlanPhase]) -> Worst:
 def _carried(plan: Plan, phase: PlanPhase) -> tuple[int, int]:
     """Minutes onto a moved head, and of the check that follows."""
     profile = plan.profiles[phase.ci]
-    commands = len(phase.probes) + minutes.HOOK_STEPS * (plan.hooks == "run")
-    probed_s = minutes.probed_s(profile.setup, commands)
-    return minutes.whole(probed_s), minutes.whole(minutes.checked_s(profile.setup, profile.steps, profile.retries))
+    probes, hooks = len(phase.probes), plan.hooks == "run"
+    probed_s, checked_s = minutes.candidate_s(profile.setup, profile.steps, profile.retries, probes=probes, hooks=hooks)
+    return minutes.whole(probed_s), minutes.whole(checked_s)
 
 
 def may_be_short(worst: Worst, caps: Caps, models: Sequence[int | None]) -> bool:
@@ -151,6 +151,5 @@ def _minutes(spec: Spec, phase: DraftPhase, calls: Sequence[Sequence[Ask]]) -> i
 def check_s(spec: Spec, phase: DraftPhase) -> tuple[int, int]:
     """One candidate through everything that may refuse it: probes and hooks, then CI."""
     profile = spec.ci.profiles[phase["ci"]]
-    commands = len(phase.spec.probes) + minutes.HOOK_STEPS * (spec.ruleset.hooks == "run")
-    probed_s = minutes.probed_s(spec.ci.setup, commands)
-    return probed_s, minutes.checked_s(spec.ci.setup, profile.steps, profile.retries)
+    probes, hooks = len(phase.spec.probes), spec.ruleset.hooks == "run"
+    return minutes.candidate_s(spec.ci.setup, profile.steps, profile.retries, probes=probes, hooks=hooks)

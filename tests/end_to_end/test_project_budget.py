@@ -8,26 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.answers import reply, whole_file
-from tests.end_to_end.scratch import PATIENCE_S, Ended, Project, eventually, hello, quick_ci
+from tests.end_to_end.scratch import ONE, PATIENCE_S, Ended, Project, eventually, hello, quick_ci
 from tests.end_to_end.test_outages import MODELS
 from tests.loopback import Loopback, Reply
 
 CAP = 60_000
 RUNS = ("r1", "r2", "r3", "r4")
 GOOD = Reply(reply("one", whole_file("src/hello/one.py", "ONE = 1\n")), input=8_000, output=12_000)
-PLAYBOOK = """\
-autopack: playbook/v1
-name: one
-tiers:
-  - id: T1
-    phases:
-      - id: one
-        category: docs
-        goal: Add one.
-        scope: {write: [src/hello/one.py]}
-        deliverables: [src/hello/one.py]
-        budget: {attempts: 2}
-"""
+PLAYBOOK = f"{ONE}        budget: {{attempts: 2}}\n"
 
 
 @pytest.fixture
