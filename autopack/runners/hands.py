@@ -6,6 +6,7 @@ the letter.
 """
 
 import errno
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,15 +16,15 @@ from autopack.journal.rows import AccountRow
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
+from autopack.plan.model import EXTERNAL, OUTSIDE, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.plan.standing import KINDS, place_of
 from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request, sandbox
+from autopack.runners import accounts, agent, ci, context, git, outside, process, record, reply, request, sandbox
 from autopack.runners.cassette import CassetteMiss
-from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
+from autopack.runners.change import Change, Refused, candidate, carried, reported, submitted, taken
 from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
 from autopack.runners.protection import Protection
 from autopack.runners.redact import hidden, redact, withheld
@@ -155,7 +156,7 @@ class Hands:
         phase = self.plan.phase(effect.phase_id)
         details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
         base = effect.commit or effect.base
-        if self.plan.models[effect.model].provider == COMMAND:
+        if self.plan.models[effect.model].provider in OUTSIDE:
             return self._told(phase, effect, details)
         files = self._visible(phase, base, effect)
         empty = self._messages(phase, effect, "", details)
@@ -167,7 +168,7 @@ class Hands:
         return ev.ContextAssembled("", 0.0, blob, bound, tuple(sorted(packed.shown)), packed.left_out)
 
     def _told(self, phase: PlanPhase, effect: ef.AssembleContext, details: Mapping[str, str]) -> ev.Event:
-        """A command reads the files by itself; it is told the task and what went wrong before."""
+        """A command or a client reads the files by itself; it is told the task and what went wrong before."""
         previous = self._text(effect.patch) if effect.patch else None
         messages = request.without_secrets(request.command_messages(phase, effect, details, previous))
         blob = self.writer.put_blob(request.Assembled(messages, {}).dump())
@@ -230,11 +231,18 @@ class Hands:
             issues=issues,
         )
 
+    def ask_external(self, effect: ef.AskExternal, ticket: Ticket) -> ev.Event:
+        """What a client hands in is on disk, put there by a server, before anybody believes it."""
+        timeout_s = float(self.plan.phase(effect.phase_id).builder.timeout_s)
+        return outside.wait(self.store, self.run_id, ticket.key, timeout_s, ticket.cancelled, time.monotonic)
+
     def apply_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
-        phase, left = self.plan.phase(effect.phase_id), agent.load(self.store.blob(effect.change))
+        phase, plan, repository = self.plan.phase(effect.phase_id), self.plan, self.repository
 
         def make() -> Change:
-            return taken(self.plan, phase, self.repository, effect.base, left)
+            if phase.builder.kind == EXTERNAL:
+                return submitted(plan, phase, repository, effect.base, self._text(effect.change))
+            return taken(plan, phase, repository, effect.base, agent.load(self.store.blob(effect.change)))
 
         return self._candidate(phase, effect.base, make, ticket)
 
@@ -489,6 +497,7 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.AssembleContext: Hands.assemble_context,
     ef.CallModel: Hands.call_model,
     ef.RunBuilder: Hands.run_builder,
+    ef.AskExternal: Hands.ask_external,
     ef.ApplyChange: Hands.apply_change,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,
