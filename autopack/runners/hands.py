@@ -288,7 +288,7 @@ class Hands:
         return self._verdicts.finished(effect, ticket)
 
     def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
-        merged = self.repository.carry(effect.base, effect.head, effect.commit)
+        merged = git.carry(self.repository, effect.base, effect.head, effect.commit)
         if isinstance(merged, git.Conflict):
             patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
             words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)
@@ -363,11 +363,11 @@ class Hands:
             new = now.get(name)
             if new is None:
                 found.append(f"{name} was deleted (it was at {old})")
-            elif new != old and not self.repository.only_foreign_commits(old, new, self.run_id):
+            elif new != old and not git.only_foreign_commits(self.repository, old, new, self.run_id):
                 found.append(f"{name} was moved from {old} to {new}")
         base = self.plan.base_commit or ""
         made = sorted(now.keys() - before.keys())
-        own = [name for name in made if self.repository.holds_commit_of(self.run_id, now[name], base)]
+        own = [name for name in made if git.holds_commit_of(self.repository, self.run_id, now[name], base)]
         return (*found, *(f"{name} was made, at {now[name]}, a commit of this run" for name in own))
 
     def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
