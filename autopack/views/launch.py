@@ -1,6 +1,5 @@
 """How a run is begun and taken up again: the one place where plan, store, repository and hands are put together."""
 
-import asyncio
 import hashlib
 import json
 import os
@@ -212,7 +211,7 @@ def _driven(
         )
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
         with _signals(driver):
-            ended = asyncio.run(driver.drive(store.intents(run_id), calls))
+            ended = driver.drive(store.intents(run_id), calls)
         if isinstance(client, Recording):
             client.finish()
         return ended
