@@ -370,7 +370,7 @@ def _protected(found: Verified, repository: git.Repository, plan: Plan, state: R
         now = repository.branch_head(name)
         if now is None:
             found.fault("protected ref", name, f"it is gone; it was at {old[:12]} when the run began")
-        elif now != old and repository.holds_commit_of(state.run_id, now, plan.base_commit or old):
+        elif now != old and git.holds_commit_of(repository, state.run_id, now, plan.base_commit or old):
             found.unchecked.append(f"{name} holds commits of this run: it was promoted, or somebody merged it")
 
 

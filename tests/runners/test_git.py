@@ -32,7 +32,10 @@ from autopack.runners.git import (
     TagRefused,
     TreeRefused,
     Worktree,
+    carry,
     command,
+    merge_tree_onto,
+    only_foreign_commits,
     open_repository,
     remove_tree,
     sweep,
@@ -535,11 +538,11 @@ def test_a_person_may_go_on_committing_to_main(shop: Path, repo: Repository, tmp
     person = repo.resolve("main")
     robot = landed(repo, base, changes(src__app_py=b"2\n"), "phase\n\nAutopack-Run: run-1\nAutopack-Phase: a\n")
     both = repo.commit(repo.tree(robot), (person, robot), "merged", NOON, ROBOT)
-    assert repo.only_foreign_commits(base, base, "run-1")
-    assert repo.only_foreign_commits(base, person, "run-1")
-    assert not repo.only_foreign_commits(base, robot, "run-1")
-    assert not repo.only_foreign_commits(person, both, "run-1")
-    assert not repo.only_foreign_commits(person, base, "run-1"), "that is backward"
+    assert only_foreign_commits(repo, base, base, "run-1")
+    assert only_foreign_commits(repo, base, person, "run-1")
+    assert not only_foreign_commits(repo, base, robot, "run-1")
+    assert not only_foreign_commits(repo, person, both, "run-1")
+    assert not only_foreign_commits(repo, person, base, "run-1"), "that is backward"
     assert not (tmp_path / "started").exists()
 
 
@@ -559,16 +562,16 @@ def test_a_change_is_moved_onto_a_head_that_moved(repo: Repository):
     base = repo.resolve("main")
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"), "another phase")
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n", new_py=b"new\n"))
-    merged = repo.merge_tree_onto(base, ours, theirs)
+    merged = merge_tree_onto(repo, base, ours, theirs)
     assert merged == Merged(repo.write_tree(ours, changes(src__tax_py=b"rate = 7\n", new_py=b"new\n")))
-    assert merged == repo.merge_tree_onto(base, repo.write_tree(ours, {}), repo.write_tree(theirs, {}))
-    assert merged == repo.carry(base, ours, theirs)
+    assert merged == merge_tree_onto(repo, base, repo.write_tree(ours, {}), repo.write_tree(theirs, {}))
+    assert merged == carry(repo, base, ours, theirs)
 
 
 def test_a_change_that_collides_is_not_carried(repo: Repository):
     base = repo.resolve("main")
     ours, theirs = (landed(repo, base, changes(src__app_py=text)) for text in (b"price = 2\n", b"price = 3\n"))
-    assert repo.carry(base, ours, theirs) == Conflict(("src/app.py",))
+    assert carry(repo, base, ours, theirs) == Conflict(("src/app.py",))
 
 
 def test_only_what_lies_between_base_and_theirs_moves(repo: Repository):
@@ -576,7 +579,7 @@ def test_only_what_lies_between_base_and_theirs_moves(repo: Repository):
     first = repo.resolve("main")
     base = landed(repo, first, changes(src__app_py=b"price = 9\n"))
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
-    assert repo.merge_tree_onto(base, first, theirs) == Merged(
+    assert merge_tree_onto(repo, base, first, theirs) == Merged(
         repo.write_tree(first, changes(src__tax_py=b"rate = 7\n"))
     )
 
@@ -589,7 +592,7 @@ def test_a_conflict_names_its_paths_and_no_merge_driver_is_started(shop: Path, r
     theirs = landed(
         repo, base, {**changes(src__app_py=b"price = 3\n", src__tax_py=b"rate = 7\n"), "größe": FileChange(b"2\n")}
     )
-    assert repo.merge_tree_onto(base, ours, theirs) == Conflict(("größe", "src/app.py", "src/tax.py"))
+    assert merge_tree_onto(repo, base, ours, theirs) == Conflict(("größe", "src/app.py", "src/tax.py"))
     assert not (tmp_path / "started").exists()
 
 
@@ -1032,11 +1035,11 @@ def test_a_shallow_clone_of_clones_that_share_objects(shop: Path, tmp_path: Path
     base = repo.resolve("HEAD")
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"))
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
-    assert isinstance(repo.merge_tree_onto(base, ours, theirs), Merged)
-    assert repo.carry(base, ours, theirs) == repo.merge_tree_onto(base, ours, theirs)
+    assert isinstance(merge_tree_onto(repo, base, ours, theirs), Merged)
+    assert carry(repo, base, ours, theirs) == merge_tree_onto(repo, base, ours, theirs)
     assert repo.read_trailers(ours) == {}
-    assert repo.only_foreign_commits(base, ours, "run-1")
-    assert not repo.only_foreign_commits(ours, theirs, "run-1")
+    assert only_foreign_commits(repo, base, ours, "run-1")
+    assert not only_foreign_commits(repo, ours, theirs, "run-1")
     assert repo.advance(RUN, ours, None)
     with Pool(tmp_path / "home", repo, MAIN) as pool:
         path = pool.take(ours).path
@@ -1050,7 +1053,7 @@ def test_a_sha256_repository(tmp_path: Path):
     assert len(base) == 64
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"))
     theirs = landed(repo, base, changes(src__tax_py=None))
-    assert isinstance(repo.merge_tree_onto(base, ours, theirs), Merged)
+    assert isinstance(merge_tree_onto(repo, base, ours, theirs), Merged)
     assert repo.advance(RUN, ours, None)
     assert not repo.advance(RUN, theirs, None)
     repo.tag("autonomous/run-1/a", ours, "green", NOON, ROBOT)
@@ -1195,7 +1198,7 @@ def test_a_full_cycle_leaves_everything_of_the_user_as_it_was(shop: Path, tmp_pa
         commit = landed(repo, base, changes(src__app_py=b"price = 2\n"))
         other = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
         repo.diff(base, commit)
-        assert isinstance(repo.merge_tree_onto(base, commit, other), Merged)
+        assert isinstance(merge_tree_onto(repo, base, commit, other), Merged)
         repo.checkout_in_use(RUN)
         worktree = pool.take(commit, "setup")
         pool.keep(worktree, "setup")
