@@ -57,6 +57,7 @@ def _short_grace(monkeypatch):
 
 
 PATIENCE_S = 300.0
+TOKEN = f"t-{os.getpid()}"  # somebody else may run these tests on this machine at the same time
 
 
 def timed_out(argv: list[str], cwd: Path, came_so_far: Callable[[Finished], bool]) -> Finished:
@@ -73,7 +74,7 @@ def python(code: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", code, *arguments]
 
 
-def go(argv, cwd, *, token="t-1", timeout_s=PATIENCE_S, env=None, **more) -> Finished:
+def go(argv, cwd, *, token=TOKEN, timeout_s=PATIENCE_S, env=None, **more) -> Finished:
     return run(argv, cwd=str(cwd), env={} if env is None else env, timeout_s=timeout_s, token=token, **more)
 
 
@@ -105,8 +106,8 @@ def test_the_exit_code_is_the_childs_own(tmp_path):
 
 def test_a_child_sees_the_given_variables_and_its_token_only(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    done = go(["/usr/bin/env"], tmp_path, env={"LANG": "C"}, token="run-7")
-    assert sorted(done.output.decode().split()) == ["AUTOPACK_CHILD=run-7", "LANG=C"]
+    done = go(["/usr/bin/env"], tmp_path, env={"LANG": "C"}, token=TOKEN)
+    assert sorted(done.output.decode().split()) == [f"AUTOPACK_CHILD={TOKEN}", "LANG=C"]
 
 
 def test_scrubbing_takes_what_is_named_and_there_and_then_sets_the_rest():
@@ -214,7 +215,7 @@ def test_without_proc_the_group_still_dies(tmp_path, monkeypatch):
     assert done.output == b"up\n"
     while is_alive(pid_in(file)):  # it was sent the signal that can't be ignored; nobody could be asked for its end
         time.sleep(0.01)
-    assert reap("t-1") == 0
+    assert reap(TOKEN) == 0
 
 
 def test_without_waitid_a_child_ends_all_the_same(tmp_path, monkeypatch):
@@ -228,7 +229,7 @@ def test_one_childs_end_leaves_the_others_alone(tmp_path):
     other: list[Finished] = []
 
     def live_on() -> None:
-        other.append(go(python(STUBBORN, str(file)), tmp_path, token="t-2", cancelled=stop.is_set))
+        other.append(go(python(STUBBORN, str(file)), tmp_path, token=f"{TOKEN}-2", cancelled=stop.is_set))
 
     thread = threading.Thread(target=live_on)
     thread.start()
@@ -244,7 +245,7 @@ def test_what_a_killed_driver_left_is_reaped_by_its_token(tmp_path):
     file = tmp_path / "pid"
     driver = (
         "import sys\nfrom autopack.runners.process import run\n"
-        "run(sys.argv[1:], cwd='.', env={}, timeout_s=600, token='left-1')"
+        f"run(sys.argv[1:], cwd='.', env={{}}, timeout_s=600, token='{TOKEN}-left')"
     )
     repository = Path(process.__file__).parents[3]
     with subprocess.Popen(
@@ -255,10 +256,10 @@ def test_what_a_killed_driver_left_is_reaped_by_its_token(tmp_path):
             time.sleep(0.01)
         dead.kill()
     assert is_alive(pid_in(file))
-    assert reap("left-2") == 0
-    assert reap("left-1") > 0
+    assert reap(f"{TOKEN}-right") == 0
+    assert reap(f"{TOKEN}-left") > 0
     assert not is_alive(pid_in(file))
-    assert reap("left-1") == 0
+    assert reap(f"{TOKEN}-left") == 0
 
 
 def test_the_start_is_told_with_pid_and_start_time(tmp_path):
