@@ -36,7 +36,7 @@ TOKEN = f"ci-{os.getpid()}"  # somebody else may run these tests on this machine
 
 
 def step(*run: str, **more) -> Step:
-    return Step(**{"id": "unit", "run": run, "timeout_s": 60} | more)
+    return Step(**{"id": "unit", "run": run, "timeout_s": 300} | more)
 
 
 def python(code: str, **more) -> Step:
