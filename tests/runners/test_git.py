@@ -531,7 +531,9 @@ def anvil(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return open_repository(project(tmp_path_factory.mktemp("anvil") / "repo", {"root": b"root\n"}))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(before=versions, after=versions)
 def test_git_apply_makes_of_the_base_what_the_diff_was_taken_from(
     anvil: Repository, tmp_path: Path, before: dict[str, tuple[bytes, str]], after: dict[str, tuple[bytes, str]]
