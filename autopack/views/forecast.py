@@ -123,7 +123,9 @@ def _parts(plan: Plan, table: Mapping[str, Rates], samples: int, seed: int) -> I
     if processes > 1 and samples * len(plan.phases) >= ALONE:
         try:
             with _pool(processes, plan, table, seed) as pool:
-                for part in pool.map(_chunk, work):
+                with _held_back():
+                    parts = pool.map(_chunk, work)
+                for part in parts:
                     done += 1
                     yield part
         except (OSError, BrokenProcessPool):  # no room for processes here: the rest is played by this one
@@ -136,21 +138,27 @@ def _parts(plan: Plan, table: Mapping[str, Rates], samples: int, seed: int) -> I
 @contextmanager
 def _pool(processes: int, plan: Plan, table: Mapping[str, Rates], seed: int) -> Iterator[ProcessPoolExecutor]:
     """After Ctrl-C nothing more is begun: its own `with` would wait for all that was asked for."""
-    pool = ProcessPoolExecutor(processes, initializer=_help, initargs=(plan, table, seed))
+    pool = ProcessPoolExecutor(processes, initializer=_take, initargs=(plan, table, seed))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Ctrl-C waits until the processes are made. One that arrives while Python forks is lost, since no exception leaves
+    what it calls then; and the processes, which it reaches too, go on holding it back: it is for the one that asks.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _TAKEN: dict[str, Any] = {}
 """What a process plays; set once in each."""
-
-
-def _help(plan: Plan, table: Mapping[str, Rates], seed: int) -> None:
-    """In a process of the pool: Ctrl-C reaches it, too, and is for the one that asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _take(plan, table, seed)
 
 
 def _take(plan: Plan, table: Mapping[str, Rates], seed: int) -> None:
