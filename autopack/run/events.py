@@ -333,11 +333,6 @@ Event = (
 TYPES: Mapping[str, type[Any]] = {cls.__name__: cls for cls in Event.__args__}
 
 
-def body(event: Event) -> Any:
-    """The JSON-ready fields of an event; its type name is kept beside them."""
-    return canonical.plain(event)
-
-
 def build(type_name: str, fields: object) -> Event:
     """An event from the journal. Raises canonical.NotThisShape, also for a type this version doesn't know."""
     cls = TYPES.get(type_name)

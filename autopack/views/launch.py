@@ -1,6 +1,5 @@
 """How a run is begun and taken up again: the one place where plan, store, repository and hands are put together."""
 
-import asyncio
 import hashlib
 import json
 import os
@@ -212,7 +211,7 @@ def _driven(
         )
         calls = {key: call.reply for key, call in store.calls(run_id).items()}
         with _signals(driver):
-            ended = asyncio.run(driver.drive(store.intents(run_id), calls))
+            ended = driver.drive(store.intents(run_id), calls)
         if isinstance(client, Recording):
             client.finish()
         return ended
@@ -273,7 +272,7 @@ def _named(plan: Plan, run_id: str) -> Plan:
 def _private_home(place: Place, run_id: str) -> Path:
     """Outside any checkout, because test runners look for their configuration in the folders above."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    project = hashlib.sha256(str(place.folder.resolve()).encode()).hexdigest()[:16]
+    project = hashlib.sha256(os.fsencode(place.folder.resolve())).hexdigest()[:16]
     return cache / "autopack" / f"{project}-{run_id}"
 
 
@@ -295,15 +294,20 @@ def _cancelled_by(place: Place, run_id: str) -> str | None:
 
 @contextmanager
 def _signals(driver: Driver) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the driver gracefully; a second one of the same kind is taken as usual."""
+    """SIGINT, SIGTERM and SIGHUP stop the driver gracefully; a second one of the first two is taken as usual.
+
+    A terminal that is closed sends SIGHUP twice, once the kernel and once the shell. Under `nohup` it means nothing.
+    """
     former: dict[int, Any] = {}
 
     def stop(number: int, _frame: object) -> None:
         driver.interrupt()
-        signal.signal(number, former[number])
+        if number != signal.SIGHUP:
+            signal.signal(number, former[number])
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        former[name] = signal.signal(name, stop)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if name != signal.SIGHUP or signal.getsignal(name) != signal.SIG_IGN:
+            former[name] = signal.signal(name, stop)
     try:
         yield
     finally:

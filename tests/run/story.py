@@ -337,6 +337,6 @@ def refold(story: Story) -> RunState:
     """The state that the log leads to after a round trip through JSON, as after a crash."""
     run = start(story.plan, "run-1")
     for event in story.log:
-        line = canonical.text(ev.body(event))
+        line = canonical.text(event)
         run = react(story.plan, run, ev.build(type(event).__name__, json.loads(line)))
     return run

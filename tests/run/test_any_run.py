@@ -367,6 +367,6 @@ def replayed(world: World) -> RunState:
     told = canonical.load(Plan, canonical.text(world.plan))
     run = start(told, "run-1")
     for event in world.log:
-        line = canonical.text(ev.body(event))
+        line = canonical.text(event)
         run = react(told, run, ev.build(type(event).__name__, json.loads(line)))
     return run
