@@ -121,6 +121,7 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     with git.open_repository(place.repository, home=home) as repository:
         commit = repository.resolve(base)
         _free(repository, plan, run_id)
+        _within(repository, plan, commit)
     with suppress(OSError):
         home.rmdir()  # and no more: somebody who is driving a run of this name lives there
     fixed = _named(pinned(plan, commit), run_id)
@@ -261,6 +262,16 @@ def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
         if there is not None:
             fact = f"{there} leaves no room for {wanted}"
             raise NotStarted(f"{fact}; rename or delete it, or give the run another id with --run-id")
+
+
+def _within(repository: git.Repository, plan: Plan, commit: str) -> None:
+    """A run commits to one repository: what a phase has to deliver in a submodule could never land."""
+    found = repository.submodules_of(commit, {path for phase in plan.phases for path in phase.deliverables})
+    for phase in plan.phases:
+        for path in phase.deliverables:
+            if path in found:
+                fact = f'phase "{phase.phase_id}" has to deliver {path}, and {found[path]} is a submodule'
+                raise NotStarted(f"{fact}; build it with a project of its own, whose repository is the submodule's")
 
 
 def _named(plan: Plan, run_id: str) -> Plan:
