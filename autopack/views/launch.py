@@ -281,8 +281,15 @@ def _named(plan: Plan, run_id: str) -> Plan:
 
 
 def _private_home(place: Place, run_id: str) -> Path:
-    """Outside any checkout, because test runners look for their configuration in the folders above."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Outside any checkout, because test runners look for their configuration in the folders above. So a relative
+    XDG_CACHE_HOME counts as none, as its specification says. Raises NotStarted.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():
+        try:
+            cache = Path.home() / ".cache"
+        except RuntimeError:
+            raise NotStarted("this user has no home folder to work in; set HOME or XDG_CACHE_HOME") from None
     project = hashlib.sha256(os.fsencode(place.folder.resolve())).hexdigest()[:16]
     return cache / "autopack" / f"{project}-{run_id}"
 

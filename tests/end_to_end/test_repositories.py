@@ -259,6 +259,13 @@ def test_a_folder_whose_name_is_not_utf_8_is_said_at_once(project: Project, verb
     assert not (other / ".autonomous_runs").exists()
 
 
+def test_a_cache_folder_that_is_no_absolute_path_is_none_and_nothing_is_made_in_the_checkout(project: Project):
+    before = project.snapshot()
+    ended = project.autopack("run", PLAYBOOK, "--run-id", "r1", XDG_CACHE_HOME="cache")
+    assert ended.code == 0, ended.err
+    assert project.snapshot() == before
+
+
 @pytest.mark.parametrize("path", ["vendor/library", "vendor/library/one.py"])
 def test_what_a_submodule_holds_can_not_be_asked_for(project: Project, path: str):
     built = _submodule(project)
