@@ -249,6 +249,16 @@ def _status(project: Project) -> str:
 # --- what is refused --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("verb", [("run", PLAYBOOK), ("runs",), ("verify", "r1")])
+def test_a_folder_whose_name_is_not_utf_8_is_said_at_once(project: Project, verb: tuple[str, ...]):
+    other = Path(os.fsdecode(os.fsencode(project.root.parent) + b"/latin-\xfc"))
+    project.root.rename(other)
+    ended = Project(other, other, project.places).autopack(*verb)
+    assert (ended.code, ended.out) == (2, "")
+    assert "latin-\\xfc: the bytes of this path are not UTF-8. Rename that folder." in ended.err
+    assert not (other / ".autonomous_runs").exists()
+
+
 def _tag_in_the_way(project: Project) -> str:
     project.git("tag", "autonomous/r1/tier-T2/phase-suite")
     return "refs/tags/autonomous/r1/tier-T2/phase-suite leaves no room for refs/tags/autonomous/r1/"
