@@ -1,9 +1,13 @@
 """A project's budget holds for runs that begin at once, in processes of their own; a model server counts."""
 
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
+from tests import postgres
 from tests.end_to_end.answers import reply, whole_file
 from tests.end_to_end.scratch import ONE, PATIENCE_S, Ended, Project, eventually, hello, quick_ci
 from tests.end_to_end.test_outages import MODELS
@@ -31,10 +35,23 @@ def run(at: Project, name: str) -> Ended:
     return at.autopack("run", "playbooks/one.yaml", "--run-id", name, "--json")
 
 
-def test_four_runs_at_once_never_pass_it_together(tmp_path: Path, server: Loopback):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the project keeps its runs, as its file says it."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    url, why = postgres.server()
+    if url is None:
+        pytest.skip(why)
+    with postgres.database() as found:
+        yield f'store: "{found}"\n'
+
+
+def test_four_runs_at_once_never_pass_it_together(tmp_path: Path, server: Loopback, kept: str):
     """REQ-2.1-3: each is billed 20,000 tokens and holds up to 100,000; two of them fit at most."""
     server.add(*[GOOD] * 8)
-    at = project(tmp_path, server, f"budget: {{tokens: {CAP}}}\n")
+    at = project(tmp_path, server, f"budget: {{tokens: {CAP}}}\n{kept}")
     with ExitStack() as stack:
         drivers = [stack.enter_context(at.driving("run", "playbooks/one.yaml", "--run-id", name)) for name in RUNS]
         codes = [driver.wait(PATIENCE_S) for driver in drivers]
