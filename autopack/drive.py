@@ -15,22 +15,21 @@ Told to stop (Ctrl-C), the driver launches nothing more, lets its children be cu
 believe, and waits for the model calls in flight, because they are paid.
 """
 
-import asyncio
 import contextlib
+import queue
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from autopack.journal.rows import Intent, IntentRow
 from autopack.journal.writer import Writer
-from autopack.plan import canonical
 from autopack.plan.model import Plan
 from autopack.run import events as ev
 from autopack.run import pools
 from autopack.run.effects import PAID, CallModel, CloseRun, Effect, Preflight
-from autopack.run.effects import TYPES as EFFECTS
 from autopack.run.machine import next_deadline_s, react, start, unwanted
 from autopack.run.state import RunState
 from autopack.run.trace import Trace
@@ -60,6 +59,32 @@ def fold(plan: Plan, run_id: str, plan_sha256: str, journal: Iterable[tuple[str,
     return state
 
 
+class _Threads:
+    """As many as ever had something to do at once, which the places of the pools bound."""
+
+    def __init__(self) -> None:
+        self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._all: list[threading.Thread] = []
+
+    def give(self, task: Callable[[], None], busy: int) -> None:
+        """At once to a thread of its own: `busy` are at work, with this one."""
+        if busy > len(self._all):
+            thread = threading.Thread(target=self._serve, name=f"autopack-{busy}")
+            thread.start()
+            self._all.append(thread)
+        self._todo.put(task)
+
+    def end(self, *, waits: bool) -> None:
+        for _ in self._all:
+            self._todo.put(None)
+        for thread in self._all if waits else ():
+            thread.join()
+
+    def _serve(self) -> None:
+        while (task := self._todo.get()) is not None:
+            task()
+
+
 @dataclass
 class Driver:
     """Drives one run in this process. `now` is a monotonic clock in seconds, `wall` the epoch clock for records."""
@@ -78,14 +103,15 @@ class Driver:
     _running: dict[str, Effect] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
     _intents: Mapping[str, IntentRow] = field(default_factory=dict)
-    _answers: asyncio.Queue[ev.Event | BaseException] = field(default_factory=asyncio.Queue)
+    _answers: queue.SimpleQueue[tuple[str, ev.Event | BaseException]] = field(default_factory=queue.SimpleQueue)
+    _threads: _Threads = field(default_factory=_Threads)
     _trace: Trace = field(default_factory=Trace)
     _interrupted: bool = False
     _rated_s: float = 0.0
     _born: float = 0.0
     _rates: Rates = field(init=False)
 
-    async def drive(self, intents: Mapping[str, IntentRow], calls: Mapping[str, Mapping[str, Any] | None]) -> RunState:
+    def drive(self, intents: Mapping[str, IntentRow], calls: Mapping[str, Mapping[str, Any] | None]) -> RunState:
         """To a terminal state. `intents` and `calls` (key -> reply or None) are what an earlier driver left.
 
         Raises Interrupted when told to stop, IllegalEvent and journal errors as they are.
@@ -93,22 +119,19 @@ class Driver:
         self._intents = intents
         self._rates = Rates(self.plan.quotas, self.now)
         self._born = self.now() - self.state.elapsed_s
-        loop = asyncio.get_running_loop()
-        types = (cls.__name__ for cls in EFFECTS.values())
-        places = sum(pools.places(self.plan, name) for name in {*self.plan.pools, *types})
-        pool, waits = ThreadPoolExecutor(max_workers=places, thread_name_prefix="autopack"), True
+        waits = True
         try:
-            self._believe(self._recovered(calls), loop, pool)
+            self._believe(self._recovered(calls))
             while not self.state.done:
-                self._believe(await self._next_answers(), loop, pool)
-                if self._interrupted and not self._running and self._answers.empty():
+                self._believe(self._next_answers())
+                if self._interrupted and not self._running:
                     raise Interrupted
-        except (asyncio.CancelledError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             waits = False  # a second Ctrl-C: who presses it does not want to wait for calls in flight
             raise
         finally:
             self._interrupted = True
-            pool.shutdown(wait=waits, cancel_futures=not waits)
+            self._threads.end(waits=waits)
         return self.state
 
     def interrupt(self) -> None:
@@ -120,14 +143,14 @@ class Driver:
 
     # --- one round ---
 
-    def _believe(self, answers: list[ev.Event], loop: asyncio.AbstractEventLoop, pool: ThreadPoolExecutor) -> None:
+    def _believe(self, answers: list[ev.Event]) -> None:
         """React in memory, make events and the next intents durable in one transaction, then start the effects."""
         believed = self._reacted(answers)
         state = believed[-1][1] if believed else self.state
         launch = self._launchable(state)
         wall = self.wall()
         if believed or launch:
-            rows = [(type(event).__name__, ev.body(event), wall) for event, _ in believed]
+            rows = [(type(event).__name__, event, wall) for event, _ in believed]
             intents = [self._intent(k, e, state) for k, e in launch if k not in self._intents]
             after = [self._trace.after(then) for _, then in believed]
             self.writer.append(rows, intents, self.summary(state), at=wall, after=after)
@@ -138,7 +161,7 @@ class Driver:
             self._running[effect_key] = effect
             earlier = self._intents.get(effect_key)
             ticket = self._ticket(effect_key, earlier.at if earlier else wall)
-            loop.run_in_executor(pool, self._work, loop, effect, ticket)
+            self._threads.give(partial(self._work, effect, ticket), len(self._running))
 
     def _reacted(self, answers: list[ev.Event]) -> list[tuple[ev.Event, RunState]]:
         """Each answer that still has a question with the state it leads to; then the calls that nobody will send."""
@@ -200,7 +223,7 @@ class Driver:
         return Intent(
             key=effect_key,
             effect_type=type(effect).__name__,
-            body=canonical.plain(effect),
+            body=effect,
             token=self._token(effect_key),
             reserved_tokens=held.amount.tokens if held else None,
             reserved_cost=held.amount.cost_usd if held else None,
@@ -208,20 +231,23 @@ class Driver:
 
     # --- waiting ---
 
-    async def _next_answers(self) -> list[ev.Event]:
-        """At least one answer, a timer that rang, or a cancel; an empty list when only a place or a delay is due."""
-        timeout_s = self._wait_s()
+    def _next_answers(self) -> list[ev.Event]:
+        """All answers that have arrived, at least one unless a timer rings or a place or delay is due before it."""
         answers: list[ev.Event] = []
-        with contextlib.suppress(TimeoutError):
-            answers.append(self._taken(await asyncio.wait_for(self._answers.get(), timeout_s)))
-        while not self._answers.empty():
-            answers.append(self._taken(self._answers.get_nowait()))
+        with contextlib.suppress(queue.Empty):
+            self._take(answers, self._answers.get(timeout=self._wait_s()))
+            while True:
+                self._take(answers, self._answers.get_nowait())
         return answers + self._timers()
 
-    def _taken(self, answer: ev.Event | BaseException) -> ev.Event:
+    def _take(self, answers: list[ev.Event], arrived: tuple[str, ev.Event | BaseException]) -> None:
+        """Only a paid call is still believed once the driver was told to stop: what was cut short has no verdict."""
+        effect_key, answer = arrived
+        effect = self._running.pop(effect_key)
         if isinstance(answer, BaseException):
             raise answer
-        return answer
+        if isinstance(effect, CallModel) or not self._interrupted:
+            answers.append(answer)
 
     def _wait_s(self) -> float:
         """Until the next deadline or delayed call, but never longer than the poll for a cancel."""
@@ -249,20 +275,14 @@ class Driver:
 
     # --- the threads ---
 
-    def _work(self, loop: asyncio.AbstractEventLoop, effect: Effect, ticket: Ticket) -> None:
+    def _work(self, effect: Effect, ticket: Ticket) -> None:
         """In a worker thread: carry out one effect and hand its answer, or its exception, back to the loop."""
         answer: ev.Event | BaseException
         try:
             answer = self.hands.perform(effect, ticket, self.elapsed_s)
         except BaseException as error:  # noqa: BLE001  # why: a bug in a thread must reach the loop and end the drive, not vanish
             answer = error
-        loop.call_soon_threadsafe(self._arrived, ticket.key, answer)
-
-    def _arrived(self, effect_key: str, answer: ev.Event | BaseException) -> None:
-        """Only a paid call is still believed once the driver was told to stop: what was cut short has no verdict."""
-        effect = self._running.pop(effect_key)
-        if isinstance(answer, BaseException) or isinstance(effect, CallModel) or not self._interrupted:
-            self._answers.put_nowait(answer)
+        self._answers.put((ticket.key, answer))
 
     def _ticket(self, effect_key: str, at: float) -> Ticket:
         def started(pid: int, pid_start: float) -> None:

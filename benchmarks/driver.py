@@ -5,7 +5,6 @@ Real machine, real journal, real threads. An event here is one answer: reacted t
 and believed.
 """
 
-import asyncio
 import statistics
 import tempfile
 import time
@@ -144,7 +143,7 @@ def driven(told: Plan, synchronous: Synchronous, hands: Hands) -> Driven:
             summary=lambda then: summary_of(told, then),
         )
         began = time.perf_counter()
-        run = asyncio.run(driver.drive({}, {}))
+        run = driver.drive({}, {})
         seconds = time.perf_counter() - began
     if run.state != "DONE_SUCCESS":
         raise RuntimeError(f"the scripted run ended in {run.state}: {run.failure}")

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from autopack.plan.price import Price, cost
 from autopack.runners import model
+from autopack.runners.model import sent
+from autopack.runners.model.library import library
 from benchmarks import Row
 
 CALLS = 200
@@ -37,12 +39,13 @@ with Loopback(answer=lambda sent: "a line of an answer\\n" * 100) as server:
 IMPORTING = """\
 import subprocess, sys, time
 from autopack.runners import model
+from autopack.runners.model.library import library
 work_s = float(sys.argv[1])
 if work_s:
     model.preload()
     subprocess.run([sys.executable, "-c", f"import time; time.sleep({work_s})"], check=True)
 began = time.perf_counter()
-model._litellm()
+library()
 print(time.perf_counter() - began)
 """
 
@@ -76,7 +79,7 @@ def _pair(bare: Callable[[], object], ours: Callable[[], object], *, bare_first:
 
 
 def _bare(request: model.Request) -> Callable[[], object]:
-    litellm, arguments = model._litellm(), model._arguments(request, "none-needed")  # noqa: SLF001  # why: exactly the same call
+    litellm, arguments = library(), sent.arguments(request, "none-needed")
     return lambda: litellm.completion(**arguments)
 
 

@@ -1,6 +1,5 @@
 """The loop around the machine: real threads, a real store, scripted hands, a clock that stands still unless told."""
 
-import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from autopack.run.state import RunState
 from autopack.runners.ticket import Ticket
 from tests.run.story import Story, phase, plan
 
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 """How long a thread waits for another before the test is called stuck."""
 
 
@@ -137,7 +136,12 @@ class Bench:
             )
             calls = {name: call.reply for name, call in self.store.calls("run-1").items()}
             intents = self.store.intents("run-1")
-            return asyncio.run(asyncio.wait_for(self.driver.drive(intents, calls), 4 * PATIENCE_S))
+            patience = threading.Timer(4 * PATIENCE_S, self.driver.interrupt)
+            patience.start()
+            try:
+                return self.driver.drive(intents, calls)
+            finally:
+                patience.cancel()
 
 
 @pytest.fixture

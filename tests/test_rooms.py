@@ -20,7 +20,7 @@ DOORS = {  # a folder ends with a slash
     "git": ("runners/git/command.py",),
     "jinja2": ("spec/template.py", "plan/prompt.py"),
     "jsonschema": ("spec/schema.py",),
-    "litellm": ("runners/model.py",),
+    "litellm": ("runners/model/library.py",),
     "lsprotocol": ("views/lsp/",),
     "networkx": ("plan/graph.py",),
     "pygls": ("views/lsp/",),

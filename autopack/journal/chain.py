@@ -8,11 +8,8 @@ another plan.
 
 import hashlib
 import json
-import re
 
 from autopack.plan import canonical
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def body_text(body: object) -> str:
@@ -21,8 +18,7 @@ def body_text(body: object) -> str:
     File names and child output decoded with surrogateescape hold halves of surrogate pairs, which UTF-8 refuses;
     as a JSON escape they survive.
     """
-    text = canonical.text(body)
-    return text if text.isascii() else _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    return canonical.text(body)
 
 
 def line(seq: int, type_name: str, body: str, at: float, after: str | None = None) -> str:

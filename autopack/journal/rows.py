@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 Body = Mapping[str, Any]
+Told = object
+"""What is written: fields, or the record they are of. Both have one canonical text."""
 
 
 class RunRow(NamedTuple):
@@ -30,6 +32,13 @@ class EventRow(NamedTuple):
     after: Body | None = None
 
 
+class Appended(NamedTuple):
+    """Where an event has come to stand."""
+
+    seq: int
+    hash: str
+
+
 class Intent(NamedTuple):
     """An effect about to be started. `token` marks its children's environment, so that a resume finds them.
 
@@ -38,7 +47,7 @@ class Intent(NamedTuple):
 
     key: str
     effect_type: str
-    body: Body
+    body: Told
     token: str
     reserved_tokens: int | None = None
     reserved_cost: Decimal | None = None

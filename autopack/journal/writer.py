@@ -11,10 +11,10 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from autopack.journal import blobs, chain, locks
 from autopack.journal.database import ConstraintBroken, Database
 from autopack.journal.errors import IntentExists, ReplyExists, UnknownIntent, UnknownRun, WriterDisplaced
-from autopack.journal.rows import Body, EventRow, Intent
+from autopack.journal.rows import Appended, Body, Intent, Told
 from autopack.plan import canonical
 
-NewEvent = tuple[str, Body, float]
+NewEvent = tuple[str, Told, float]
 """Type, body, and when: seconds since 1970, UTC."""
 
 _Row = dict[str, Any]
@@ -50,7 +50,7 @@ class Writer:
         *,
         at: float | None = None,
         after: Sequence[Body] | None = None,
-    ) -> list[EventRow]:
+    ) -> list[Appended]:
         """Events, intents with the reservations of their calls, and the run's summary, in one transaction.
 
         `at` is when the intents start (None: now), `after` what each event left behind, in their order.
@@ -67,10 +67,7 @@ class Writer:
             self._head = None  # read again after a failure: of a commit that raised, nobody knows what was kept
             self._write(lines, wishes, calls, _run(self.run_id, head, last, summary))
             self._head = last
-        return [
-            EventRow(line["seq"], line["type"], event[1], line["at"], line["hash"], left)
-            for line, event, left in zip(lines, events, _left(after, lines), strict=True)
-        ]
+        return [Appended(line["seq"], line["hash"]) for line in lines]
 
     def started(self, key: str, pid: int, pid_start: float) -> None:
         """The child of the intent is running. Raises UnknownIntent."""
@@ -154,10 +151,6 @@ class Writer:
             raise ReplyExists(self.run_id, key)
 
 
-def _left(after: Sequence[Body] | None, lines: Sequence[_Row]) -> Sequence[Body | None]:
-    return [None] * len(lines) if after is None else after
-
-
 def _chained(run_id: str, head: _Head, events: Sequence[NewEvent], after: Sequence[Body] | None) -> list[_Row]:
     lines: list[_Row] = []
     seq, previous = head
@@ -165,8 +158,8 @@ def _chained(run_id: str, head: _Head, events: Sequence[NewEvent], after: Sequen
     for seq, ((type_name, fields, when), then) in enumerate(zip(events, left, strict=True), head.seq + 1):
         body, at = chain.body_text(fields), float(when)
         new = chain.link(previous, seq, type_name, body, at, then)
-        row = {"run_id": run_id, "seq": seq, "type": type_name, "body": body, "at": at}
-        lines.append(row | {"prev_hash": previous, "hash": new, "after": then})
+        row = {"run_id": run_id, "seq": seq, "type": type_name, "body": body, "at": at, "prev_hash": previous}
+        lines.append(row | {"hash": new, "after": then})
         previous = new
     return lines
 

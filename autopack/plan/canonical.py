@@ -11,13 +11,12 @@ import functools
 import hashlib
 import json
 import math
-import operator
 import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from operator import add, attrgetter
+from operator import add, attrgetter, is_not
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -44,32 +43,75 @@ def plain(value: object) -> Any:
 
 def text(value: object) -> str:
     """The one canonical JSON text of a value. Raises ValueError for what JSON has no number for."""
-    found = _written(value, {})
-    return found if found.isascii() else _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):04x}", found)
+    return _encodable(_WRITERS[type(value)](value, {}))
 
 
-def _written(value: Any, known: dict[int, str]) -> str:
-    """As `_encode`, but for `known`: the texts of records by their identity, many of which a plan holds many times."""
-    kind: Any = type(value)
-    if (scalar := _SCALARS.get(kind)) is not None:
-        return scalar(value)
-    if kind is tuple or kind is list:
-        return f"[{','.join(_all_written(value, known))}]" if value else "[]"
-    if hasattr(kind, "__dataclass_fields__"):
-        if id(value) not in known:
-            heads, read = _sorted_fields(kind)
-            known[id(value)] = f"{{{','.join(map(add, heads, _all_written(read(value), known)))}}}"
-        return known[id(value)]
-    if kind is dict and all(type(key) is str for key in value):
-        names = sorted(value)
-        heads = [f"{_quoted(name)}:" for name in names]
-        return f"{{{','.join(map(add, heads, _all_written([value[name] for name in names], known)))}}}"
-    return _encode(value)
+class Retelling:
+    """The text of one thing again and again, a record or a list, of which from one time to the next little changes.
+
+    Only the fields that are other objects than last time are written anew: what is inside never changes in place.
+    """
+
+    __slots__ = ("_texts", "_values")
+
+    def __init__(self) -> None:
+        self._values: Sequence[Any] = ()
+        self._texts: list[str] = []
+
+    def text(self, value: Any) -> str:
+        """As `text(value)`; always of the same type."""
+        if isinstance(value, (tuple, list)):
+            return _encodable(f"[{','.join(self._retold(value))}]")
+        cls: Any = type(value)
+        heads, read = _sorted_fields(cls)
+        return _encodable(f"{{{','.join(map(add, heads, self._retold(read(value))))}}}")
+
+    def _retold(self, values: Sequence[Any]) -> list[str]:
+        if len(values) != len(self._values):
+            self._texts = _all_written(values, {})
+        else:
+            for place, changed in enumerate(map(is_not, values, self._values)):
+                if changed:
+                    self._texts[place] = _WRITERS[type(values[place])](values[place], {})
+        self._values = values
+        return self._texts
 
 
-def _all_written(values: Iterable[Any], known: dict[int, str]) -> list[str]:
+_Known = dict[int, str]
+"""The texts of records by their identity: a plan holds many of them many times."""
+
+
+def _all_written(values: Iterable[Any], known: _Known) -> list[str]:
     """Most of a plan is text, which needs no further call."""
-    return [_quoted(each) if type(each) is str else _written(each, known) for each in values]
+    return [_quoted(each) if type(each) is str else _WRITERS[type(each)](each, known) for each in values]
+
+
+def _list_written(values: Sequence[Any], known: _Known) -> str:
+    return f"[{','.join(_all_written(values, known))}]" if values else "[]"
+
+
+def _dict_written(value: Any, known: _Known) -> str:
+    if any(type(name) is not str for name in value):
+        return _encode(value)
+    names = sorted(value)
+    heads = [f"{_quoted(name)}:" for name in names]
+    return f"{{{','.join(map(add, heads, _all_written([value[name] for name in names], known)))}}}"
+
+
+def _float_written(value: float, _known: _Known) -> str:
+    return repr(value) if math.isfinite(value) else _encode(value)
+
+
+def _record_writer(cls: Any) -> "_Writer":
+    heads, read = _sorted_fields(cls)
+
+    def write(value: Any, known: _Known) -> str:
+        found = known.get(id(value))
+        if found is None:
+            found = known[id(value)] = f"{{{','.join(map(add, heads, _all_written(read(value), known)))}}}"
+        return found
+
+    return write
 
 
 def _one_step(value: object) -> Any:
@@ -87,9 +129,7 @@ def _step(cls: Any) -> Callable[[Any], Any]:
         return dict
     if dataclasses.is_dataclass(cls):
         names = _names(cast("Any", cls))
-        if len(names) < 2:
-            return lambda value: {name: getattr(value, name) for name in names}
-        read = operator.attrgetter(*names)
+        read = _reader(names)
         return lambda value: dict(zip(names, read(value), strict=True))
     raise TypeError(f"{cls.__name__} has no canonical form")
 
@@ -99,14 +139,36 @@ _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_one_step
 ).encode
 _quoted: Callable[[Any], str] = json.encoder.encode_basestring  # as that encoder does
-_SCALARS: Mapping[type, Callable[[Any], str]] = {
-    str: _quoted,
-    int: int.__repr__,
-    bool: {True: "true", False: "false"}.__getitem__,
-    type(None): lambda _value: "null",
-    Decimal: lambda value: f'"{_amount(value)}"',
+
+_Writer = Callable[[Any, _Known], str]
+
+
+class _Writers(dict[type, _Writer]):
+    """What writes values of a type, found once for each: a run writes some hundred of them for every event."""
+
+    def __missing__(self, kind: type) -> _Writer:
+        is_record = dataclasses.is_dataclass(kind)
+        writer = self[kind] = _record_writer(kind) if is_record else lambda value, _known: _encode(value)
+        return writer
+
+
+_BUILT_IN: Mapping[type, Any] = {
+    str: lambda value, _known: _quoted(value),
+    int: lambda value, _known: repr(value),
+    bool: lambda value, _known: "true" if value else "false",
+    type(None): lambda _value, _known: "null",
+    float: _float_written,
+    Decimal: lambda value, _known: f'"{_amount(value)}"',
+    tuple: _list_written,
+    list: _list_written,
+    dict: _dict_written,
 }
+_WRITERS = _Writers(_BUILT_IN)
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def _encodable(found: str) -> str:
+    return found if found.isascii() else _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):04x}", found)
 
 
 def digest(value: object) -> str:
@@ -173,8 +235,13 @@ def _names(cls: Any) -> tuple[str, ...]:
 def _sorted_fields(cls: Any) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
     """How each field of a record begins, in the order of the text, and what reads them all."""
     names = sorted(_names(cls))
+    return [f'"{name}":' for name in names], _reader(names)
+
+
+def _reader(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads these fields of a record at once."""
     read: Any = attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, each) for each in names)
-    return [f'"{name}":' for name in names], read
+    return cast("Callable[[Any], tuple[Any, ...]]", read)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ costs what one of a small run costs.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from autopack.plan import canonical
@@ -22,7 +23,9 @@ DIGITS = 16
 _ALL = 16**DIGITS
 _APART = frozenset({"phases", "ledger", "issues", "pending", "elapsed_s", "ready"})
 
-_RUN = tuple(sorted(f.name for f in fields(RunState) if f.name not in _APART))
+_RUN = attrgetter(*sorted(f.name for f in fields(RunState) if f.name not in _APART))
+_RETOLD = 64
+"""Entries whose text is kept for the next time that they change: more than are under way at once."""
 
 
 class Trace:
@@ -31,6 +34,7 @@ class Trace:
     def __init__(self) -> None:
         self._before: RunState | None = None
         self._known: dict[str, tuple[object, str]] = {}
+        self._run = canonical.Retelling()
         self._phases = _Sum()
         self._used = _Sum()
 
@@ -49,7 +53,7 @@ class Trace:
             "minor_issues": issues.count(run.issues, "minor"),
             "major_issues": issues.count(run.issues, "major"),
             "parts": {
-                "run": _short([self._kept("ready", run.ready), *(getattr(run, name) for name in _RUN)]),
+                "run": _digest(self._run.text([self._kept("ready", run.ready), *_RUN(run)])),
                 "pending": _short(list(run.pending)),
                 "ledger": self._kept("ledger", run.ledger, self._booked(run)),
                 "issues": self._kept("issues", run.issues),
@@ -72,14 +76,25 @@ class _Sum:
 
     def __init__(self) -> None:
         self._digests: dict[str, int] = {}
+        self._told: dict[str, canonical.Retelling] = {}
         self._total = 0
 
     def take(self, entries: Mapping[str, object], names: Iterable[str]) -> None:
         """The entries as they are now, of which those named may be others than before."""
         for name in names:
-            new = int(_short([name, entries[name]]), 16)
+            new = int(self._digest(name, entries[name]), 16)
             self._total = (self._total + new - self._digests.get(name, 0)) % _ALL
             self._digests[name] = new
+
+    def _digest(self, name: str, entry: object) -> str:
+        """Of name and entry; one that has changed is likely to change again."""
+        if name not in self._digests:
+            return _short([name, entry])
+        if name not in self._told:
+            self._told[name] = canonical.Retelling()
+            if len(self._told) > _RETOLD:
+                del self._told[next(iter(self._told))]
+        return _digest(f"[{canonical.text(name)},{self._told[name].text(entry)}]")
 
     @property
     def digest(self) -> str:
@@ -87,4 +102,8 @@ class _Sum:
 
 
 def _short(value: object) -> str:
-    return canonical.digest(value)[:DIGITS]
+    return _digest(canonical.text(value))
+
+
+def _digest(text: str) -> str:
+    return canonical.digest_of(text)[:DIGITS]

@@ -6,6 +6,7 @@ the letter.
 """
 
 import errno
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,25 +16,23 @@ from autopack.journal.rows import AccountRow
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
-from autopack.plan.price import UNKNOWN_USAGE, Usage
+from autopack.plan.model import Plan, PlanPhase
 from autopack.plan.standing import KINDS, place_of
 from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import accounts, agent, ci, context, git, process, record, reply, request, sandbox
-from autopack.runners.cassette import CassetteMiss
-from autopack.runners.change import Change, Refused, candidate, carried, reported, taken
-from autopack.runners.model import NOTHING_BILLED, ModelClient, Request, input_upper_bound, probe
+from autopack.runners import accounts, agent, ci, git, outside, process, record, reply, request, sandbox
+from autopack.runners.candidates import AUTHOR, Candidates, candidate_message
+from autopack.runners.change import reported
+from autopack.runners.conversation import Conversation
+from autopack.runners.model import ModelClient, probe
 from autopack.runners.protection import Protection
-from autopack.runners.redact import hidden, redact, withheld
+from autopack.runners.redact import hidden, redact, secrets_of
 from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
-from autopack.runners.trial import OUTPUT, CiUnusable, Trials
+from autopack.runners.trial import CiUnusable, Trials
 from autopack.runners.verdict import Verdicts
-from autopack.spec.paths import is_secret_like, matches
 
-AUTHOR = git.Identity("autopack", "autopack@localhost")
 PROBE_TIMEOUT_S = 10.0
 
 
@@ -102,7 +101,7 @@ class Hands:
             return True  # the second time makes all of it
         if not isinstance(effect, (ef.AssembleContext, ef.RunCi, ef.Rebase, ef.Land)) or effect.commit is None:
             return False
-        message = self._candidate_message(self.plan.phase(effect.phase_id).name, effect.phase_id)
+        message = candidate_message(self.run_id, self.plan.phase(effect.phase_id).name, effect.phase_id)
         return remade(self.store, self.run_id, self.repository, effect.commit, message, AUTHOR)
 
     def answer_from(self, effect: ef.CallModel, kept: Mapping[str, Any], elapsed_s: float) -> ev.Event:
@@ -152,57 +151,19 @@ class Hands:
         return ev.RunOpened("", 0.0, effect.base_commit, self._protected_refs())
 
     def assemble_context(self, effect: ef.AssembleContext, _ticket: Ticket) -> ev.Event:
-        phase = self.plan.phase(effect.phase_id)
-        details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
-        base = effect.commit or effect.base
-        if self.plan.models[effect.model].provider == COMMAND:
-            return self._told(phase, effect, details)
-        files = self._visible(phase, base, effect)
-        empty = self._messages(phase, effect, "", details)
-        room = effect.input_tokens_max - input_upper_bound(empty)
-        packed = context.pack(files, phase.deliverables, phase.read, limit_tokens=max(room, 0), write=phase.write)
-        messages = self._messages(phase, effect, packed.text, details)
-        blob = self.writer.put_blob(request.Assembled(messages, dict(packed.shown)).dump())
-        bound = input_upper_bound(messages)
-        return ev.ContextAssembled("", 0.0, blob, bound, tuple(sorted(packed.shown)), packed.left_out)
-
-    def _told(self, phase: PlanPhase, effect: ef.AssembleContext, details: Mapping[str, str]) -> ev.Event:
-        """A command reads the files by itself; it is told the task and what went wrong before."""
-        previous = self._text(effect.patch) if effect.patch else None
-        messages = request.without_secrets(request.command_messages(phase, effect, details, previous))
-        blob = self.writer.put_blob(request.Assembled(messages, {}).dump())
-        return ev.ContextAssembled("", 0.0, blob, input_upper_bound(messages), (), ())
+        return self._conversation.assembled(effect)
 
     def call_model(self, effect: ef.CallModel, ticket: Ticket) -> ev.Event:
-        """The reply is on disk under the effect's key before anybody believes it."""
-        model = self.plan.models[effect.model]
-        assembled = request.Assembled.load(self.store.blob(effect.request))
-        asked = Request(
-            model=model.name,
-            litellm=model.litellm,
-            api_base=model.api_base,
-            api_key_env=model.api_key_env,
-            messages=assembled.messages,
-            max_output_tokens=effect.output_tokens_max,
-            timeout_s=float(model.timeout_s),
-            params=tuple(sorted(model.params.items())),
-            phase=effect.phase_id,
-            role=effect.role,
-            call=effect.call,
-        )
-        answered = hidden(self._asked(asked))
-        self.writer.reply(ticket.key, canonical.plain(answered))
-        return answered
+        return self._conversation.answered(effect, ticket)
 
     def apply_reply(self, effect: ef.ApplyReply, ticket: Ticket) -> ev.Event:
-        phase = self.plan.phase(effect.phase_id)
-        shown = request.Assembled.load(self.store.blob(effect.request)).shown
-        text = self._text(effect.reply)
+        return self._candidates.of_reply(effect, ticket)
 
-        def make() -> Change:
-            return candidate(self.plan, phase, self.repository, effect.base, shown, text, effect.finish_reason)
+    def apply_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
+        return self._candidates.of_change(effect, ticket)
 
-        return self._candidate(phase, effect.base, make, ticket)
+    def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
+        return self._candidates.rebased(effect, ticket)
 
     def run_builder(self, effect: ef.RunBuilder, ticket: Ticket) -> ev.Event:
         """What the command has left is on disk before anybody believes it."""
@@ -218,57 +179,28 @@ class Hands:
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
+        secrets = secrets_of(self.environ)
         return ev.BuilderFinished(
             key="",
             elapsed_s=0.0,
             outcome=outcome,
             change=None if ended.change is None else self._left(effect.base, ended.change),
-            output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
+            output=self.writer.put_blob(redact(ended.output, secrets).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
-            message=redact(ended.message),
+            message=redact(ended.message, secrets),
             issues=issues,
         )
 
-    def apply_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
-        phase, left = self.plan.phase(effect.phase_id), agent.load(self.store.blob(effect.change))
-
-        def make() -> Change:
-            return taken(self.plan, phase, self.repository, effect.base, left)
-
-        return self._candidate(phase, effect.base, make, ticket)
+    def ask_external(self, effect: ef.AskExternal, ticket: Ticket) -> ev.Event:
+        """What a client hands in is on disk, put there by a server, before anybody believes it."""
+        timeout_s = float(self.plan.phase(effect.phase_id).builder.timeout_s)
+        return outside.wait(self.store, self.run_id, ticket.key, timeout_s, ticket.cancelled, time.monotonic)
 
     def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
         """A file with a new secret is refused for it: it is kept without."""
         before = self.repository.read_files(base, change.keys())
         return self.writer.put_blob(agent.dump(agent.without_secrets(change, before)))
-
-    def _candidate(self, phase: PlanPhase, base: str, make: Callable[[], Change], ticket: Ticket) -> ev.Event:
-        """The commit of a change that passes the gate and the phase's probes."""
-        try:
-            made = make()
-        except Refused as refused:
-            return self._refused(refused)
-        message = self._candidate_message(phase.name, phase.phase_id)
-        commit = self.repository.commit(made.tree, [base], message, int(ticket.at), AUTHOR)
-        failed, noticed = self._probes(phase, commit, ticket, made.issues)
-        if failed is not None:
-            return failed
-        patch = self.writer.put_blob(self.repository.diff(base, commit))
-        stat = self.repository.diff_stat(base, commit)
-        return ev.PatchAccepted(
-            key="",
-            elapsed_s=0.0,
-            commit=commit,
-            patch=patch,
-            files=stat.paths,
-            lines_added=stat.added,
-            lines_removed=stat.removed,
-            rung=made.rung,
-            fuzz=made.fuzz,
-            summary=redact(made.summary),
-            issues=(*made.issues, *noticed),
-        )
 
     def read_review(self, effect: ef.ReadReview, _ticket: Ticket) -> ev.Event:
         text = self._text(effect.reply)
@@ -286,25 +218,6 @@ class Hands:
 
     def run_ci(self, effect: ef.RunCi, ticket: Ticket) -> ev.Event:
         return self._verdicts.finished(effect, ticket)
-
-    def rebase(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
-        merged = self.repository.carry(effect.base, effect.head, effect.commit)
-        if isinstance(merged, git.Conflict):
-            patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
-            words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)
-            return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
-        message = self._candidate_message(f"Carried onto {effect.head}", effect.phase_id)
-        commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
-        phase = self.plan.phase(effect.phase_id)
-        try:
-            carried(self.plan, phase, self.repository, effect.head, commit)
-        except Refused as refused:
-            return self._refused(refused)
-        failed, _ = self._probes(phase, commit, ticket, ())
-        if failed is not None:
-            return failed
-        overlaps = self._verdicts.overlaps(phase, effect.base, effect.head, commit)
-        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
 
     def land(self, effect: ef.Land, ticket: Ticket) -> ev.Event:
         """One commit on the integration branch, by compare-and-swap, and its tag."""
@@ -338,19 +251,11 @@ class Hands:
         changes = {path: git.FileChange(content) for path, content in made.items()}
         return self.repository.write_tree(effect.commit, changes)
 
-    def _refused(self, refused: Refused) -> ev.PatchRefused:
-        evidence = self.writer.put_blob(redact(refused.evidence).encode())
-        return ev.PatchRefused("", 0.0, refused.kind, redact(refused.message), evidence, refused.issues)
-
     def _branch(self) -> str:
         return "refs/heads/" + self.plan.branch(self.run_id)
 
     def _protected_refs(self) -> dict[str, str]:
         return self.repository.refs(f"refs/heads/{pattern}" for pattern in self.plan.protected_branches)
-
-    def _candidate_message(self, subject: str, phase_id: str) -> str:
-        """With the run's trailer, so that a candidate is known again wherever somebody puts it."""
-        return f"{subject}\n\n{git.trailers({'Autopack-Run': self.run_id, 'Autopack-Candidate': phase_id})}"
 
     def _violations(self, before: Mapping[str, str]) -> tuple[str, ...]:
         """Protected refs that this run must have touched: gone, moved sideways, or holding a commit of its own.
@@ -363,91 +268,12 @@ class Hands:
             new = now.get(name)
             if new is None:
                 found.append(f"{name} was deleted (it was at {old})")
-            elif new != old and not self.repository.only_foreign_commits(old, new, self.run_id):
+            elif new != old and not git.only_foreign_commits(self.repository, old, new, self.run_id):
                 found.append(f"{name} was moved from {old} to {new}")
         base = self.plan.base_commit or ""
         made = sorted(now.keys() - before.keys())
-        own = [name for name in made if self.repository.holds_commit_of(self.run_id, now[name], base)]
+        own = [name for name in made if git.holds_commit_of(self.repository, self.run_id, now[name], base)]
         return (*found, *(f"{name} was made, at {now[name]}, a commit of this run" for name in own))
-
-    def _visible(self, phase: PlanPhase, commit: str, effect: ef.AssembleContext) -> dict[str, bytes]:
-        """What this role may see: the phase's own files, what it may read, and for the Auditor what was changed."""
-        patterns = (*phase.write, *phase.deliverables, *phase.read)
-        opened = (*phase.read, *phase.allowed_protected)  # what a grant lets it change, it has to see
-        hidden = [path for path in self.plan.protected_paths if path not in opened]
-        wanted = [
-            entry.path
-            for entry in self.repository.list_files(commit)
-            if entry.is_regular
-            and (entry.size or 0) <= phase.limits.file_bytes
-            and matches(entry.path, patterns)
-            and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, opened))
-            and not is_secret_like(entry.path)
-        ]
-        if effect.wants == "review":
-            changed = set(self.repository.diff_stat(effect.base, commit).paths)
-            wanted = [path for path in wanted if path in changed]
-        return self.repository.read_files(commit, wanted)
-
-    def _messages(
-        self, phase: PlanPhase, effect: ef.AssembleContext, pack: str, details: Mapping[str, str]
-    ) -> request.Messages:
-        patch = self._text(effect.patch) if effect.patch else None
-        if effect.wants == "edits":
-            return request.without_secrets(request.builder_messages(self.plan, phase, effect, pack, details, patch))
-        output = self._text(effect.logs[OUTPUT]) if OUTPUT in effect.logs else ""
-        ci_words = context.trim(f"{effect.ci}\n{output}", ci.EVIDENCE_BYTES)
-        told = request.auditor_messages(phase, effect, patch or "", ci_words, pack, details)
-        return request.without_secrets(told)
-
-    def _asked(self, asked: Request) -> ev.ModelAnswered:
-        try:
-            answer = self.client.complete(asked)
-        except CassetteMiss as miss:
-            return _no_answer("not_found", str(miss), NOTHING_BILLED)
-        kept = self.writer.put_blob(withheld(answer.text).encode("utf-8", "replace")) if answer.text else None
-        return ev.ModelAnswered(
-            key="",
-            elapsed_s=0.0,
-            outcome=answer.outcome,
-            reply=kept,
-            finish_reason=answer.finish_reason,
-            usage=answer.usage,
-            served_model=answer.served_model,
-            latency_s=round(answer.latency_s, 3),
-            retry_after_s=answer.retry_after_s,
-            message=answer.message,
-        )
-
-    def _probes(
-        self, phase: PlanPhase, commit: str, ticket: Ticket, issues: tuple[ev.ReportedIssue, ...]
-    ) -> tuple[ev.Event | None, tuple[ev.ReportedIssue, ...]]:
-        """The phase's own commands and the repository's hooks, before CI; what fails goes back to the Builder.
-
-        Beside it what was noticed meanwhile.
-        """
-        hooks = git.hooks_of(self.repository) if self.plan.hooks == "run" else None
-        commands: list[tuple[str, tuple[str, ...]]] = []
-        if hooks is not None:
-            body = git.trailers({"Autopack-Run": self.run_id, "Autopack-Phase": phase.phase_id})
-            commands += git.hook_commands(hooks, commit, phase.name, body)
-        commands += [(f"probe-{number}", argv) for number, argv in enumerate(phase.probes, 1)]
-        if not commands:
-            return None, ()
-        steps = tuple(Step(name, argv, PROBE_STEP_TIMEOUT_S, None, allow_no_tests=True) for name, argv in commands)
-        seen, profile = self._protection.seen(), self.plan.profiles[phase.ci]
-        result, _ = self._trials.run(replace(profile, steps=steps, retries=0), commit, ticket, hooks=hooks)
-        guilty, noticed = self._protection.judged(seen, phase.phase_id, commit, profile)
-        if guilty:
-            return ev.EffectFailed("", 0.0, "protected_ref", guilty), ()
-        if result.verdict == "green":
-            return None, noticed
-        if result.verdict == "unusable":
-            return ev.EffectFailed("", 0.0, "ci_unusable", redact(result.evidence)), ()
-        evidence = self.writer.put_blob(redact(result.evidence).encode())
-        kind = "hook" if all(name.startswith("hooks") for name in result.failing) else "probe"
-        told = (*issues, *noticed)
-        return ev.PatchRefused("", 0.0, kind, f"failed: {', '.join(result.failing)}", evidence, told), ()
 
     @property
     def _trials(self) -> Trials:
@@ -460,6 +286,15 @@ class Hands:
     @property
     def _verdicts(self) -> Verdicts:
         return Verdicts(self.plan, self.repository, self._trials, self.store, self._protection, self.kept)
+
+    @property
+    def _conversation(self) -> Conversation:
+        return Conversation(self.plan, self.repository, self.client, self.store, self.writer)
+
+    @property
+    def _candidates(self) -> Candidates:
+        parts = self._trials, self._protection, self._verdicts
+        return Candidates(self.plan, self.run_id, self.repository, self.store, self.writer, *parts)
 
     def _text(self, blob: str) -> str:
         return self.store.blob(blob).decode("utf-8", "replace")
@@ -478,10 +313,6 @@ def tag_message(name: str, run_id: str) -> str:
     return f"{name} of run {run_id}\n"
 
 
-def _no_answer(outcome: ev.Outcome, message: str, usage: Usage = UNKNOWN_USAGE) -> ev.ModelAnswered:
-    return ev.ModelAnswered("", 0.0, outcome, None, "", usage, "", 0.0, None, redact(message))
-
-
 DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.ProbeProviders: Hands.probe_providers,
     ef.TakeAllowance: Hands.take_allowance,
@@ -489,6 +320,7 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.AssembleContext: Hands.assemble_context,
     ef.CallModel: Hands.call_model,
     ef.RunBuilder: Hands.run_builder,
+    ef.AskExternal: Hands.ask_external,
     ef.ApplyChange: Hands.apply_change,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,

@@ -75,11 +75,11 @@ class Protection:
         if old is None:
             return f"was made, at {new}, a commit of this run" if self._holds_own(old, new, candidate) else ""
         where = f"was moved from {old} to {new}"
-        if not self.repository.only_foreign_commits(old, new, self.run_id):
+        if not git.only_foreign_commits(self.repository, old, new, self.run_id):
             return f"{where}, which is not forward, or holds a commit of this run"
         if self._holds_own(old, new, candidate):
             return f"{where}, which holds what this run wrote"
-        if self.repository.forged(name, old, new):
+        if git.forged(self.repository, name, old, new):
             return f"{where} behind its checkout's back: no git command of a person leaves it so"
         return ""
 
@@ -87,10 +87,12 @@ class Protection:
         """Whether files that the candidate brings are what the move brings, too."""
         if new is None:
             return False
-        if self.repository.holds_commit_of(self.run_id, new, old or self.plan.base_commit or ""):
+        if git.holds_commit_of(self.repository, self.run_id, new, old or self.plan.base_commit or ""):
             return True
         base = old or self.plan.base_commit
-        return base is not None and bool(self.repository.brings(base, new) & self.repository.brings(base, candidate))
+        return base is not None and bool(
+            git.brings(self.repository, base, new) & git.brings(self.repository, base, candidate)
+        )
 
 
 def _issue(name: str, old: str | None, new: str | None, phase_id: str) -> ev.ReportedIssue:

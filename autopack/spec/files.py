@@ -293,7 +293,8 @@ def content_of(place: str) -> bytes:
 
 def cached(digest: str) -> str:
     """Where a fetched module is kept, by its content."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    told = os.environ.get("XDG_CACHE_HOME", "")
+    home = told if os.path.isabs(told) else os.path.join(os.path.expanduser("~"), ".cache")
     return os.path.join(home, "autopack", "modules", f"{digest}.yaml")
 
 

@@ -88,7 +88,7 @@ def _merged(repository: git.Repository, store: Store, plan: Plan, run: RunState,
         return repository.tree(run.head)
     places = {place_of(kind): kind for kind in KINDS}
     ours, theirs = (_as_at(repository, each, base, places) for each in (old, run.head))
-    found = repository.merge_tree_onto(base, ours, theirs)
+    found = git.merge_tree_onto(repository, base, ours, theirs)
     if isinstance(found, git.Conflict):
         raise NotPromoted(
             f"{plan.base_branch} has moved on and changes the same lines of {', '.join(found.paths)}; "

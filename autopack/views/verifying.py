@@ -370,7 +370,7 @@ def _protected(found: Verified, repository: git.Repository, plan: Plan, state: R
         now = repository.branch_head(name)
         if now is None:
             found.fault("protected ref", name, f"it is gone; it was at {old[:12]} when the run began")
-        elif now != old and repository.holds_commit_of(state.run_id, now, plan.base_commit or old):
+        elif now != old and git.holds_commit_of(repository, state.run_id, now, plan.base_commit or old):
             found.unchecked.append(f"{name} holds commits of this run: it was promoted, or somebody merged it")
 
 
@@ -384,7 +384,11 @@ def _folder(store: Store, found: Verified, folder: Path, plan: Plan, state: RunS
         return
     with tempfile.TemporaryDirectory(prefix="autopack-verify-") as scratch:
         again = Path(scratch) / found.run_id
-        artifacts.finish(again, store, plan, state)
+        try:
+            artifacts.finish(again, store, plan, state)
+        except (BlobDamaged, BlobMissing) as error:
+            found.unchecked.append(f"the run's folder: it can't be made anew without blob {error.sha256[:12]}")
+            return
         wanted = {path.relative_to(again).as_posix(): path for path in again.rglob("*") if path.is_file()}
         there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         for name, path in wanted.items():

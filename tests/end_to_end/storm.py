@@ -25,7 +25,7 @@ from autopack.journal.rows import CallRow
 from autopack.journal.store import open_store
 from tests.end_to_end import fault
 from tests.end_to_end.answers import reply, review, search_replace, whole_file
-from tests.end_to_end.scratch import Project, cassette, hello, record
+from tests.end_to_end.scratch import Project, cassette, hello_of_many_runs, record
 
 STOPPED = (-signal.SIGKILL, -signal.SIGTERM, 130)
 """How a driver ends that was killed, or that was asked to stop before or after it listened."""
@@ -60,7 +60,7 @@ def project(folder: Path) -> Project:
         PLAYBOOK.replace(".yaml", ".cassette.jsonl"): cassette(list(_replies())),
         SHARED: BEFORE,
     }
-    return hello(folder, files)
+    return hello_of_many_runs(folder, files)
 
 
 def _path(phase: str) -> str:

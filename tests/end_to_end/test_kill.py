@@ -5,6 +5,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,7 @@ def test_an_interrupted_run_stops_cleanly_as_often_as_one_likes_and_can_be_resum
     for number, words in {
         signal.SIGINT: ("run", PLAYBOOK, "--run-id", "one"),
         signal.SIGTERM: ("resume", "one"),
+        signal.SIGHUP: ("resume", "one"),
     }.items():
         with project.driving(*words, "--json") as driver:
             ci = gated.ci()
@@ -134,6 +137,25 @@ def test_an_interrupted_run_stops_cleanly_as_often_as_one_likes_and_can_be_resum
     resumed = project.autopack("resume", "one", "--json")
     assert resumed.code == 0, resumed.err
     assert (resumed.json["model_calls"], resumed.json["maybe_paid_calls"]) == (5, 0)
+    assert len(gated.landed()) == 4
+
+
+def test_a_run_under_nohup_outlives_its_terminal(gated: Gated):
+    """Also where the hang-up comes twice, from the kernel and from the shell."""
+    project = gated.project
+    words = [sys.executable, "-m", "autopack", "run", PLAYBOOK, "--run-id", "one"]
+    driver = subprocess.Popen(
+        ["nohup", *words], cwd=project.root, env=project.environ, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        gated.ci()
+        driver.send_signal(signal.SIGHUP)
+        driver.send_signal(signal.SIGHUP)
+        gated.open()
+        assert driver.wait(PATIENCE_S) == 0
+    finally:
+        driver.kill()
+        driver.wait()
     assert len(gated.landed()) == 4
 
 

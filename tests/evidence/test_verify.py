@@ -123,6 +123,7 @@ def gone(what: str) -> Callable[[Project], None]:
 
 FIRST_CALL = "key = (SELECT min(key) FROM calls)"
 FIRST_INTENT = "key = (SELECT min(key) FROM intents)"
+PATCHES = "SELECT json_extract(body, '$.patch') FROM events WHERE type = 'PatchAccepted'"
 EVENT = "run_id = 'hello-1' AND seq = 5"
 CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "an event's body": (sql(f"UPDATE events SET body = replace(body, ':', ': ') WHERE {EVENT}"), "event", "event 5"),
@@ -136,6 +137,8 @@ CHANGES: dict[str, tuple[Callable[[Project], None], str, str]] = {
     "the plan": (blob(b"{}", "sha256 IN (SELECT plan_sha256 FROM runs)"), "plan", ""),
     "a blob": (blob(b"other", "sha256 NOT IN (SELECT plan_sha256 FROM runs)"), "blob", "of "),
     "a blob that is gone": (blob(None, "sha256 NOT IN (SELECT plan_sha256 FROM runs)"), "blob", "of "),
+    "a patch that is gone, of which a file is made": (blob(None, f"sha256 IN ({PATCHES})"), "blob", "of event"),
+    "a patch, of which a file is made": (blob(b"other", f"sha256 IN ({PATCHES})"), "blob", "of event"),
     "an intent": (
         sql(
             "UPDATE intents SET body = replace(body, 'normal', 'strict') WHERE effect_type = 'RunCi' AND "

@@ -50,6 +50,15 @@ def test_what_it_may_do_is_said_and_only_the_build_may_push():
     assert "--merge" not in PATH.read_text()
 
 
+def test_actions_are_pinned_to_commits_and_leave_no_token_where_the_builds_tests_could_read_it():
+    used = [step for job in JOBS.values() for step in job["steps"] if "uses" in step]
+    assert len(used) == 5
+    assert [step["uses"] for step in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])] == []
+    checkouts = [step["with"] for step in used if step["uses"].startswith("actions/checkout@")]
+    assert [given["persist-credentials"] for given in checkouts] == [False, False]
+    assert [step["name"] for step in JOBS["build"]["steps"] if "GH_TOKEN" in step.get("env", {})] == ["Propose"]
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Project:
     """A clone with an origin, and on its PATH autopack and a `gh` that writes down what it was asked."""

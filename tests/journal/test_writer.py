@@ -29,11 +29,12 @@ def test_events_intents_reservations_and_summary_are_kept_together(store: Store)
             {"state": "PHASE_EXECUTION", "tokens_used": 7},
             at=1003.0,
         )
-    assert [(row.seq, row.type, row.body, row.at) for row in appended] == [
+    kept = list(store.events("r1"))
+    assert [(row.seq, row.type, row.body, row.at) for row in kept] == [
         (1, "RunOpened", {"head": "abc"}, 1001.5),
         (2, "TimePassed", {"elapsed_s": 2.5}, 1002.0),
     ]
-    assert list(store.events("r1")) == appended
+    assert [(row.seq, row.hash) for row in kept] == appended
     assert store.intents("r1") == {
         "k-call": IntentRow("k-call", "CallModel", {"model": "gpt"}, 1003.0, "token-2", None, None),
         "k-land": IntentRow("k-land", "Land", {"phase_id": "add-route"}, 1003.0, "token-1", None, None),
@@ -86,8 +87,8 @@ def test_intents_without_a_time_are_dated_by_the_writers_clock(store: Store):
 
 def test_text_that_utf8_refuses_survives(store: Store):
     with store.writer("r1") as writer:
-        (row,) = writer.append([("A", {"file": "caf\udce9.txt", "ok": "☃ \x00"}, 1.0)])
-    assert list(store.events("r1")) == [row]
+        writer.append([("A", {"file": "caf\udce9.txt", "ok": "☃ \x00"}, 1.0)])
+    (row,) = store.events("r1")
     assert row.body == {"file": "caf\udce9.txt", "ok": "☃ \x00"}
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -98,6 +98,17 @@ def test_what_was_written_is_read_back(value: Outer):
 @given(OUTERS)
 def test_the_plain_form_says_the_same_as_the_value(value: Outer):
     assert canonical.text(canonical.plain(value)) == canonical.text(value)
+
+
+@given(st.lists(st.tuples(OUTERS, st.sets(st.sampled_from([field.name for field in fields(Outer)]))), min_size=1))
+def test_a_thing_that_changes_in_part_is_told_as_if_for_the_first_time(changes: list[tuple[Outer, set[str]]]):
+    """Each time some fields are those of another record, as when a phase moves."""
+    value, record, row = VALUE, canonical.Retelling(), canonical.Retelling()
+    for other, names in changes:
+        value = replace(value, **{name: getattr(other, name) for name in names})
+        assert record.text(value) == canonical.text(value)
+        listed = [getattr(value, field.name) for field in fields(Outer)]
+        assert row.text(listed) == canonical.text(listed)
 
 
 @given(TEXTS)

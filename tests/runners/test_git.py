@@ -32,7 +32,10 @@ from autopack.runners.git import (
     TagRefused,
     TreeRefused,
     Worktree,
+    carry,
     command,
+    merge_tree_onto,
+    only_foreign_commits,
     open_repository,
     remove_tree,
     sweep,
@@ -40,6 +43,7 @@ from autopack.runners.git import (
 )
 from autopack.runners.git.command import Answer, Git
 from autopack.runners.git.folder import Folder
+from autopack.runners.git.recent import Recent
 from autopack.views import launch
 
 ROBOT = Identity("autopack", "autopack@localhost")
@@ -447,6 +451,62 @@ def test_a_binary_file_is_counted_apart(repo: Repository):
     assert b"GIT binary patch" in repo.diff(base, tree)
 
 
+def test_patch_and_figures_of_one_git_are_those_of_two(odd: Path):
+    """Renamed, binary, deleted, with names and contents that could be taken for the end of a part."""
+    repo = open_repository(odd)
+    base = repo.resolve("main")
+    new = {
+        "new\nline.txt": FileChange(None),
+        "moved\tname.txt": FileChange(b"3\n"),
+        "logo.png": FileChange(b"\x89PNG\0\0\0"),
+        "größe.txt": FileChange(b"1\n2\n"),
+        "empty": FileChange(b""),
+    }
+    tree = repo.write_tree(base, new)
+    patch, stat = repo.compare(base, tree)
+    alone = open_repository(odd)
+    assert (patch, stat) == (alone.diff(base, tree), alone.diff_stat(base, tree))
+    assert stat == Stat(4, 1, 0, ("empty", "größe.txt", "logo.png", "moved\tname.txt", "new\nline.txt"), ("logo.png",))
+    assert repo.compare(base, base) == (b"", Stat(0, 0, 0, (), ()))
+
+
+def test_what_was_listed_lately_is_what_git_lists(odd: Path):
+    """Of a tree just written, and of the commits made of it, which no git is asked for."""
+    repo = open_repository(odd)
+    base = repo.resolve("main")
+    new = {
+        "run.sh": FileChange(b"#!/bin/sh\nexit 1\n"),
+        "深/い/名.txt": FileChange(None),
+        "深/い": FileChange(b"a file now\n"),
+        "深.txt": FileChange(b"before the folder\n"),
+        "tool": FileChange(b"", "100755"),
+    }
+    tree = repo.write_tree(base, new)
+    commit = repo.commit(tree, [base], "m", 0, Identity("a", "a@b"))
+    assert repo.list_names(commit) == repo.list_names(tree) == open_repository(odd).list_names(commit)
+    assert repo.tree(commit) == open_repository(odd).tree(commit) == tree
+
+
+def test_the_bytes_of_files_are_told_without_reading_them(shop: Path, repo: Repository):
+    base = repo.resolve("main")
+    found = {entry.path: entry.size for entry in repo.list_files(base)}
+    assert repo.sizes(repo.list_names(base)) == found
+    blob = line(shop, "rev-parse", "HEAD:README.md")
+    (shop / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert repo.sizes(repo.list_names(base)) == {**found, "README.md": 0}
+
+
+def test_only_so_much_is_remembered_and_what_was_not_asked_for_longest_goes_first():
+    recent: Recent[str] = Recent(5, len)
+    for word in ("aa", "bb", "c"):
+        recent.put(word, word)
+    assert recent.get("aa") == "aa"
+    recent.put("dd", "dd")
+    assert [recent.get(word) for word in ("aa", "bb", "c", "dd")] == ["aa", None, "c", "dd"]
+    assert recent.put("too long", "too long") == "too long"
+    assert [recent.get(word) for word in ("aa", "c", "dd", "too long")] == ["aa", "c", "dd", None]
+
+
 def test_equal_trees_have_no_diff(repo: Repository):
     base = repo.resolve("main")
     assert repo.diff(base, repo.write_tree(base, changes(src__app_py=b"price = 1\n"))) == b""
@@ -471,7 +531,9 @@ def anvil(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return open_repository(project(tmp_path_factory.mktemp("anvil") / "repo", {"root": b"root\n"}))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(before=versions, after=versions)
 def test_git_apply_makes_of_the_base_what_the_diff_was_taken_from(
     anvil: Repository, tmp_path: Path, before: dict[str, tuple[bytes, str]], after: dict[str, tuple[bytes, str]]
@@ -535,11 +597,11 @@ def test_a_person_may_go_on_committing_to_main(shop: Path, repo: Repository, tmp
     person = repo.resolve("main")
     robot = landed(repo, base, changes(src__app_py=b"2\n"), "phase\n\nAutopack-Run: run-1\nAutopack-Phase: a\n")
     both = repo.commit(repo.tree(robot), (person, robot), "merged", NOON, ROBOT)
-    assert repo.only_foreign_commits(base, base, "run-1")
-    assert repo.only_foreign_commits(base, person, "run-1")
-    assert not repo.only_foreign_commits(base, robot, "run-1")
-    assert not repo.only_foreign_commits(person, both, "run-1")
-    assert not repo.only_foreign_commits(person, base, "run-1"), "that is backward"
+    assert only_foreign_commits(repo, base, base, "run-1")
+    assert only_foreign_commits(repo, base, person, "run-1")
+    assert not only_foreign_commits(repo, base, robot, "run-1")
+    assert not only_foreign_commits(repo, person, both, "run-1")
+    assert not only_foreign_commits(repo, person, base, "run-1"), "that is backward"
     assert not (tmp_path / "started").exists()
 
 
@@ -559,16 +621,16 @@ def test_a_change_is_moved_onto_a_head_that_moved(repo: Repository):
     base = repo.resolve("main")
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"), "another phase")
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n", new_py=b"new\n"))
-    merged = repo.merge_tree_onto(base, ours, theirs)
+    merged = merge_tree_onto(repo, base, ours, theirs)
     assert merged == Merged(repo.write_tree(ours, changes(src__tax_py=b"rate = 7\n", new_py=b"new\n")))
-    assert merged == repo.merge_tree_onto(base, repo.write_tree(ours, {}), repo.write_tree(theirs, {}))
-    assert merged == repo.carry(base, ours, theirs)
+    assert merged == merge_tree_onto(repo, base, repo.write_tree(ours, {}), repo.write_tree(theirs, {}))
+    assert merged == carry(repo, base, ours, theirs)
 
 
 def test_a_change_that_collides_is_not_carried(repo: Repository):
     base = repo.resolve("main")
     ours, theirs = (landed(repo, base, changes(src__app_py=text)) for text in (b"price = 2\n", b"price = 3\n"))
-    assert repo.carry(base, ours, theirs) == Conflict(("src/app.py",))
+    assert carry(repo, base, ours, theirs) == Conflict(("src/app.py",))
 
 
 def test_only_what_lies_between_base_and_theirs_moves(repo: Repository):
@@ -576,7 +638,7 @@ def test_only_what_lies_between_base_and_theirs_moves(repo: Repository):
     first = repo.resolve("main")
     base = landed(repo, first, changes(src__app_py=b"price = 9\n"))
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
-    assert repo.merge_tree_onto(base, first, theirs) == Merged(
+    assert merge_tree_onto(repo, base, first, theirs) == Merged(
         repo.write_tree(first, changes(src__tax_py=b"rate = 7\n"))
     )
 
@@ -589,7 +651,7 @@ def test_a_conflict_names_its_paths_and_no_merge_driver_is_started(shop: Path, r
     theirs = landed(
         repo, base, {**changes(src__app_py=b"price = 3\n", src__tax_py=b"rate = 7\n"), "größe": FileChange(b"2\n")}
     )
-    assert repo.merge_tree_onto(base, ours, theirs) == Conflict(("größe", "src/app.py", "src/tax.py"))
+    assert merge_tree_onto(repo, base, ours, theirs) == Conflict(("größe", "src/app.py", "src/tax.py"))
     assert not (tmp_path / "started").exists()
 
 
@@ -1032,11 +1094,11 @@ def test_a_shallow_clone_of_clones_that_share_objects(shop: Path, tmp_path: Path
     base = repo.resolve("HEAD")
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"))
     theirs = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
-    assert isinstance(repo.merge_tree_onto(base, ours, theirs), Merged)
-    assert repo.carry(base, ours, theirs) == repo.merge_tree_onto(base, ours, theirs)
+    assert isinstance(merge_tree_onto(repo, base, ours, theirs), Merged)
+    assert carry(repo, base, ours, theirs) == merge_tree_onto(repo, base, ours, theirs)
     assert repo.read_trailers(ours) == {}
-    assert repo.only_foreign_commits(base, ours, "run-1")
-    assert not repo.only_foreign_commits(ours, theirs, "run-1")
+    assert only_foreign_commits(repo, base, ours, "run-1")
+    assert not only_foreign_commits(repo, ours, theirs, "run-1")
     assert repo.advance(RUN, ours, None)
     with Pool(tmp_path / "home", repo, MAIN) as pool:
         path = pool.take(ours).path
@@ -1050,7 +1112,7 @@ def test_a_sha256_repository(tmp_path: Path):
     assert len(base) == 64
     ours = landed(repo, base, changes(src__app_py=b"price = 2\n"))
     theirs = landed(repo, base, changes(src__tax_py=None))
-    assert isinstance(repo.merge_tree_onto(base, ours, theirs), Merged)
+    assert isinstance(merge_tree_onto(repo, base, ours, theirs), Merged)
     assert repo.advance(RUN, ours, None)
     assert not repo.advance(RUN, theirs, None)
     repo.tag("autonomous/run-1/a", ours, "green", NOON, ROBOT)
@@ -1195,7 +1257,7 @@ def test_a_full_cycle_leaves_everything_of_the_user_as_it_was(shop: Path, tmp_pa
         commit = landed(repo, base, changes(src__app_py=b"price = 2\n"))
         other = landed(repo, base, changes(src__tax_py=b"rate = 7\n"))
         repo.diff(base, commit)
-        assert isinstance(repo.merge_tree_onto(base, commit, other), Merged)
+        assert isinstance(merge_tree_onto(repo, base, commit, other), Merged)
         repo.checkout_in_use(RUN)
         worktree = pool.take(commit, "setup")
         pool.keep(worktree, "setup")

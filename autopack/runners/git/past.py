@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autopack.runners.git.command import Git
 from autopack.runners.git.errors import GitUnusable
-from autopack.runners.git.repository import open_repository
+from autopack.runners.git.opening import open_repository
 
 SUFFIXES = (".yaml", ".yml", ".json", ".lock")
 BYTES_MAX = 20_000_000  # a plan of 10,000 phases has about as much

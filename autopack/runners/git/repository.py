@@ -15,26 +15,18 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
+from autopack.runners.git import blobs
 from autopack.runners.git import tree as trees
-from autopack.runners.git.command import SEALED, SETTINGS, Git, require_git
-from autopack.runners.git.errors import (
-    BranchInUse,
-    GitFailed,
-    GitKilled,
-    GitUnusable,
-    RefRefused,
-    TagRefused,
-    TreeRefused,
-)
+from autopack.runners.git.command import Git
+from autopack.runners.git.errors import BranchInUse, GitKilled, GitUnusable, RefRefused, TagRefused, TreeRefused
 from autopack.runners.git.folder import Folder
+from autopack.runners.git.recent import Recent
 from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
-
-KINDS = ("refs/heads/", "refs/tags/")
-WRITES = ("refs/heads/autonomous/", "refs/tags/autonomous/")
+from autopack.runners.git.words import Identity, message_bytes, object_id, one_line
 
 # Renames only of equal content: which similar file counts as the origin is a guess that git versions make differently,
 # and a plan or a review must not depend on it. Full ids and binary patches are what `git apply` needs.
@@ -50,26 +42,12 @@ PATCH = (
     "--dst-prefix=b/",
 )
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$")
-_TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
-
-class Identity(NamedTuple):
-    name: str
-    email: str
-
-
-class Merged(NamedTuple):
-    tree: str
-
-
-class Conflict(NamedTuple):
-    paths: tuple[str, ...]
-
+FILES_KEPT = 100_000
+"""Of commits listed lately: some thirty megabytes."""
 
 CLOCK_TICK_S = 0.05  # a file's time is the kernel's last tick, not the moment
-TELLING_BYTES = 60  # an empty or a tiny file says nothing about where it comes from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +65,10 @@ class Repository:
     user: Git
     desk: Git
     folder: Folder
+    _listings: Recent[tuple[Entry, ...]] = field(default_factory=lambda: Recent(FILES_KEPT, len))
+    _stats: Recent[Stat] = field(default_factory=lambda: Recent(FILES_KEPT, lambda stat: 1 + len(stat.paths)))
+    _trees: Recent[str] = field(default_factory=lambda: Recent(FILES_KEPT, lambda _tree: 1))
+    _objects: Recent[tuple[str, ...]] = field(default_factory=lambda: Recent(FILES_KEPT, len))
 
     def close(self) -> None:
         self.folder.remove()
@@ -142,21 +124,49 @@ class Repository:
 
         One whose folder is gone doesn't count. Nobody is kept from checking it out a moment later.
         """
+        for where in self.checkouts(ref):
+            fact = f"{ref} is checked out here, and a run is about to move it"
+            raise BranchInUse(where, fact, f"Check out another branch there: git -C {where} switch --detach")
+
+    def checkouts(self, ref: str) -> Iterator[str]:
+        """The folders of the user's worktrees that have it checked out, without those whose folder git knows gone."""
         for worktree in self.user.run("worktree", "list", "--porcelain", "-z").out.split(b"\0\0"):
             facts = dict(line.partition(b" ")[::2] for line in worktree.split(b"\0"))
             if facts.get(b"branch") == trees.encoded(ref) and b"prunable" not in facts:
-                where = trees.decoded(facts[b"worktree"])
-                fact = f"{ref} is checked out here, and a run is about to move it"
-                raise BranchInUse(where, fact, f"Check out another branch there: git -C {where} switch --detach")
+                yield trees.decoded(facts[b"worktree"])
 
     # What a commit holds ---------------------------------------------------------------------------------------
 
     def list_files(self, commit: str) -> tuple[Entry, ...]:
-        return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-l", "-z", "--full-tree", _id(commit)).out))
+        return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-l", "-z", "--full-tree", object_id(commit)).out))
 
     def list_names(self, commit: str) -> tuple[Entry, ...]:
         """The same without sizes: for those git has to open every object."""
-        return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", _id(commit)).out))
+        tree = self._trees.get(commit) or object_id(commit)
+        found = self._listings.get(tree)
+        return found or self._listings.put(
+            tree, tuple(trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", tree).out))
+        )
+
+    def sizes(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """How many bytes the regular files among what was listed have."""
+        named = {file.path: file.blob for file in entries if file.is_regular}
+        found = blobs.sizes(self.desk, sorted(set(named.values())))
+        return {path: found[blob] for path, blob in named.items()}
+
+    def submodules_of(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Those of the paths that are a submodule, or lie in one, with the submodule."""
+        asked = {
+            path: ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            for path in paths
+            for parts in [path.split("/")]
+        }
+        if not asked:
+            return {}
+        words = ("ls-tree", "-z", "--full-tree", object_id(commit), "--")
+        listing = self.desk.run(*words, *sorted({name for names in asked.values() for name in names})).out
+        found = {entry.path for entry in trees.entries(listing) if entry.is_submodule}
+        return {path: name for path, names in asked.items() for name in names if name in found}
 
     def read_files(self, commit: str, paths: Collection[str] | None = None) -> dict[str, bytes]:
         """Content of the regular files among `paths` (None: of all); others are absent, links are not followed."""
@@ -165,9 +175,9 @@ class Repository:
 
     def read(self, entries: Iterable[Entry]) -> dict[str, bytes]:
         """Content of the regular files among what was listed."""
-        blobs = {file.path: file.blob for file in entries if file.is_regular}
-        contents = self._contents(sorted(set(blobs.values())))
-        return {path: contents[blob] for path, blob in blobs.items()}
+        named = {file.path: file.blob for file in entries if file.is_regular}
+        contents = blobs.read(self.desk, sorted(set(named.values())))
+        return {path: contents[blob] for path, blob in named.items()}
 
     def diff(self, base: str, other: str, *, without: str = "") -> bytes:
         """The canonical diff between two commits or trees: `git apply` accepts it, and equal trees give equal bytes.
@@ -175,20 +185,28 @@ class Repository:
         `without` is a folder, ending in a slash, that is left out.
         """
         paths = ("--", ".", f":(exclude,top){without}") if without else ()
-        return self.desk.run(*DIFF, *PATCH, _id(base), _id(other), *paths).out
+        return self.desk.run(*DIFF, *PATCH, object_id(base), object_id(other), *paths).out
 
     def diff_stat(self, base: str, other: str) -> Stat:
-        return trees.stat(self.desk.run(*DIFF, "--numstat", "-z", _id(base), _id(other)).out)
+        pair = object_id(base), object_id(other)
+        found = self._stats.get(pair)
+        return found or self._stats.put(pair, trees.stat(self.desk.run(*DIFF, "--numstat", "-z", *pair).out)[0])
+
+    def compare(self, base: str, other: str) -> tuple[bytes, Stat]:
+        """Both, of one git."""
+        pair = object_id(base), object_id(other)
+        stat, patch = trees.stat(self.desk.run(*DIFF, "--numstat", "-z", *PATCH, *pair).out)
+        return patch, self._stats.put(pair, stat)
 
     def read_trailers(self, commit: str) -> dict[str, str]:
         wanted = "--format=%(trailers:only=true,unfold=true,separator=%x00,key_value_separator=%x01)"
-        text = self.desk.run("log", "-1", "--no-walk", "--encoding=UTF-8", wanted, _id(commit)).text
+        text = self.desk.run("log", "-1", "--no-walk", "--encoding=UTF-8", wanted, object_id(commit)).text
         pairs = (line.partition("\x01") for line in text.split("\0"))
         return {key: value for key, _, value in pairs if key}
 
     def read_commit(self, commit: str) -> Commit | None:
         """None where the object is gone."""
-        found = self.desk.run("cat-file", "commit", _id(commit), accept=(0, 128))
+        found = self.desk.run("cat-file", "commit", object_id(commit), accept=(0, 128))
         return None if found.status else trees.commit(found.out)
 
     def tags(self, prefix: str) -> dict[str, Tag]:
@@ -200,15 +218,17 @@ class Repository:
         return found
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        return not self.user.run("merge-base", "--is-ancestor", _id(older), _id(newer), accept=(0, 1)).status
+        # Not at the desk, which doesn't know where the history of a shallow clone ends.
+        words = ("merge-base", "--is-ancestor", object_id(older), object_id(newer))
+        return not self.user.run(*words, accept=(0, 1)).status
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Where two histories parted; None where they never met."""
-        found = self.user.run("merge-base", _id(one), _id(other), accept=(0, 1))
+        found = self.user.run("merge-base", object_id(one), object_id(other), accept=(0, 1))
         return found.text.split("\n")[0] or None
 
     def count_between(self, old: str, new: str) -> int:
-        return int(self.user.run("rev-list", "--count", _id(new), "--not", _id(old)).text)
+        return int(self.user.run("rev-list", "--count", object_id(new), "--not", object_id(old)).text)
 
     def person(self) -> Identity:
         """Who git says is at work here; autopack where nobody was configured."""
@@ -222,7 +242,7 @@ class Repository:
     def line_of(self, run_id: str, head: str) -> tuple[str, ...]:
         """The commits of a run below `head`, by first parents, oldest first."""
         wanted = "--format=%H%x00%(trailers:key=Autopack-Run,valueonly=true)%x00"
-        words = self.desk.run("log", "--first-parent", "-z", wanted, _id(head), "--").text.split("\0")
+        words = self.desk.run("log", "--first-parent", "-z", wanted, object_id(head), "--").text.split("\0")
         found = []
         for commit, run in zip(words[0::3], words[1::3], strict=False):
             if run.strip() != run_id:
@@ -232,60 +252,25 @@ class Repository:
 
     def damaged_objects(self, head: str, base: str | None) -> str:
         """What git says of the objects between `base` (or the beginning) and `head`; empty when each is sound."""
-        without = ("--not", _id(base)) if base else ()
-        words = ("rev-list", "--objects", "--verify-objects", _id(head), *without)
+        without = ("--not", object_id(base)) if base else ()
+        words = ("rev-list", "--objects", "--verify-objects", object_id(head), *without)
         found = self.user.run(*words, accept=(0, 1, 128))
         said = found.err.strip()  # a wrong hash is told here, and git goes on and ends with 0
         return said or (f"git rev-list ended with {found.status}" if found.status else "")
 
     def tree(self, commit: str) -> str:
         """The tree of a commit."""
-        return self.desk.run("rev-parse", "--verify", "--end-of-options", f"{_id(commit)}^{{tree}}").text
-
-    def only_foreign_commits(self, old: str, new: str, run_id: str) -> bool:
-        """Whether `new` follows from `old` by commits that the run had no part in: forward, none with its trailer."""
-        # Not at the desk, which doesn't know where the history of a shallow clone ends.
-        if self.user.run("merge-base", "--is-ancestor", _id(old), _id(new), accept=(0, 1)).status:
-            return False
-        return not self.holds_commit_of(run_id, new, old)
-
-    def holds_commit_of(self, run_id: str, new: str, old: str) -> bool:
-        """Whether a commit of the run is in the history of `new` and not in that of `old`."""
-        wanted = "--format=%(trailers:key=Autopack-Run,valueonly=true)"
-        return run_id in self.user.run("log", wanted, _id(new), "--not", _id(old)).text.split()
-
-    def brings(self, old: str, new: str) -> frozenset[str]:
-        """Blobs that are in `new` and not in `old`, without those so small that they may be equal by chance."""
-        before = {entry.blob for entry in self.list_files(old)}
-        return frozenset(e.blob for e in self.list_files(new) if (e.size or 0) >= TELLING_BYTES) - before
-
-    def forged(self, ref: str, old: str, new: str) -> bool:
-        """Whether `ref` was moved as no commit, merge, pull or push of a person moves it.
-
-        With a reflog that doesn't know of the move; or under a checkout whose index still is what `old` holds.
-        """
-        try:
-            last = Path(self.common_dir, "logs", ref).read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
-        except OSError:
-            last = b""
-        if last and last.split(b" ")[1:2] != [new.encode()]:
-            return True
-        if self.tree(old) == self.tree(new):
-            return False
-        for worktree in self.user.run("worktree", "list", "--porcelain", "-z").out.split(b"\0\0"):
-            facts = dict(line.partition(b" ")[::2] for line in worktree.split(b"\0"))
-            where = trees.decoded(facts.get(b"worktree", b""))
-            if facts.get(b"branch") == trees.encoded(ref) and b"prunable" not in facts and os.path.isdir(where):
-                folder = self.user.seeing(where, GIT_DIR=_git_dir(where))
-                if not folder.run("diff-index", "--cached", "--quiet", _id(old), "--", accept=(0, 1)).status:
-                    return True
-        return False
+        rev = f"{object_id(commit)}^{{tree}}"
+        known = self._trees.get(commit)
+        return known or self._trees.put(commit, self.desk.run("rev-parse", "--verify", "--end-of-options", rev).text)
 
     def object_folders(self) -> tuple[str, ...]:
         """Every folder that objects come from, in the spelling of `objects/info/alternates`."""
+        if (known := self._objects.get("")) is not None:
+            return known
         lines = self.desk.run("count-objects", "-v").text.split("\n")
         others = tuple(line.removeprefix("alternate: ") for line in lines if line.startswith("alternate: "))
-        return (os.path.join(self.common_dir, "objects"), *others)
+        return self._objects.put("", (os.path.join(self.common_dir, "objects"), *others))
 
     # What is new -----------------------------------------------------------------------------------------------
 
@@ -296,17 +281,20 @@ class Repository:
         """
         with tempfile.TemporaryDirectory(prefix="tree-", dir=self.folder.path) as scratch:
             git = self.desk.seeing(scratch, GIT_INDEX_FILE=os.path.join(scratch, "index"))
-            git.run("read-tree", _id(base))
-            known = self.list_names(base) if present is None else present
+            git.run("read-tree", object_id(base))
+            known = self.list_names(base) if present is None else tuple(present)
             modes = {entry.path: entry.mode for entry in known}
             trees.check(changes, modes)
-            info = trees.index_info(changes, _write_blobs(git, changes), modes, self.nothing)
+            written = blobs.write(git, changes)
+            info = trees.index_info(changes, written, modes, self.nothing)
             said = git.run("update-index", "-z", "--index-info", given=info).err
             if said:  # it says "Ignoring path" of names that some system would take for .git, and goes on
                 path = next((path for path in changes if path in said), self.place)
                 raise TreeRefused(path, "is a name that git refuses", "Choose another name.", said)
             # Nothing is looked up: what was there was there, what is new has just been written.
-            return git.run("write-tree", "--missing-ok").text
+            tree = git.run("write-tree", "--missing-ok").text
+        self._listings.put(tree, trees.changed(known, changes, written))
+        return tree
 
     def commit(self, tree: str, parents: Sequence[str], message: str, at: int, author: Identity) -> str:
         """`at` in seconds since the epoch. Author and committer are the same."""
@@ -319,50 +307,23 @@ class Repository:
             GIT_COMMITTER_EMAIL=email,
             GIT_COMMITTER_DATE=date,
         )
-        parentage = [word for parent in parents for word in ("-p", _id(parent))]
-        return git.run("commit-tree", *parentage, "-F", "-", _id(tree), given=_message(message)).text
-
-    def carry(self, base: str, head: str, commit: str) -> Merged | Conflict:
-        """The tree of `commit`, whose only parent is `base`, on `head`, which has come from `base` as well.
-
-        git finds that base by itself, with one process instead of five, unless it meets the end of a shallow history.
-        """
-        with suppress(GitFailed):
-            return self._merged(_id(head), _id(commit))
-        return self.merge_tree_onto(base, head, commit)
-
-    def merge_tree_onto(self, base: str, ours: str, theirs: str) -> Merged | Conflict:
-        """What led from `base` to `theirs`, done to `ours` instead. Each is a commit or a tree.
-
-        git takes the merge base as an argument only from 2.40 on (trees from 2.45): so three commits without any
-        other history say the same. They stay behind unreferenced, and are equal for equal trees.
-        """
-        revs = (f"{_id(each)}^{{tree}}" for each in (base, ours, theirs))
-        base, ours, theirs = self.desk.run("rev-parse", *revs).text.split()
-        root = self._bare_commit(base)
-        return self._merged(*(self._bare_commit(side, root) for side in (ours, theirs)))
-
-    def _merged(self, ours: str, theirs: str) -> Merged | Conflict:
-        merge = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z")
-        answer = self.desk.run(*merge, ours, theirs, accept=(0, 1))
-        if not answer.out:  # exit 1 also says that one of them is not there
-            action = "Look for what took it away: git gc, or another hand."
-            raise GitFailed(self.place, f"{ours} or {theirs} is missing", action, answer.err)
-        tree, *paths = answer.out.split(b"\0")[:-1]
-        return Conflict(tuple(sorted(map(trees.decoded, paths)))) if answer.status else Merged(tree.decode())
+        parentage = [word for parent in parents for word in ("-p", object_id(parent))]
+        made = git.run("commit-tree", *parentage, "-F", "-", object_id(tree), given=message_bytes(message)).text
+        self._trees.put(made, tree)
+        return made
 
     def advance(self, ref: str, new: str, old: str | None) -> bool:
         """Move `ref` from `old` (None: not there) to `new`; False when it is elsewhere. Already at `new` is success."""
         self._writable(ref, "refs/heads/")
-        return self._write_ref(ref, _id(new), old and _id(old)) == new
+        return self._write_ref(ref, object_id(new), old and object_id(old)) == new
 
     def tag(self, name: str, commit: str, message: str, at: int, tagger: Identity) -> None:
         """An annotated tag, `name` short or full. The same again is fine; raises TagRefused when it says otherwise."""
         ref = name if name.startswith("refs/") else f"refs/tags/{name}"
         self._writable(ref, "refs/tags/")
-        head = f"object {_id(commit)}\ntype commit\ntag {ref.removeprefix('refs/tags/')}\n"
-        signed = f"tagger {_clean(tagger.name)} <{_clean(tagger.email)}> {at} +0000\n\n"
-        new = self.desk.run("mktag", given=(head + signed).encode() + _message(message)).text
+        head = f"object {object_id(commit)}\ntype commit\ntag {ref.removeprefix('refs/tags/')}\n"
+        signed = f"tagger {one_line(tagger.name)} <{one_line(tagger.email)}> {at} +0000\n\n"
+        new = self.desk.run("mktag", given=(head + signed).encode() + message_bytes(message)).text
         there = self._write_ref(ref, new, None)
         if there != new:
             action = "Give the run another id, or delete the tag of the run that left it."
@@ -406,150 +367,3 @@ class Repository:
         with suppress(FileNotFoundError):
             if lock.stat().st_mtime >= began - CLOCK_TICK_S:
                 lock.unlink()
-
-    def _bare_commit(self, tree: str, *parents: str) -> str:
-        return self.commit(tree, parents, "side of a merge", 0, Identity("autopack", "autopack@localhost"))
-
-    def _contents(self, blobs: Sequence[str]) -> dict[str, bytes]:
-        if not blobs:
-            return {}
-        out = self.desk.run("cat-file", "--batch", "--buffer", given="\n".join(blobs).encode() + b"\n").out
-        return dict(self._parted(blobs, out))
-
-    def _parted(self, blobs: Sequence[str], out: bytes) -> Iterator[tuple[str, bytes]]:
-        """Each answer is `<id> blob <size> LF <content> LF`."""
-        at = 0
-        for blob in blobs:
-            end = out.index(b"\n", at)
-            facts = out[at:end].split()
-            if facts[1] != b"blob":
-                action = "In a partial clone, fetch what is missing: git fetch --refetch --no-filter."
-                raise GitFailed(self.place, f"the object {blob} is missing", action)
-            at = end + 1 + int(facts[2])
-            yield blob, out[end + 1 : at]
-            at += 1
-
-
-# Opening ----------------------------------------------------------------------------------------------------------
-
-
-def open_repository(
-    path: str | os.PathLike[str],
-    *,
-    home: str | os.PathLike[str] | None = None,
-    writes: Sequence[str] = WRITES,
-    marks: Mapping[str, str] | None = None,
-) -> Repository:
-    """The repository that holds `path`: a checkout, a linked worktree or a bare one. Raises GitUnusable.
-
-    `home` is where private folders go (swept by `sweep(home)` after a kill); `marks` is put into the environment of
-    every git started, so that a later driver recognises what a dead one left.
-    """
-    place = os.path.abspath(path)
-    require_git()
-    if not os.path.isdir(place):
-        raise GitUnusable(place, "there is no such folder", "Correct `repository` in autopack.yaml.")
-    if any(name in KINDS or not name.startswith(KINDS) for name in writes):
-        raise RefRefused(place, f"a run can't be given {', '.join(writes)} to write", "Name branches and tags.")
-    marks = dict(marks or {})
-    object_format, git_dir, common_dir = _discovered(Git(place, place, marks))
-    folder = Folder(None if home is None else os.fspath(home))
-    user = Git(place, folder.path, {**marks, "GIT_DIR": git_dir})
-    _require_a_commit(user)
-    desk = _desk(user, marks, folder, object_format, common_dir)
-    return Repository(place, git_dir, common_dir, object_format, tuple(writes), user, desk, folder)
-
-
-def _discovered(git: Git) -> tuple[str, str, str]:
-    words = ("--show-object-format", "--path-format=absolute", "--git-dir", "--git-common-dir")
-    answer = git.run("rev-parse", *words, accept=(0, 128))
-    if answer.status:
-        raise _unreadable(git.place, answer.err)
-    facts = answer.text.split("\n")
-    if len(facts) != 3:
-        raise GitUnusable(git.place, "the path of the repository holds a line break", "Rename that folder.")
-    return facts[0], facts[1], facts[2]
-
-
-def _unreadable(place: str, said: str) -> GitUnusable:
-    if "not a git repository" in said:
-        action = "Run `git init` and commit there, or correct `repository` in autopack.yaml."
-        return GitUnusable(place, "is not in a git repository", action)
-    if "dubious ownership" in said:
-        action = f"If you trust it: git config --global --add safe.directory {place}"
-        return GitUnusable(place, "belongs to another user, so git will not use it", action)
-    return GitUnusable(place, "git can't read this repository", "Run `git status` there.", said)
-
-
-def _require_a_commit(user: Git) -> None:
-    head = user.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accept=(0, 1, 128))
-    if head.status and not user.run("for-each-ref", "--count=1").out:
-        raise GitUnusable(user.place, "has no commit yet", "Make a first commit there, then start the run.")
-
-
-def _desk(user: Git, marks: Mapping[str, str], folder: Folder, object_format: str, common_dir: str) -> Git:
-    sealed = Git(user.place, folder.path, {**marks, **SEALED})
-    path = os.path.join(folder.path, "desk")
-    sealed.run("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", path)
-    shared = user.run("config", "--get", "core.sharedRepository", accept=(0, 1)).text
-    return Git(
-        user.place,
-        folder.path,
-        {
-            **sealed.variables,
-            "GIT_DIR": path,
-            "GIT_OBJECT_DIRECTORY": os.path.join(common_dir, "objects"),
-            "GIT_INDEX_FILE": os.path.join(path, "no-index"),
-        },
-        # Objects made for a repository that a group shares must be writable for that group.
-        (*SETTINGS, f"core.sharedRepository={shared}") if shared else SETTINGS,
-    )
-
-
-# Words ------------------------------------------------------------------------------------------------------------
-
-
-def trailers(facts: Mapping[str, str]) -> str:
-    """Lines for the end of a commit message, after an empty line. White space in a value becomes one space."""
-    for key in facts:
-        if not _TRAILER.fullmatch(key):
-            raise ValueError(f"{key!r} is no trailer: letters, digits and hyphens only")
-    return "".join(f"{key}: {' '.join(value.split())}\n" for key, value in facts.items())
-
-
-def _write_blobs(git: Git, changes: Mapping[str, FileChange]) -> dict[str, str]:
-    """Path -> blob. Contents go through files in the scratch folder, so that one git writes them all."""
-    contents = {path: change.content for path, change in changes.items() if change.content is not None}
-    if not contents:
-        return {}
-    names = [f"blob-{number}" for number in range(len(contents))]
-    for name, content in zip(names, contents.values(), strict=True):
-        with open(os.path.join(git.folder, name), "wb") as file:
-            file.write(content)
-    given = "".join(f"{name}\n" for name in names).encode()
-    blobs = git.run("hash-object", "-w", "--no-filters", "--stdin-paths", given=given).text.split()
-    return dict(zip(contents, blobs, strict=True))
-
-
-def _id(value: str) -> str:
-    if not _ID.fullmatch(value):
-        raise ValueError(f"{value!r} is no object id")
-    return value
-
-
-def _message(text: str) -> bytes:
-    """Ends with one line break, and holds nothing that git refuses: part of it was written by a model."""
-    return (text.replace("\0", "").rstrip() + "\n").encode("utf-8", "replace")
-
-
-def _clean(text: str) -> str:
-    return " ".join(re.sub(r"[<>\x00]", " ", text).split())
-
-
-def _git_dir(worktree: str) -> str:
-    """The `.git` of a checkout: a folder, or, in a linked one, a file that names it."""
-    place = os.path.join(worktree, ".git")
-    if os.path.isfile(place):
-        told = Path(place).read_text(encoding="utf-8", errors="surrogateescape").strip()
-        return os.path.join(worktree, told.removeprefix("gitdir:").strip())
-    return place

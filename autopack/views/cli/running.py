@@ -29,12 +29,24 @@ def place_here(repo: str | None = None, start: Path | None = None) -> launch.Pla
     from autopack.spec.load import project_of  # noqa: PLC0415  the spec room is only needed where a project is read
 
     root = project_root(start or Path.cwd())
+    _refuse_other_bytes(root)
     project = project_of(str(root))
     if project is None:
         raise click.UsageError(f"{root / PROJECT_FILE} has findings; see `autopack validate`")
-    return launch.place_of(
+    place = launch.place_of(
         root, project.repository, project.artifacts.path, project.store, Path(repo) if repo else None
     )
+    _refuse_other_bytes(place.repository)
+    return place
+
+
+def _refuse_other_bytes(folder: Path) -> None:
+    """A store's address, JSON and incident packs are UTF-8, and each of them holds this path."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(folder).decode(errors="backslashreplace")
+        raise click.UsageError(f"{shown}: the bytes of this path are not UTF-8. Rename that folder.") from None
 
 
 def driven(place: launch.Place, run_id: str, drive: Drive, *, as_json: bool) -> int:
