@@ -41,6 +41,7 @@ SETTINGS = (
     "gc.auto=0",
     "maintenance.auto=false",
     "init.defaultBranch=main",  # only to keep git from printing advice
+    "init.defaultRefFormat=files",  # HEAD of a worktree is written as a file
 )
 
 QUIET = {
