@@ -154,12 +154,7 @@ def test_what_was_wrong_with_a_patch_is_in_the_next_request(tmp_path: Path) -> N
     ("hostile", "kind"),
     [
         ("--- /dev/null\n+++ b/.git/hooks/pre-commit\n@@ -0,0 +1 @@\n+x\n", "scope"),
-        ("--- /dev/null\n+++ b//etc/passwd\n@@ -0,0 +1 @@\n+x\n", "scope"),
-        ("--- /dev/null\n+++ b/autopack.yaml\n@@ -0,0 +1 @@\n+x\n", "scope"),
-        ("--- a/README.md\n+++ b/README.md\n@@ -1 +1 @@\n-no such line\n+x\n", "edit_failed"),
-        ("diff --git a/README.md b/README.md\nold mode 100644\nnew mode 120000\n", "format_error"),
         ("Here is my patch, enjoy.", "format_error"),
-        ("", "no_op"),
     ],
 )
 def test_the_gate_of_every_reply_judges_what_comes_from_outside(tmp_path: Path, hostile: str, kind: str) -> None:
