@@ -2,7 +2,7 @@
 
 Each is entered into the catalogue under a name of its own (`command:my-agent`), so that ladder, proof and ledger treat
 it like everybody who may be asked. Nobody sees its bill: what one run of it may use is what its `tokens` state, and
-where they state nothing its cost is UNBOUNDED.
+where they state nothing its cost is UNBOUNDED. A client's bill is its own affair: nothing of it is on a budget.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 1_800
 MODEL = "model"
-PROVIDERS = (COMMAND, "external")
 
 
 def entered(spec: Spec) -> Spec:
@@ -36,7 +35,7 @@ def is_outside(phase: Phase) -> bool:
 
 
 def attempts(spec: Spec, phase: DraftPhase) -> tuple[Attempt, ...]:
-    """The same command as often as it may be tried; each try is told what was wrong with the ones before."""
+    """The same command or client as often as it may be tried; each try is told what was wrong with the ones before."""
     builder = phase.spec.builder
     assert builder is not None
     ask = Ask(_names(spec)[_key(builder)], builder.tokens or 0, 0)

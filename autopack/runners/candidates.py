@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
-from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
+from autopack.plan.model import EXTERNAL, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.run import effects as ef
 from autopack.run import events as ev
 from autopack.runners import agent, ci, context, git, request
-from autopack.runners.change import Change, Refused, candidate, carried, taken
+from autopack.runners.change import Change, Refused, candidate, carried, submitted, taken
 from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
@@ -41,10 +41,12 @@ class Candidates:
         return self._candidate(phase, effect.base, make, ticket)
 
     def of_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
-        phase, left = self.plan.phase(effect.phase_id), agent.load(self.store.blob(effect.change))
+        phase, change = self.plan.phase(effect.phase_id), self.store.blob(effect.change)
 
         def make() -> Change:
-            return taken(self.plan, phase, self.repository, effect.base, left)
+            if phase.builder.kind == EXTERNAL:
+                return submitted(self.plan, phase, self.repository, effect.base, change.decode("utf-8", "replace"))
+            return taken(self.plan, phase, self.repository, effect.base, agent.load(change))
 
         return self._candidate(phase, effect.base, make, ticket)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, Plan, PlanPhase
+from autopack.plan.model import OUTSIDE, Plan, PlanPhase
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
@@ -31,7 +31,7 @@ class Conversation:
         phase = self.plan.phase(effect.phase_id)
         details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
         base = effect.commit or effect.base
-        if self.plan.models[effect.model].provider == COMMAND:
+        if self.plan.models[effect.model].provider in OUTSIDE:
             return self._told(phase, effect, details)
         files = self._visible(phase, base, effect)
         empty = self._messages(phase, effect, "", details)

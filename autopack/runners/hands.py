@@ -6,6 +6,7 @@ the letter.
 """
 
 import errno
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,13 +21,13 @@ from autopack.plan.standing import KINDS, place_of
 from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import accounts, agent, ci, git, process, record, reply, request, sandbox
+from autopack.runners import accounts, agent, ci, git, outside, process, record, reply, request, sandbox
 from autopack.runners.candidates import AUTHOR, Candidates, candidate_message
 from autopack.runners.change import reported
 from autopack.runners.conversation import Conversation
 from autopack.runners.model import ModelClient, probe
 from autopack.runners.protection import Protection
-from autopack.runners.redact import hidden, redact
+from autopack.runners.redact import hidden, redact, secrets_of
 from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import CiUnusable, Trials
@@ -178,17 +179,23 @@ class Hands:
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
+        secrets = secrets_of(self.environ)
         return ev.BuilderFinished(
             key="",
             elapsed_s=0.0,
             outcome=outcome,
             change=None if ended.change is None else self._left(effect.base, ended.change),
-            output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
+            output=self.writer.put_blob(redact(ended.output, secrets).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
-            message=redact(ended.message),
+            message=redact(ended.message, secrets),
             issues=issues,
         )
+
+    def ask_external(self, effect: ef.AskExternal, ticket: Ticket) -> ev.Event:
+        """What a client hands in is on disk, put there by a server, before anybody believes it."""
+        timeout_s = float(self.plan.phase(effect.phase_id).builder.timeout_s)
+        return outside.wait(self.store, self.run_id, ticket.key, timeout_s, ticket.cancelled, time.monotonic)
 
     def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
         """A file with a new secret is refused for it: it is kept without."""
@@ -313,6 +320,7 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.AssembleContext: Hands.assemble_context,
     ef.CallModel: Hands.call_model,
     ef.RunBuilder: Hands.run_builder,
+    ef.AskExternal: Hands.ask_external,
     ef.ApplyChange: Hands.apply_change,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,

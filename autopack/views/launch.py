@@ -22,7 +22,7 @@ from autopack.journal.errors import RunExists
 from autopack.journal.store import Store, open_store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, Plan, load, pinned
+from autopack.plan.model import OUTSIDE, Plan, load, pinned
 from autopack.run import events as ev
 from autopack.run.continued import continued
 from autopack.run.state import RunState
@@ -116,11 +116,11 @@ def next_run_id(run_id: str, taken: AbstractSet[str]) -> str:
 
 def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, observe: Observe) -> RunState:
     """A new run from the commit that `base` names."""
-    _refuse_clients(plan)
     home = _private_home(place, run_id)
     with git.open_repository(place.repository, home=home) as repository:
         commit = repository.resolve(base)
         _free(repository, plan, run_id)
+        _within(repository, plan, commit)
     with suppress(OSError):
         home.rmdir()  # and no more: somebody who is driving a run of this name lives there
     fixed = _named(pinned(plan, commit), run_id)
@@ -229,14 +229,6 @@ def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
 
 
-def _refuse_clients(plan: Plan) -> None:
-    """A change that a client is to submit needs a server to submit it to."""
-    waiting = [phase.phase_id for phase in plan.phases if phase.builder.kind == "external"]
-    if waiting:
-        fact = f"phases {', '.join(waiting)} have `builder: {{kind: external}}`, and nobody could submit their change"
-        raise NotStarted(f"{fact}: this version has no server; make them `kind: model` or `kind: command`")
-
-
 def prepare(folder: Path) -> None:
     try:
         artifacts.prepare(folder)
@@ -263,6 +255,16 @@ def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
             raise NotStarted(f"{fact}; rename or delete it, or give the run another id with --run-id")
 
 
+def _within(repository: git.Repository, plan: Plan, commit: str) -> None:
+    """A run commits to one repository: what a phase has to deliver in a submodule could never land."""
+    found = repository.submodules_of(commit, {path for phase in plan.phases for path in phase.deliverables})
+    for phase in plan.phases:
+        for path in phase.deliverables:
+            if path in found:
+                fact = f'phase "{phase.phase_id}" has to deliver {path}, and {found[path]} is a submodule'
+                raise NotStarted(f"{fact}; build it with a project of its own, whose repository is the submodule's")
+
+
 def _named(plan: Plan, run_id: str) -> Plan:
     """The plan with the run's id where texts ask for it."""
     text = canonical.text(plan)
@@ -270,8 +272,15 @@ def _named(plan: Plan, run_id: str) -> Plan:
 
 
 def _private_home(place: Place, run_id: str) -> Path:
-    """Outside any checkout, because test runners look for their configuration in the folders above."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Outside any checkout, because test runners look for their configuration in the folders above. So a relative
+    XDG_CACHE_HOME counts as none, as its specification says. Raises NotStarted.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():
+        try:
+            cache = Path.home() / ".cache"
+        except RuntimeError:
+            raise NotStarted("this user has no home folder to work in; set HOME or XDG_CACHE_HOME") from None
     project = hashlib.sha256(os.fsencode(place.folder.resolve())).hexdigest()[:16]
     return cache / "autopack" / f"{project}-{run_id}"
 
@@ -334,7 +343,7 @@ class Switchboard:
 def _client(plan: Plan, options: Options) -> ModelClient:
     """Raises NotStarted where nobody could answer, CassetteError for a damaged cassette."""
     cassette = Cassette(Path(options.cassette)) if options.cassette else None
-    kinds = {model.provider == REPLAY for model in plan.models.values() if model.provider != COMMAND}
+    kinds = {model.provider == REPLAY for model in plan.models.values() if model.provider not in OUTSIDE}
     if cassette is None and True in kinds:
         raise NotStarted("models of this plan answer from a cassette; name one with --replay")
     client: ModelClient
@@ -350,7 +359,7 @@ def _called(plan: Plan, options: Options) -> frozenset[str]:
     """The models that are really asked."""
     if options.replay_all:
         return frozenset()
-    return frozenset(name for name, model in plan.models.items() if model.provider not in (REPLAY, COMMAND))
+    return frozenset(name for name, model in plan.models.items() if model.provider not in (REPLAY, *OUTSIDE))
 
 
 def _keep(folder: Path, options: Options) -> None:

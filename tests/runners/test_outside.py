@@ -1,0 +1,74 @@
+"""What a client's patch is read as, and where its hunks go."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autopack.runners import edit, outside, reply
+
+SAME = "".join(f"start\nvalue = {number}\n\n" for number in (1, 1, 1, 1))
+
+
+def placed(before: str, patch: str) -> str | None:
+    parsed = outside.parsed(patch)
+    assert isinstance(parsed, reply.Reply)
+    applied = edit.apply({"a.txt": before.encode()}, parsed.edits, fuzz_cap=0)
+    assert isinstance(applied, edit.Applied)
+    content = applied.changes["a.txt"].content
+    return None if content is None else content.decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (SAME, SAME[:34] + "middle\n" + SAME[34:]),
+        (SAME, SAME.replace("1", "2")),
+        ("a\r\nb\r\nc\r\n", "a\r\nB\r\nc\r\n"),
+        ("a\nb", "a\nb\n"),
+        ("a\nb\n", "a\nb"),
+        ("", "new\n"),
+        ("-- old\n++ sign\n", "-- new\n++ sign\n"),
+        ("ä\x0cb\u2028c\nd\n", "ä\x0cb\u2028C\nd\n"),
+    ],
+)
+def test_what_git_diff_prints_gives_what_git_saw_also_where_lines_repeat(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    (tmp_path / "a.txt").write_bytes(before.encode())
+    git = ["git", "-C", str(tmp_path), "-c", "core.autocrlf=false"]
+    subprocess.run([*git, "init", "-q", "--template="], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    (tmp_path / "a.txt").write_bytes(after.encode())
+    made = subprocess.run([*git, "diff"], check=True, capture_output=True).stdout.decode()
+    if before:
+        assert placed(before, made) == after
+    else:
+        parsed = outside.parsed(made)
+        assert isinstance(parsed, reply.Reply)
+
+
+def test_a_line_number_decides_between_equal_places_and_overrules_no_content() -> None:
+    patch = "--- a/a.txt\n+++ b/a.txt\n@@ -{} +{} @@\n-x\n+y\n"
+    assert placed("x\nx\nx\n", patch.format(2, 2)) == "x\ny\nx\n"
+    assert placed("a\nx\nb\n", patch.format(1, 1)) == "a\ny\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ("no diff at all", "line 1 of the patch: this line is no part of a unified diff"),
+        ("diff --git a/a b/a\nGIT binary patch\n", "binary patches aren't understood"),
+        ("@@ -1 +1 @@\n-x\n+y\n", "a hunk without a file"),
+        ("diff --git a/a b/a\nnew file mode 120000\n", "mode 120000 is refused"),
+    ],
+)
+def test_what_is_no_diff_is_refused_with_its_line(patch: str, words: str) -> None:
+    found = outside.parsed(patch)
+    assert isinstance(found, reply.Refusal)
+    assert found.outcome == "format_error"
+    assert words in found.message
+
+
+def test_an_empty_patch_wants_nothing() -> None:
+    assert outside.parsed(" \n") == reply.Reply(())
