@@ -172,6 +172,14 @@ class Database:
         with self.trouble(), self.engine.connect() as connection:
             yield connection
 
+    def damage(self) -> tuple[str, ...]:
+        """What SQLite itself finds wrong with its file: also what no query would meet. A server sees to its own."""
+        if self.path is None:
+            return ()
+        with self.reading() as connection:
+            said = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+        return tuple(" ".join(str(line).split()) for line in said if line != "ok")
+
     @contextmanager
     def trouble(self) -> Iterator[None]:
         driver = self._driver

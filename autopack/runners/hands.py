@@ -27,7 +27,7 @@ from autopack.runners.change import reported
 from autopack.runners.conversation import Conversation
 from autopack.runners.model import ModelClient, probe
 from autopack.runners.protection import Protection
-from autopack.runners.redact import hidden, redact
+from autopack.runners.redact import hidden, redact, secrets_of
 from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import CiUnusable, Trials
@@ -179,15 +179,16 @@ class Hands:
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
+        secrets = secrets_of(self.environ)
         return ev.BuilderFinished(
             key="",
             elapsed_s=0.0,
             outcome=outcome,
             change=None if ended.change is None else self._left(effect.base, ended.change),
-            output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
+            output=self.writer.put_blob(redact(ended.output, secrets).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
-            message=redact(ended.message),
+            message=redact(ended.message, secrets),
             issues=issues,
         )
 

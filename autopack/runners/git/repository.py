@@ -154,6 +154,20 @@ class Repository:
         found = blobs.sizes(self.desk, sorted(set(named.values())))
         return {path: found[blob] for path, blob in named.items()}
 
+    def submodules_of(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Those of the paths that are a submodule, or lie in one, with the submodule."""
+        asked = {
+            path: ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            for path in paths
+            for parts in [path.split("/")]
+        }
+        if not asked:
+            return {}
+        words = ("ls-tree", "-z", "--full-tree", object_id(commit), "--")
+        listing = self.desk.run(*words, *sorted({name for names in asked.values() for name in names})).out
+        found = {entry.path for entry in trees.entries(listing) if entry.is_submodule}
+        return {path: name for path, names in asked.items() for name in names if name in found}
+
     def read_files(self, commit: str, paths: Collection[str] | None = None) -> dict[str, bytes]:
         """Content of the regular files among `paths` (None: of all); others are absent, links are not followed."""
         wanted = None if paths is None else frozenset(paths)
