@@ -90,9 +90,9 @@ class Writer:
                 self._compare_reply(cursor, key, text)
 
     def put_blob(self, data: bytes) -> str:
-        """As Store.put_blob."""
+        """As Store.put_blob, durable with the event or reply that names it: nothing speaks of it before."""
         with self._mutex:
-            return blobs.put(self._database, self._connection, data)
+            return blobs.put(self._database, self._connection, data, ahead=True)
 
     def close(self) -> None:
         """Releases the run."""
