@@ -22,7 +22,7 @@ from autopack.run.state import RunState
 from autopack.runners.ticket import Ticket
 from tests.run.story import Story, phase, plan
 
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 """How long a thread waits for another before the test is called stuck."""
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from autopack.journal import blobs, chain, schema, tables
 from autopack.journal.database import ConstraintBroken, Database, Synchronous, address, for_reading
@@ -71,7 +72,7 @@ class Store:
 
     def runs(self) -> list[RunRow]:
         """All runs, oldest first."""
-        return [_run(row) for row in self._select(_RUNS.order_by(tables.runs.c.created_at, tables.runs.c.run_id))]
+        return [_run(row) for row in self.select(_RUNS.order_by(tables.runs.c.created_at, tables.runs.c.run_id))]
 
     def run(self, run_id: str) -> RunRow:
         """Raises UnknownRun."""
@@ -105,6 +106,21 @@ class Store:
         """By key, in the order of keys."""
         return {row.key: _intent(row) for row in self._of_run(tables.intents, run_id)}
 
+    def intent(self, run_id: str, key: str) -> IntentRow | None:
+        """One of them, None where there is none under this key."""
+        at = tables.intents.c
+        found = self.select(sa.select(tables.intents).where(at.run_id == run_id, at.key == key))
+        return _intent(found[0]) if found else None
+
+    def runs_after(self, place: tuple[float, str] | None, limit: int) -> list[RunRow]:
+        """At most so many runs, oldest first, made after the one made then and called so; None: from the first on."""
+        at = tables.runs.c
+        query = _RUNS.order_by(at.created_at, at.run_id).limit(limit)
+        if place is not None:
+            then, name = place
+            query = query.where(sa.or_(at.created_at > then, sa.and_(at.created_at == then, at.run_id > name)))
+        return [_run(row) for row in self.select(query)]
+
     def calls(self, run_id: str) -> Mapping[str, CallRow]:
         """The paid-call ledger by key, in the order of keys."""
         return {row.key: _call(row) for row in self._of_run(tables.calls, run_id)}
@@ -112,7 +128,7 @@ class Store:
     def standing(self, project: str, kind: str) -> str | None:
         """What the project's earlier runs left in the store under this word, None before the first."""
         at = tables.standing.c
-        found = self._select(sa.select(at.body).where(at.project == project, at.kind == kind))
+        found = self.select(sa.select(at.body).where(at.project == project, at.kind == kind))
         return found[0].body if found else None
 
     def freeze(self, project: str, run_id: str, otherwise: Standing) -> Standing:
@@ -133,13 +149,13 @@ class Store:
         known = self.standing(project, _BEFORE + run_id)
         if known is None:
             return None
-        told = _json(f"what stood before run {run_id}", known)
+        told = read_json(f"what stood before run {run_id}", known)
         return {kind: self.blob(each).decode() for kind, each in told.items()}
 
     def all_standing(self, project: str) -> Standing:
         """Every text that stands, by kind."""
         at = tables.standing.c
-        rows = self._select(sa.select(at.kind, at.body).where(at.project == project))
+        rows = self.select(sa.select(at.kind, at.body).where(at.project == project))
         return {row.kind: row.body for row in rows if not row.kind.startswith(_BEFORE)}
 
     def fold_run(self, project: str, run_id: str, at: float, change: Callable[[Standing], Standing]) -> bool:
@@ -150,8 +166,7 @@ class Store:
         database, statements = self.database, self.database.statements
         try:
             with closing(database.connect()) as connection, database.writing(connection) as cursor:
-                if database.path is None:
-                    cursor.execute(_WAIT_FOR_TURN, {"key": _turn(project)})
+                wait_for_turn(database, cursor, f"project {project}")
                 cursor.execute(statements.folded, {"project": project, "run_id": run_id, "at": float(at)})
                 cursor.execute(statements.kept, {"of": project})
                 before = {kind: body for kind, body in cursor.fetchall() if not kind.startswith(_BEFORE)}
@@ -165,7 +180,7 @@ class Store:
     def has_folded(self, project: str, run_id: str) -> bool:
         """Whether `fold_run` has been done for it."""
         at = tables.folded.c
-        return bool(self._select(sa.select(at.run_id).where(at.project == project, at.run_id == run_id)))
+        return bool(self.select(sa.select(at.run_id).where(at.project == project, at.run_id == run_id)))
 
     def allot(self, run_id: str, at: float, decide: Callable[[Sequence[AccountRow]], Mapping[str, Any]]) -> Body:
         """What a run was granted: what `decide` makes of the accounts of all runs, kept before another run may ask.
@@ -175,8 +190,7 @@ class Store:
         """
         database, statements = self.database, self.database.statements
         with closing(database.connect()) as connection, database.writing(connection) as cursor:
-            if database.path is None:
-                cursor.execute(_WAIT_FOR_TURN, {"key": _turn("allowances")})
+            wait_for_turn(database, cursor, "project allowances")
             cursor.execute(statements.accounts)
             rows = [_account(row) for row in cursor.fetchall()]
             known = next((row.allowance for row in rows if row.run_id == run_id), None)
@@ -187,7 +201,7 @@ class Store:
 
     def accounts(self) -> list[AccountRow]:
         """Every run as others have to count it."""
-        return [_account(row) for row in self._select(tables.accounts())]
+        return [_account(row) for row in self.select(tables.accounts())]
 
     def put_blob(self, data: bytes) -> str:
         """Keeps the bytes, once, and returns their id (sha256)."""
@@ -203,6 +217,11 @@ class Store:
         self._run_row(run_id)
         return Writer(self.database, run_id, clock)
 
+    def look(self) -> None:
+        """Whether it is still there, and of the known revision. Raises as `open_store` does."""
+        self.database.still_there()
+        schema.prepare(self.database, create=False)
+
     def close(self) -> None:
         """Close writers first: their locks live on connections of this store."""
         self.database.close()
@@ -215,27 +234,28 @@ class Store:
     ) -> None:
         self.close()
 
-    def _select(self, query: sa.Select[Any]) -> list[Any]:
+    def select(self, query: sa.Select[Any]) -> list[Any]:
+        """All rows of a query, for the other files of this room."""
         with self.database.reading() as connection:
             return list(connection.execute(query))
 
     def _run_row(self, run_id: str) -> Any:
-        found = self._select(_RUNS.where(tables.runs.c.run_id == run_id))
+        found = self.select(_RUNS.where(tables.runs.c.run_id == run_id))
         if not found:
             raise UnknownRun(self.place, run_id)
         return found[0]
 
     def _of_run(self, table: sa.Table, run_id: str) -> list[Any]:
-        return self._select(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.key))
+        return self.select(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.key))
 
     def _page(self, run_id: str, after: int) -> list[Any]:
         events = tables.events
         later = sa.select(events).where(events.c.run_id == run_id, events.c.seq > after)
-        return self._select(later.order_by(events.c.seq).limit(PAGE))
+        return self.select(later.order_by(events.c.seq).limit(PAGE))
 
     def _hash_at(self, run_id: str, seq: int) -> str:
         events = tables.events
-        found = self._select(sa.select(events.c.hash).where(events.c.run_id == run_id, events.c.seq == seq))
+        found = self.select(sa.select(events.c.hash).where(events.c.run_id == run_id, events.c.seq == seq))
         if not found:
             raise JournalDamaged(run_id, seq, "it is missing")
         return str(found[0].hash)
@@ -246,8 +266,11 @@ _BEFORE = "before "
 _WAIT_FOR_TURN = "SELECT pg_advisory_xact_lock(%(key)s)"
 
 
-def _turn(project: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"autopack project {project}".encode()).digest()[:8], signed=True)
+def wait_for_turn(database: Database, cursor: DBAPICursor, what: str) -> None:
+    """Until the transaction that has this turn has ended. SQLite has one transaction that writes at a time anyway."""
+    if database.path is None:
+        key = int.from_bytes(hashlib.sha256(f"autopack {what}".encode()).digest()[:8], signed=True)
+        cursor.execute(_WAIT_FOR_TURN, {"key": key})
 
 
 def _prove(run_id: str, row: Any, seq: int, previous: str) -> None:
@@ -260,7 +283,7 @@ def _prove(run_id: str, row: Any, seq: int, previous: str) -> None:
 
 
 def _run(row: Any) -> RunRow:
-    summary = None if row.summary is None else _json(f"run {row.run_id}", row.summary)
+    summary = None if row.summary is None else read_json(f"run {row.run_id}", row.summary)
     return RunRow(row.run_id, row.project, row.created_at, row.plan_sha256, row.state, summary, row.last_seq)
 
 
@@ -271,18 +294,18 @@ def _event(row: Any) -> EventRow:
 
 def _account(row: Any) -> AccountRow:
     run_id, project, state, summary, last_at, body = row
-    told = (None if text is None else _json(f"run {run_id}", text) for text in (summary, body))
+    told = (None if text is None else read_json(f"run {run_id}", text) for text in (summary, body))
     return AccountRow(run_id, project, state, next(told), last_at, next(told))
 
 
 def _intent(row: Any) -> IntentRow:
-    body = _json(f"intent {row.key[:12]} of run {row.run_id}", row.body)
+    body = read_json(f"intent {row.key[:12]} of run {row.run_id}", row.body)
     return IntentRow(row.key, row.effect_type, body, row.at, row.token, row.pid, row.pid_start)
 
 
 def _call(row: Any) -> CallRow:
     place = f"call {row.key[:12]} of run {row.run_id}"
-    reply = None if row.reply is None else _json(place, row.reply)
+    reply = None if row.reply is None else read_json(place, row.reply)
     try:
         cost_usd = Decimal(row.reserved_cost_usd)
     except ArithmeticError:
@@ -290,7 +313,7 @@ def _call(row: Any) -> CallRow:
     return CallRow(row.key, row.reserved_tokens, cost_usd, row.at, reply, row.replied_at)
 
 
-def _json(place: str, text: str) -> Any:
+def read_json(place: str, text: str) -> Any:
     """Raises RowDamaged."""
     try:
         found = json.loads(text)

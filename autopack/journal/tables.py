@@ -1,4 +1,4 @@
-"""The tables of revision 0003, and the statements of the hot path as text.
+"""The tables of revision 0004, and the statements of the hot path as text.
 
 Types and statements stay inside what SQLite and PostgreSQL share. JSON is kept as canonical text, because a hash
 is taken over it; money as decimal text, because SQLite has no decimal type.
@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0003"
-OLDER = ("0001", "0002")
+REVISION = "0004"
+OLDER = ("0001", "0002", "0003")
 """Revisions that `autopack store upgrade` can start from."""
 
 metadata = sa.MetaData()
@@ -104,6 +104,30 @@ allowances = sa.Table(
 """What each run was granted of what all runs of its project, or of a provider, may spend."""
 
 
+outside = sa.Table(
+    "outside",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text),
+    sa.Column("until", sa.Double),
+    sa.Column("progress", sa.Text),
+    sa.Column("answer", sa.Text),
+    sa.Column("answered_at", sa.Double),
+)
+"""Of what clients are asked: who has it until when, how far they say they are, and what they handed in."""
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("token_id", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+)
+"""Who may use the REST interface for what; of a token only its digest is kept."""
+
+
 class Statements:
     """The statements of the hot path, compiled once for a dialect and run on the driver's own cursor.
 
@@ -139,6 +163,13 @@ class Statements:
         self.call = text(calls.insert(), "run_id", "key", "reserved_tokens", "reserved_cost_usd", "at")
         self.reply = text(calls.update().where(*_is_row(calls), unanswered), "reply", "replied_at")
         self.kept_reply = text(sa.select(calls.c.reply).where(*_is_row(calls)))
+        self.ask = text(outside.insert(), "run_id", "key")
+        self.asked = text(sa.select(outside).where(*_is_row(outside)))
+        self.lease = text(outside.update().where(*_is_row(outside)), "holder", "until")
+        self.progress = text(outside.update().where(*_is_row(outside)), "progress")
+        self.hand_in = text(outside.update().where(*_is_row(outside)), "holder", "answer", "answered_at")
+        self.token = text(tokens.insert())
+        self.revoke = text(tokens.delete().where(tokens.c.token_id == sa.bindparam("in_id")))
         self.has_blob = text(sa.select(blobs.c.size).where(blobs.c.sha256 == sa.bindparam("sha256")))
         self.blob = text(blobs.insert())
 

@@ -2,16 +2,17 @@
 
 Each is entered into the catalogue under a name of its own (`command:my-agent`), so that ladder, proof and ledger treat
 it like everybody who may be asked. Nobody sees its bill: what one run of it may use is what its `tokens` state, and
-where they state nothing its cost is UNBOUNDED.
+where they state nothing its cost is UNBOUNDED. A client's bill is its own affair: nothing of it is on a budget.
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from autopack.plan.draft import DraftPhase
 from autopack.plan.model import COMMAND, Ask, Attempt, PlanBuilder
 from autopack.problem import Problem, problem
 from autopack.problem.typed import TYPE_CHECKING
-from autopack.spec.model import Builder, Model, Phase, Spec
+from autopack.spec.model import Builder, Model, Phase, Price, Spec
 from autopack.spec.record import replace
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 1_800
 MODEL = "model"
-PROVIDERS = (COMMAND, "external")
 
 
 def entered(spec: Spec) -> Spec:
@@ -36,7 +36,7 @@ def is_outside(phase: Phase) -> bool:
 
 
 def attempts(spec: Spec, phase: DraftPhase) -> tuple[Attempt, ...]:
-    """The same command as often as it may be tried; each try is told what was wrong with the ones before."""
+    """The same command or client as often as it may be tried; each try is told what was wrong with the ones before."""
     builder = phase.spec.builder
     assert builder is not None
     ask = Ask(_names(spec)[_key(builder)], builder.tokens or 0, 0)
@@ -92,6 +92,11 @@ def _names(spec: Spec) -> Mapping[_Key, str]:
     return found
 
 
+def _nothing(builder: Builder) -> Price:
+    """What a client costs whoever waits for it."""
+    return Price(builder.at, Decimal(0), Decimal(0), None, None, "", nominal=False)
+
+
 def _models(spec: Spec) -> dict[str, Model]:
     names = _names(spec)
     cap = spec.playbook.budget.tokens if spec.playbook.budget else None
@@ -105,7 +110,7 @@ def _models(spec: Spec) -> dict[str, Model]:
             tier="standard",
             context_tokens=1,
             max_output_tokens=1,
-            price=None,
+            price=None if builder.kind == COMMAND else _nothing(builder),
             token_cap=None if builder.tokens is None else cap or spec.ruleset.budget.tokens,
             edit_format="whole_file",
             timeout_s=builder.timeout_s or TIMEOUT_S,

@@ -13,7 +13,7 @@ rate is used up to the full.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from autopack.plan.model import COMMAND, PROBE_STEP_TIMEOUT_S, Ask
+from autopack.plan.model import OUTSIDE, PROBE_STEP_TIMEOUT_S, Ask
 from autopack.problem.typed import Protocol
 from autopack.spec.record import record
 
@@ -89,16 +89,16 @@ def asking_s(calls: Sequence[Sequence[Ask]], models: Mapping[str, Asked], retry:
 def call_s(model: Asked, retry: Patience) -> float:
     """One call, sent as often as provider trouble allows, and the waits in between, which the provider may ask for.
 
-    A command is run once: what it could not do is another attempt's.
+    A command is run, and a client waited for, once: what it could not do is another attempt's.
     """
-    if model.provider == COMMAND:
+    if model.provider in OUTSIDE:
         return model.timeout_s
     return model.timeout_s * retry.attempts + retry.backoff_s_max * (retry.attempts - 1)
 
 
 def longest_s(calls: Sequence[Sequence[Ask]], models: Mapping[str, Asked]) -> int:
     """The call that may be on its way when a phase's time is up: it is paid, so its answer is waited for."""
-    asked = {ask.model for call in calls for ask in call if models[ask.model].provider != COMMAND}
+    asked = {ask.model for call in calls for ask in call if models[ask.model].provider not in OUTSIDE}
     return max((models[name].timeout_s for name in asked), default=0)
 
 

@@ -109,17 +109,19 @@ class Worst:
 
 
 COMMAND = "command"
-"""The provider of Builders that are commands: nobody to be probed, called or quoted."""
+EXTERNAL = "external"
+OUTSIDE = (COMMAND, EXTERNAL)
+"""The providers of Builders that are commands, and clients from outside: nobody to be probed, called or quoted."""
 
 
 COMMAND_PROMPT_TOKENS = 200_000
-"""How much a command may be told at most, by the same bound as a model's request."""
+"""How much a command or a client may be told at most, by the same bound as a model's request."""
 
 
 @record
 class PlanBuilder:
-    """Who does the work of a phase. All but the kind is for `command`; `tokens` is what one run of it may use, as the
-    playbook states it, 0 where it states nothing.
+    """Who does the work of a phase. `timeout_s` is for both that are no model, the rest for `command`; `tokens` is what
+    one run of it may use, as the playbook states it, 0 where it states nothing.
     """
 
     kind: Literal["model", "command", "external"] = "model"

@@ -6,7 +6,7 @@ from functools import partial
 from autopack.plan import commands
 from autopack.plan.commands import is_outside
 from autopack.plan.draft import Draft, DraftPhase, Kind
-from autopack.plan.model import AUDITOR_PATCH, COMMAND, Ask, Attempt, EditFormat
+from autopack.plan.model import AUDITOR_PATCH, COMMAND, OUTSIDE, Ask, Attempt, EditFormat
 from autopack.problem import Problem, problem
 from autopack.spec.model import Model, Models, Route, Routing, Spec
 from autopack.spec.record import replace
@@ -231,7 +231,7 @@ def _too_low(spec: Spec, phase: DraftPhase) -> Iterator[Problem]:
     """High risk deserves the best of both roles; the finding points at the name that was chosen."""
     for role, ask in (("builder", phase.kind.attempts[0].ask), ("auditor", phase.kind.auditors[0])):
         model = spec.models.models[ask.model]
-        if phase["high_risk"] and model.tier != "premium" and model.provider not in commands.PROVIDERS:
+        if phase["high_risk"] and model.tier != "premium" and model.provider not in OUTSIDE:
             yield problem(
                 "AP5002",
                 f'high-risk phase "{phase.spec.id}" is routed to {model.name} as {role}, '

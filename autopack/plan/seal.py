@@ -15,6 +15,7 @@ from autopack.plan.draft import Draft, DraftPhase
 from autopack.plan.inherit import run_caps
 from autopack.plan.model import (
     COMMAND,
+    EXTERNAL,
     FORMAT_VERSION,
     AuditPolicy,
     Caps,
@@ -270,13 +271,17 @@ def _pools(spec: Spec, used: list[str], jobs: int) -> Mapping[str, int]:
     """`phase`: phases under way together. Landing is a pool of one; everything else follows from `jobs`."""
     sides = ("phase", "RunCi", "ApplyReply", "Rebase", "AssembleContext", "CallModel")
     pools = {**dict.fromkeys(sides, jobs), "Land": 1}
-    if any(spec.models.models[name].provider == COMMAND for name in used):
-        pools["RunBuilder"] = jobs
+    asked = {spec.models.models[name].provider for name in used}
+    pools |= {effect: jobs for provider, effect in _OUTSIDE if provider in asked}
     for name in used:
         provider = spec.models.models[name].provider
         quota = spec.models.providers.get(provider)
         pools[f"provider:{provider}"] = (quota.concurrency if quota else None) or jobs
     return pools
+
+
+_OUTSIDE = ((COMMAND, "RunBuilder"), (EXTERNAL, "AskExternal"))
+"""What is wished of a Builder that is no model; who waits to be answered is in nobody's way but its own phase's."""
 
 
 def _quotas(spec: Spec, used: list[str]) -> Mapping[str, Quota]:

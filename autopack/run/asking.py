@@ -1,6 +1,6 @@
 """Who is asked for what: the rungs of the ladder, the Auditors, and what each of them is told."""
 
-from autopack.plan.model import COMMAND, COMMAND_PROMPT_TOKENS, Ask
+from autopack.plan.model import COMMAND, COMMAND_PROMPT_TOKENS, EXTERNAL, OUTSIDE, Ask
 from autopack.run.allowance import above_soft
 from autopack.run.effects import AssembleContext, Evidence
 from autopack.run.turn import Turn, base_of
@@ -53,11 +53,15 @@ def ask_for_edits(turn: Turn) -> Turn:
 
 def _room(turn: Turn, ask: Ask) -> int:
     """For a request; what a command may use is no measure of what it may be told."""
-    return COMMAND_PROMPT_TOKENS if is_command(turn, ask) else ask.input_tokens_max
+    return COMMAND_PROMPT_TOKENS if turn.plan.models[ask.model].provider in OUTSIDE else ask.input_tokens_max
 
 
 def is_command(turn: Turn, ask: Ask) -> bool:
     return turn.plan.models[ask.model].provider == COMMAND
+
+
+def is_external(turn: Turn, ask: Ask) -> bool:
+    return turn.plan.models[ask.model].provider == EXTERNAL
 
 
 _NEUTRAL = ("ci_red", "probe", "audit_rejected", "conflict")

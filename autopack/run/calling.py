@@ -6,8 +6,8 @@ from autopack.plan.price import UNKNOWN_USAGE, cost, exact, upper_bound
 from autopack.run import events as ev
 from autopack.run import ledger
 from autopack.run.allowance import limits, project_words, provider_words
-from autopack.run.asking import at_rung, is_command
-from autopack.run.effects import CallModel, Effect, Role, RunBuilder, key
+from autopack.run.asking import at_rung, is_command, is_external
+from autopack.run.effects import AskExternal, CallModel, Effect, Role, RunBuilder, key
 from autopack.run.ledger import Amount, Overrun
 from autopack.run.state import Call, Failure, Reason, Request
 from autopack.run.turn import Turn, base_of
@@ -24,9 +24,12 @@ REPEATED = ("transient", "rate_limited", "lost", "auth", "not_found")
 
 
 def send(turn: Turn, delay_s: float) -> Turn:
-    """Reserve and wish the call for the phase's assembled request."""
+    """Reserve and wish the call for the phase's assembled request; a client costs nothing, so nothing is reserved."""
     request = _waiting_request(turn)
     ask, amount = request.ask, _bound(turn, request)
+    if is_external(turn, ask):
+        phase = turn.phase
+        return turn.wish(AskExternal(phase.phase_id, phase.attempt, base_of(turn), request.blob, phase.evidence))
     effect: Effect = _run_of(turn, request) if is_command(turn, ask) else _call_of(turn, request, amount, delay_s)
     booked = ledger.reserve(turn.run.ledger, key(effect), turn.spec, ask.model, amount)
     return turn.with_run(ledger=booked).wish(effect)
@@ -96,7 +99,7 @@ def _waiting_request(turn: Turn) -> Request:
 
 def _bound(turn: Turn, request: Request) -> Amount:
     ask = request.ask
-    if is_command(turn, ask):
+    if is_command(turn, ask) or is_external(turn, ask):
         return Amount(turn.spec.builder.tokens, Decimal(0))
     price = turn.plan.models[ask.model].price
     tokens = request.input_tokens_max + ask.output_tokens_max
@@ -104,7 +107,9 @@ def _bound(turn: Turn, request: Request) -> Amount:
 
 
 def book(turn: Turn) -> Turn:
-    """Settle the call that this event answers, and keep a record of it."""
+    """Settle the call that this event answers, and keep a record of it; a client was no call."""
+    if isinstance(turn.effect, AskExternal):
+        return turn
     reserved = turn.run.ledger.held[turn.event.key].amount
     if isinstance(turn.effect, RunBuilder):
         call = _run_call(turn, reserved)

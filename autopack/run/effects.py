@@ -128,8 +128,21 @@ class RunBuilder:
 
 
 @dataclass(frozen=True, slots=True)
+class AskExternal:
+    """Wait until a client from outside has handed in what it makes of `base`. `request` is what it is told, `evidence`
+    why its earlier attempts came back. Nothing is paid: a second delivery waits on for the same answer.
+    """
+
+    phase_id: str
+    attempt: int
+    base: str
+    request: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyChange:
-    """Take what a command has left behind through the gate, make the candidate commit."""
+    """Take what a command has left behind, or the patch of a client, through the gate; make the candidate commit."""
 
     phase_id: str
     attempt: int
@@ -220,6 +233,7 @@ Effect = (
     | AssembleContext
     | CallModel
     | RunBuilder
+    | AskExternal
     | ApplyReply
     | ApplyChange
     | ReadReview

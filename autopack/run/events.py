@@ -137,10 +137,12 @@ class ModelAnswered:
 
 @dataclass(frozen=True, slots=True)
 class BuilderFinished:
-    """A command has ended. `change` is the blob of what differs in its worktree, None when that is not to be used:
-    the command failed (`failed`), was cut short (`timed_out`, `cancelled`) or could not be started (`not_found`).
+    """A Builder that is no model is done. `change` is the blob of what differs in a command's worktree, or of the patch
+    of a client; None when there is nothing to be used: it failed (`failed`), was cut short or waited for in vain
+    (`timed_out`, `cancelled`) or could not be started (`not_found`).
 
-    `output` is the blob of its last words, for the next attempt; nothing that it says is believed.
+    `output` is the blob of its last words, for the next attempt; nothing that it says is believed. `claimed_tokens` is
+    what a client says it has used, on nobody's budget; `wants_review` that it asks for the Auditor.
     """
 
     key: str
@@ -152,6 +154,8 @@ class BuilderFinished:
     latency_s: float
     message: str
     issues: tuple[ReportedIssue, ...]
+    claimed_tokens: int = 0
+    wants_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ def apply_reply(turn: Turn) -> Turn:
 
 def apply_change(turn: Turn) -> Turn:
     turn = report(book(turn), turn.event.issues)
+    if turn.event.wants_review:
+        turn = turn.with_phase(audit_due=True)
     change = ApplyChange(turn.phase.phase_id, turn.phase.attempt, base_of(turn), turn.event.change)
     return turn.wish(change)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
-from autopack.plan.model import PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
+from autopack.plan.model import EXTERNAL, PROBE_STEP_TIMEOUT_S, Plan, PlanPhase, Step
 from autopack.run import effects as ef
 from autopack.run import events as ev
 from autopack.runners import agent, ci, context, git, request
-from autopack.runners.change import Change, Refused, candidate, carried, taken
+from autopack.runners.change import Change, Refused, candidate, carried, submitted, taken
 from autopack.runners.protection import Protection
 from autopack.runners.redact import redact
 from autopack.runners.ticket import Ticket
@@ -41,22 +41,24 @@ class Candidates:
         return self._candidate(phase, effect.base, make, ticket)
 
     def of_change(self, effect: ef.ApplyChange, ticket: Ticket) -> ev.Event:
-        phase, left = self.plan.phase(effect.phase_id), agent.load(self.store.blob(effect.change))
+        phase, change = self.plan.phase(effect.phase_id), self.store.blob(effect.change)
 
         def make() -> Change:
-            return taken(self.plan, phase, self.repository, effect.base, left)
+            if phase.builder.kind == EXTERNAL:
+                return submitted(self.plan, phase, self.repository, effect.base, change.decode("utf-8", "replace"))
+            return taken(self.plan, phase, self.repository, effect.base, agent.load(change))
 
         return self._candidate(phase, effect.base, make, ticket)
 
     def rebased(self, effect: ef.Rebase, ticket: Ticket) -> ev.Event:
         merged = git.carry(self.repository, effect.base, effect.head, effect.commit)
         if isinstance(merged, git.Conflict):
-            patch = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
-            words = context.trim(f"What landed meanwhile:\n{patch}", ci.EVIDENCE_BYTES)
+            landed = self.repository.diff(effect.base, effect.head).decode("utf-8", "replace")
+            words = context.trim(f"What landed meanwhile:\n{landed}", ci.EVIDENCE_BYTES)
             return ev.Conflicted("", 0.0, merged.paths, self.writer.put_blob(words.encode()))
         message = candidate_message(self.run_id, f"Carried onto {effect.head}", effect.phase_id)
         commit = self.repository.commit(merged.tree, [effect.head], message, int(ticket.at), AUTHOR)
-        phase = self.plan.phase(effect.phase_id)
+        phase, (patch, _) = self.plan.phase(effect.phase_id), self.repository.compare(effect.head, commit)
         try:
             carried(self.plan, phase, self.repository, effect.head, commit)
         except Refused as refused:
@@ -65,7 +67,7 @@ class Candidates:
         if failed is not None:
             return failed
         overlaps = self.verdicts.overlaps(phase, effect.base, effect.head, commit)
-        return ev.Rebased("", 0.0, commit, self.writer.put_blob(self.repository.diff(effect.head, commit)), overlaps)
+        return ev.Rebased("", 0.0, commit, self.writer.put_blob(patch), overlaps)
 
     def _candidate(self, phase: PlanPhase, base: str, make: Callable[[], Change], ticket: Ticket) -> ev.Event:
         """The commit of a change that passes the gate and the phase's probes."""
@@ -78,13 +80,12 @@ class Candidates:
         failed, noticed = self._probes(phase, commit, ticket, made.issues)
         if failed is not None:
             return failed
-        patch = self.writer.put_blob(self.repository.diff(base, commit))
-        stat = self.repository.diff_stat(base, commit)
+        patch, stat = self.repository.compare(base, commit)
         return ev.PatchAccepted(
             key="",
             elapsed_s=0.0,
             commit=commit,
-            patch=patch,
+            patch=self.writer.put_blob(patch),
             files=stat.paths,
             lines_added=stat.added,
             lines_removed=stat.removed,

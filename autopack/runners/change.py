@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from autopack.plan import judges
 from autopack.plan.model import Argv, Plan, PlanPhase, Profile
 from autopack.run.events import ReportedIssue
-from autopack.runners import edit, gate, git, integrity, reply
+from autopack.runners import edit, gate, git, integrity, outside, reply
 from autopack.runners.ci.selection import is_pytest
 from autopack.runners.redact import redact
 from autopack.spec.paths import matches
@@ -47,7 +47,22 @@ def candidate(
     finish_reason: str,
 ) -> Change:
     """The tree that the reply makes of `base`. Raises Refused, git.GitUnusable."""
-    parsed = reply.parse_builder(text, finish_reason)
+    return _edited(plan, phase, repository, base, reply.parse_builder(text, finish_reason), shown)
+
+
+def submitted(plan: Plan, phase: PlanPhase, repository: git.Repository, base: str, patch: str) -> Change:
+    """The tree that a client's patch makes of `base`, which it has seen for itself. Raises Refused, git.GitUnusable."""
+    return _edited(plan, phase, repository, base, outside.parsed(patch), None)
+
+
+def _edited(
+    plan: Plan,
+    phase: PlanPhase,
+    repository: git.Repository,
+    base: str,
+    parsed: reply.Reply | reply.Refusal,
+    shown: Mapping[str, str] | None,
+) -> Change:
     if isinstance(parsed, reply.Refusal):
         raise Refused(parsed.outcome, parsed.message, parsed.message)
     issues = reported(phase, parsed.facts.issues, "cursor_self_doubt")
@@ -56,9 +71,10 @@ def candidate(
     named = dict.fromkeys(path for item in parsed.edits for path in item.paths)
     _pass(gate.admitted(named, rules), issues)
     edited = _editable(parsed.edits, present)
-    files = repository.read(present[path] for path in {*edited, *shown} if path in present)
+    files = repository.read(present[path] for path in {*edited, *(shown or ())} if path in present)
     before = {path: files.get(path) for path in edited}
-    _seen(before, shown, issues)
+    if shown is not None:
+        _seen(before, shown, issues)
     known = files | before  # a block may belong to another file: a hint, no more
     applied = edit.apply(known, parsed.edits, fuzz_cap=phase.limits.fuzz)
     if isinstance(applied, edit.EditFailed):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from autopack.journal.store import Store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, Plan, PlanPhase
+from autopack.plan.model import OUTSIDE, Plan, PlanPhase
 from autopack.plan.price import UNKNOWN_USAGE, Usage
 from autopack.run import effects as ef
 from autopack.run import events as ev
@@ -31,7 +31,7 @@ class Conversation:
         phase = self.plan.phase(effect.phase_id)
         details = {item.blob: self._text(item.blob) for item in effect.evidence if item.blob}
         base = effect.commit or effect.base
-        if self.plan.models[effect.model].provider == COMMAND:
+        if self.plan.models[effect.model].provider in OUTSIDE:
             return self._told(phase, effect, details)
         files = self._visible(phase, base, effect)
         empty = self._messages(phase, effect, "", details)
@@ -76,18 +76,18 @@ class Conversation:
         opened = (*phase.read, *phase.allowed_protected)  # what a grant lets it change, it has to see
         hidden = [path for path in self.plan.protected_paths if path not in opened]
         wanted = [
-            entry.path
-            for entry in self.repository.list_files(commit)
+            entry
+            for entry in self.repository.list_names(commit)
             if entry.is_regular
-            and (entry.size or 0) <= phase.limits.file_bytes
             and matches(entry.path, patterns)
             and not (matches(entry.path, hidden, ignore_case=True) and not matches(entry.path, opened))
             and not is_secret_like(entry.path)
         ]
         if effect.wants == "review":
             changed = set(self.repository.diff_stat(effect.base, commit).paths)
-            wanted = [path for path in wanted if path in changed]
-        return self.repository.read_files(commit, wanted)
+            wanted = [entry for entry in wanted if entry.path in changed]
+        sizes = self.repository.sizes(wanted)
+        return self.repository.read(entry for entry in wanted if sizes[entry.path] <= phase.limits.file_bytes)
 
     def _messages(
         self, phase: PlanPhase, effect: ef.AssembleContext, pack: str, details: Mapping[str, str]

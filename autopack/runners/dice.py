@@ -36,7 +36,7 @@ class Dice:
 
     def takes_s(self, effect: ef.Effect) -> float:
         match effect:
-            case ef.CallModel() | ef.RunBuilder():
+            case ef.CallModel() | ef.RunBuilder() | ef.AskExternal():
                 return self._spread(self.rates[effect.phase_id].model_s)
             case ef.RunCi():
                 return self._spread(self.rates[effect.phase_id].ci_s)

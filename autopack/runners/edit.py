@@ -299,7 +299,8 @@ def _decided(target: Target, hunk: Hunk, rung: Rung, spans: list[Span], fuzz_cap
         reason = f"matches line {spans[0].start + 1} only with {rung.rule}, which this phase doesn't allow: be exact"
         return _unplaced(target, hunk, "fuzz_cap", reason)
     if len(spans) > 1:
-        spans = under_hint(target, spans, hunk.hint) or spans
+        counted = [span for span in spans if span.start + 1 == hunk.at_line]
+        spans = counted or under_hint(target, spans, hunk.hint) or spans
     if len(spans) == 1:
         return _Placed(hunk, spans[0], rung)
     many = f"{len(spans)}{' or more' if len(spans) == PLACES_MAX else ''}"

@@ -6,6 +6,7 @@ the letter.
 """
 
 import errno
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +21,7 @@ from autopack.plan.standing import KINDS, place_of
 from autopack.run import allowance
 from autopack.run import effects as ef
 from autopack.run import events as ev
-from autopack.runners import accounts, agent, ci, git, process, record, reply, request, sandbox
+from autopack.runners import accounts, agent, ci, git, outside, process, record, reply, request, sandbox
 from autopack.runners.candidates import AUTHOR, Candidates, candidate_message
 from autopack.runners.change import reported
 from autopack.runners.conversation import Conversation
@@ -194,6 +195,11 @@ class Hands:
             issues=issues,
         )
 
+    def ask_external(self, effect: ef.AskExternal, ticket: Ticket) -> ev.Event:
+        """What a client hands in is on disk, put there by a server, before anybody believes it."""
+        timeout_s = float(self.plan.phase(effect.phase_id).builder.timeout_s)
+        return outside.wait(self.store, self.run_id, ticket.key, timeout_s, ticket.cancelled, time.monotonic)
+
     def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
         """A file with a new secret is refused for it: it is kept without."""
         return self.writer.put_blob(agent.dump(agent.without_secrets(change, self._before(base, change))))
@@ -319,6 +325,7 @@ DOES: Mapping[type, Callable[[Hands, Any, Ticket], Any]] = {
     ef.AssembleContext: Hands.assemble_context,
     ef.CallModel: Hands.call_model,
     ef.RunBuilder: Hands.run_builder,
+    ef.AskExternal: Hands.ask_external,
     ef.ApplyChange: Hands.apply_change,
     ef.ApplyReply: Hands.apply_reply,
     ef.ReadReview: Hands.read_review,

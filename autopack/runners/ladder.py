@@ -20,7 +20,8 @@ class Hunk:
 
     Both texts end with a newline, except where the format says that the file's last line has none. `line` is that
     of the reply, `block` counts the reply's blocks. `hint` is a line that stands above the right place, in case there
-    are several. `at_end`: the lines are the file's last ones.
+    are several, `at_line` the line (from 1) at which somebody who counts says it is. `at_end`: the lines are the file's
+    last ones.
     """
 
     search: str
@@ -29,6 +30,7 @@ class Hunk:
     block: int = 0
     hint: str = ""
     at_end: bool = False
+    at_line: int = 0
 
 
 def is_text(data: bytes) -> bool:

@@ -99,7 +99,7 @@ class Rehearsed:
             case ef.CallModel():
                 manner = self.lines(effect.phase_id).manner
                 return manner.builder_s if effect.role == BUILDER else manner.auditor_s
-            case ef.RunBuilder():
+            case ef.RunBuilder() | ef.AskExternal():
                 return self.lines(effect.phase_id).manner.builder_s
             case ef.RunCi():
                 return self.lines(effect.phase_id).manner.ci_s
@@ -173,11 +173,12 @@ class Rehearsed:
             message="" if outcome == "ok" else f"rehearsed: {outcome}",
         )
 
-    def _ran(self, key: str, effect: ef.RunBuilder, at_s: float) -> ev.Event:
-        """Of a command: what may come of a call that is no word of the gate is that it fails."""
+    def _ran(self, key: str, effect: ef.RunBuilder | ef.AskExternal, at_s: float) -> ev.Event:
+        """Of a command or client: what may come of a call that is no word of the gate is that it fails."""
         word = self.take(effect.phase_id, BUILDER)
         if word == "lost":
-            return ev.EffectLost(key, at_s)
+            vain = isinstance(effect, ef.AskExternal)
+            return self._ended(key, effect, at_s, "timed_out", word) if vain else ev.EffectLost(key, at_s)
         self._patch[effect.phase_id] = word
         if word in CALL_WORDS:
             return self._ended(key, effect, at_s, "not_found" if word == "not_found" else "failed", word)
@@ -271,6 +272,7 @@ ANSWERS: Mapping[type, Callable[[Rehearsed, str, Any, float], ev.Event]] = {
     ef.AssembleContext: Rehearsed._assembled,  # noqa: SLF001
     ef.CallModel: Rehearsed._called,  # noqa: SLF001
     ef.RunBuilder: Rehearsed._ran,  # noqa: SLF001
+    ef.AskExternal: Rehearsed._ran,  # noqa: SLF001
     ef.ApplyChange: Rehearsed._applied,  # noqa: SLF001
     ef.ApplyReply: Rehearsed._applied,  # noqa: SLF001
     ef.ReadReview: Rehearsed._reviewed,  # noqa: SLF001

@@ -60,7 +60,7 @@ def command_messages(
     if effect.evidence:
         parts.append(_evidence(effect.evidence, details))
     if previous:
-        parts.append("The last patch, which did not land. It is not in your folder.\n")
+        parts.append("The last patch, which did not land: the files are as they were before it.\n")
         parts.append(fenced(previous, "diff"))
     return (("user", "\n".join(parts)),)
 

@@ -2,12 +2,12 @@
 
 OF = {'ci': 'fa20c30b690f736a998462e355e70edf',
  'models': '431b4e885ab6d7856be06d5dccd9ba13',
- 'phase': 'a671b7cd9c50379c0b5fffdb7f5fff67',
- 'playbook': 'c6d298d913e8513f899594c1eff2f9a0',
+ 'phase': '11c9981dbeb5919a3f8b76189343b79b',
+ 'playbook': 'acb7a267cec44561f9e8547d6a1f9df8',
  'project': '62104b5927733c7287282335c3b8e06d',
  'ruleset': 'b5906a0682059e812fb23882b7cd5879',
  'scenario': 'edd4207767982ee39b6af4a46b3c9daf',
- 'tier': '2a8a29a43f1aacebf53b6febb9865bd4'}
+ 'tier': 'bf0748d1ebc6d879d8980be71d24825c'}
 """Of what each was made."""
 
 

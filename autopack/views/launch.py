@@ -22,7 +22,7 @@ from autopack.journal.errors import RunExists
 from autopack.journal.store import Store, open_store
 from autopack.journal.writer import Writer
 from autopack.plan import canonical
-from autopack.plan.model import COMMAND, Plan, load, pinned
+from autopack.plan.model import OUTSIDE, Plan, load, pinned
 from autopack.run import events as ev
 from autopack.run.continued import continued
 from autopack.run.state import RunState
@@ -116,7 +116,6 @@ def next_run_id(run_id: str, taken: AbstractSet[str]) -> str:
 
 def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, observe: Observe) -> RunState:
     """A new run from the commit that `base` names."""
-    _refuse_clients(plan)
     home = _private_home(place, run_id)
     with git.open_repository(place.repository, home=home) as repository:
         commit = repository.resolve(base)
@@ -228,14 +227,6 @@ def folded(store: Store, run_id: str) -> tuple[Plan, RunState]:
     found = store.run(run_id)
     plan = load(store.plan(run_id))
     return plan, fold(plan, run_id, found.plan_sha256, ((event.type, event.body) for event in store.events(run_id)))
-
-
-def _refuse_clients(plan: Plan) -> None:
-    """A change that a client is to submit needs a server to submit it to."""
-    waiting = [phase.phase_id for phase in plan.phases if phase.builder.kind == "external"]
-    if waiting:
-        fact = f"phases {', '.join(waiting)} have `builder: {{kind: external}}`, and nobody could submit their change"
-        raise NotStarted(f"{fact}: this version has no server; make them `kind: model` or `kind: command`")
 
 
 def prepare(folder: Path) -> None:
@@ -352,7 +343,7 @@ class Switchboard:
 def _client(plan: Plan, options: Options) -> ModelClient:
     """Raises NotStarted where nobody could answer, CassetteError for a damaged cassette."""
     cassette = Cassette(Path(options.cassette)) if options.cassette else None
-    kinds = {model.provider == REPLAY for model in plan.models.values() if model.provider != COMMAND}
+    kinds = {model.provider == REPLAY for model in plan.models.values() if model.provider not in OUTSIDE}
     if cassette is None and True in kinds:
         raise NotStarted("models of this plan answer from a cassette; name one with --replay")
     client: ModelClient
@@ -368,7 +359,7 @@ def _called(plan: Plan, options: Options) -> frozenset[str]:
     """The models that are really asked."""
     if options.replay_all:
         return frozenset()
-    return frozenset(name for name, model in plan.models.items() if model.provider not in (REPLAY, COMMAND))
+    return frozenset(name for name, model in plan.models.items() if model.provider not in (REPLAY, *OUTSIDE))
 
 
 def _keep(folder: Path, options: Options) -> None:

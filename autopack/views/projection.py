@@ -10,6 +10,7 @@ from autopack.plan.model import Earlier, Plan, PlanTier
 from autopack.run import issues
 from autopack.run.allowance import caps as lowered
 from autopack.run.allowance import used
+from autopack.run.effects import AskExternal
 from autopack.run.ledger import RUN
 from autopack.run.promotion import debt_status, eligible
 from autopack.run.state import ENDED, PhaseState, RunState, Warned, blemishes, tier_state
@@ -158,6 +159,7 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
     return {
         "state": run.state,
         "failure_reason": run.failure.reason if run.failure else None,
+        **_waiting(run),
         "playbook": plan.playbook,
         "tokens_used": spent.tokens,
         "cost_usd": f"{spent.cost_usd:f}",
@@ -172,6 +174,12 @@ def row(plan: Plan, run: RunState) -> Mapping[str, Any]:
         "run_scope": plan.run_scope,
         "promotion_eligible_to_main": run.done and eligible(plan, run),
     }
+
+
+def _waiting(run: RunState) -> dict[str, Any]:
+    """By phase, the key of what a client is asked for; nothing where none is."""
+    asked = {effect.phase_id: key for key, effect in run.pending.items() if isinstance(effect, AskExternal)}
+    return {"waits_for_client": asked} if asked else {}
 
 
 def _providers(plan: Plan) -> set[str]:

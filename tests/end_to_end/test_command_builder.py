@@ -161,16 +161,6 @@ def test_a_program_that_is_not_there_ends_the_run_at_once(tmp_path: Path) -> Non
     assert "no-such-agent" in ended.json["failure"]
 
 
-def test_a_phase_that_waits_for_a_client_can_be_planned_and_not_run(tmp_path: Path) -> None:
-    made = project(tmp_path, "", kind="external")
-    assert made.autopack("validate").code == 0
-    assert made.autopack("plan", PLAYBOOK).code == 0
-    ended = run(made)
-    assert ended.code == 2
-    assert "this version has no server" in ended.err
-    assert made.git("branch", "--list", "autonomous/*") == ""
-
-
 # --- killed and cancelled ---
 
 # What it does first is to hang, with a child beside it, until somebody has seen both; from then on it works.

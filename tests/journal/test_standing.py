@@ -100,8 +100,8 @@ def test_an_older_store_is_refused_untouched_until_it_is_upgraded(tmp_path: Path
         with pytest.raises(StoreOutdated, match=r"has revision 0001.* autopack store upgrade"):
             open_store(path, create=create)
     assert path.read_bytes() == before
-    assert upgrade_store(path) == ("0001", "0003")
-    assert upgrade_store(path) == ("0003", "0003")
+    assert upgrade_store(path) == ("0001", "0004")
+    assert upgrade_store(path) == ("0004", "0004")
     with open_store(path, create=False) as store, store.writer("r1") as writer:
         writer.append([("A", {}, 1.0)], after=[{"tokens": 1}])
         assert [event.after for event in store.events("r1")] == [{"tokens": 1}]

@@ -36,7 +36,7 @@ def test_a_new_store_is_migrated_to_the_revision_the_code_was_written_for(store:
     with store.database.reading() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, tables.metadata) == []
-        assert context.get_current_revision() == tables.REVISION == "0003"
+        assert context.get_current_revision() == tables.REVISION == "0004"
     scripts = ScriptDirectory(str(Path(autopack.journal.migrations.__file__).parent))
     assert scripts.get_current_head() == tables.REVISION
 
@@ -96,7 +96,7 @@ def test_an_empty_file_is_no_store_until_one_is_to_be_created(tmp_path: Path):
 def test_a_store_of_a_newer_autopack_is_refused_untouched(sqlite_path: Path):
     _sql(sqlite_path, "UPDATE alembic_version SET version_num = '0042'")
     before = sqlite_path.read_bytes()
-    with pytest.raises(StoreVersionUnknown, match="has revision 0042, this autopack knows revision 0003"):
+    with pytest.raises(StoreVersionUnknown, match="has revision 0042, this autopack knows revision 0004"):
         open_store(sqlite_path, create=True)
     assert sqlite_path.read_bytes() == before
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 CURSOR = "¦"
-PATIENCE_S = 60  # after which a missing answer is a failure; nothing is measured by it
+PATIENCE_S = 300  # after which a missing answer is a failure; nothing is measured by it
 
 
 class Refusal(Exception):

@@ -53,7 +53,9 @@ BLANKS = ["\n", "\t", "\ufeff", "\x00", "\r", '"']
 PIECES = st.sampled_from([*SIGNS, *WORDS, *BLANKS])
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(st.integers(0, len(TEXT)), st.integers(0, 40), PIECES), max_size=4), st.data())
 def test_no_text_that_may_be_typed_breaks_an_answer(
     tmp_path: Path, typed: list[tuple[int, int, str]], data: st.DataObject

@@ -152,7 +152,9 @@ def _phase(draw: st.DrawFn, name: str, above: list[str]) -> str:
         said.append(f"complexity: {draw(st.sampled_from(('low', 'medium', 'high')))}")
     if draw(st.integers(0, 4)) == 0:
         said.append("ci: third")
-    if draw(st.integers(0, 4)) == 0:
+    if draw(st.integers(0, 6)) == 0:
+        said.append(f"builder: {{kind: external, timeout_s: {draw(st.sampled_from((20, 300)))}}}")
+    elif draw(st.integers(0, 4)) == 0:
         tokens = draw(st.sampled_from(("", ", tokens: 2_000")))
         said.append(f"builder: {{kind: command, run: [agent], timeout_s: {draw(st.sampled_from((20, 300)))}{tokens}}}")
     if draw(st.integers(0, 3)) == 0:

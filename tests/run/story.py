@@ -30,6 +30,7 @@ from autopack.run.allowance import Account, granted
 from autopack.run.effects import (
     ApplyChange,
     ApplyReply,
+    AskExternal,
     AssembleContext,
     CallModel,
     CloseRun,
@@ -103,6 +104,12 @@ def by_command(name: str, **changes: object) -> PlanPhase:
     return phase(name, **{"attempts": asks, "builder": builder, **changes})
 
 
+def by_client(name: str, **changes: object) -> PlanPhase:
+    """A phase that a client from outside builds; nothing is stated for it."""
+    asks = tuple(Attempt(step, Ask("external:client", 1, 0), "whole_file") for step in ("first", "again", "again"))
+    return phase(name, **{"attempts": asks, "builder": PlanBuilder("external", (), 60, (), 0), **changes})
+
+
 def model(name: str) -> PlanModel:
     return PlanModel(name, f"replay/{name}", None, None, "replay", "economy", 128_000, 1_000, PRICE, None, 60, {})
 
@@ -153,7 +160,8 @@ def plan(*phases: PlanPhase, **changes: object) -> Plan:
 
 
 def _agent(name: str) -> PlanModel:
-    return PlanModel(name, "command/command", None, None, "command", "standard", 1, 1, None, 1_000_000, 60, {})
+    kind = name.partition(":")[0]
+    return PlanModel(name, f"{kind}/{kind}", None, None, kind, "standard", 1, 1, None, 1_000_000, 60, {})
 
 
 class Story:
@@ -271,6 +279,13 @@ class Story:
             return ev.EffectLost(key, at)
         change = "g" * 64 if word == "ok" else None
         return ev.BuilderFinished(key, at, word, change, "o" * 64, 0, 1.0, f"it {word}", ())
+
+    def _AskExternal(self, key: str, effect: AskExternal, at: float) -> ev.Event:
+        word: Any = self.word(effect.phase_id, "client", "ok")
+        outcome: Any = "ok" if word == "review" else word
+        change = "g" * 64 if outcome == "ok" else None
+        said = {"claimed_tokens": 700, "wants_review": word == "review"}
+        return ev.BuilderFinished(key, at, outcome, change, "o" * 64, None, 1.0, f"it {word}", (), **said)
 
     def _ApplyChange(self, key: str, effect: ApplyChange, at: float) -> ev.Event:
         word = self.word(effect.phase_id, "builder", "ok")

@@ -20,13 +20,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from autopack.plan.model import Plan, Preflight
+from autopack.plan.model import Plan, PlanPhase, Preflight
 from autopack.plan.price import Usage
 from autopack.run import events as ev
 from autopack.run import machine
 from autopack.run.effects import (
     PAID,
     ApplyReply,
+    AskExternal,
     AssembleContext,
     CallModel,
     Effect,
@@ -40,7 +41,7 @@ from autopack.run.ledger import RUN
 from autopack.run.machine import IllegalEvent, react, start, unwanted
 from autopack.run.state import ENDED
 from autopack.run.turn import Turn
-from tests.run.story import by_command
+from tests.run.story import by_client, by_command
 from tests.run.test_any_run import BIG, OTHER, World, nothing_lands_without_its_approval, plans, replayed
 from tests.run.test_machine import STORIES
 
@@ -50,14 +51,16 @@ Bad = Callable[[World, str, Any], ev.Event]
 
 @st.composite
 def told(draw: st.DrawFn) -> Plan:
-    """Also with a preflight, warnings, and a phase that a command builds."""
+    """Also with a preflight, warnings, and a phase that a command or a client builds."""
     built: Plan = draw(plans())
     tries = draw(st.sampled_from((None, Preflight(2, 1.0))))
     profiles = {name: replace(each, preflight=tries, baseline=True) for name, each in built.profiles.items()}
     if draw(st.booleans()):
         built = replace(built, phases=tuple(replace(each, auto_apply=False) for each in built.phases))
     if draw(st.integers(0, 3)) == 0:
-        built = _with_command(built)
+        built = _with_builder(
+            built, *draw(st.sampled_from(((by_command("x"), "command"), (by_client("x"), "external"))))
+        )
     elif draw(st.booleans()):
         built = _alone(built)
     return replace(built, profiles=profiles, budget_warnings=draw(st.sampled_from(((), (0.5, 0.9)))))
@@ -76,12 +79,12 @@ def _alone(built: Plan) -> Plan:
     return replace(built, phases=(told,), tiers=tiers, caps=caps)
 
 
-def _with_command(built: Plan) -> Plan:
-    """The first phase by a command."""
+def _with_builder(built: Plan, like: PlanPhase, provider: str) -> Plan:
+    """The first phase by a command, or by a client."""
     first, *rest = built.phases
-    command = by_command("x")
-    agent = replace(built.models["small"], name="command:agent", provider="command", price=None, token_cap=1_000_000)
-    made = replace(first, attempts=command.attempts, builder=command.builder, patches=())
+    name = like.attempts[0].ask.model
+    agent = replace(built.models["small"], name=name, provider=provider, price=None, token_cap=1_000_000)
+    made = replace(first, attempts=like.attempts, builder=like.builder, patches=())
     return replace(built, phases=(made, *rest), models={**built.models, agent.name: agent})
 
 
@@ -111,6 +114,12 @@ BAD: Mapping[type[Effect], Sequence[Bad]] = {
     RunBuilder: (
         lambda world, asked, _: ev.EffectLost(asked, world.clock),
         lambda world, asked, _: ev.BuilderFinished(asked, world.clock, "failed", None, "o" * 64, 1, 1.0, "failed", ()),
+    ),
+    AskExternal: (
+        lambda world, asked, _: ev.BuilderFinished(
+            asked, world.clock, "timed_out", None, None, None, 1.0, "late", (), wants_review=True
+        ),
+        _unusable,
     ),
     AssembleContext: (
         lambda world, asked, wish: ev.ContextAssembled(asked, world.clock, "r", wish.input_tokens_max, (), ()),

@@ -32,6 +32,7 @@ from autopack.run.effects import (
     PAID,
     ApplyChange,
     ApplyReply,
+    AskExternal,
     AssembleContext,
     CallModel,
     CloseRun,
@@ -201,6 +202,12 @@ class World:
             return ev.EffectLost(asked, self.clock)
         change = "g" * 64 if word == "ok" else None
         return ev.BuilderFinished(asked, self.clock, word, change, "o" * 64, 0, 1.0, word, ())
+
+    def AskExternal(self, asked: str, _effect: AskExternal) -> ev.Event:
+        word: Any = self.pick(*["ok"] * 6, "failed", "timed_out")
+        change = "g" * 64 if word == "ok" else None
+        said = {"claimed_tokens": self.pick(0, 900), "wants_review": self.pick(True, False)}
+        return ev.BuilderFinished(asked, self.clock, word, change, "o" * 64, None, 1.0, word, (), **said)
 
     def OpenRun(self, asked: str, effect: OpenRun) -> ev.Event:
         return ev.RunOpened(asked, self.clock, effect.base_commit, {"refs/heads/main": BASE})

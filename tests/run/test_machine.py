@@ -12,6 +12,7 @@ from autopack.run import events as ev
 from autopack.run import machine
 from autopack.run.continued import continued
 from autopack.run.effects import (
+    AskExternal,
     AssembleContext,
     CallModel,
     CloseRun,
@@ -28,7 +29,7 @@ from autopack.run.machine import IllegalEvent, next_deadline_s, react, start, un
 from autopack.run.promotion import debt_status, eligible
 from autopack.run.state import blemishes, tier_state
 from autopack.run.turn import Turn
-from tests.run.story import BASE, Story, by_command, phase, plan, refold, with_patches
+from tests.run.story import BASE, Story, by_client, by_command, phase, plan, refold, with_patches
 
 STRAIGHT = "QUEUED EXECUTING GATE CI_RUNNING GATE COMPLETE"
 CALL = Amount(4_500, Decimal("0.005"))
@@ -997,6 +998,42 @@ def test_a_command_whose_phase_has_ended_is_cut_short_and_its_bill_counts():
     assert story.tell().ledger.spent(RUN).tokens == 2_000
 
 
+# --- a Builder that is a client from outside ---
+
+
+def test_a_client_takes_the_path_of_every_other_builder_and_costs_nothing():
+    story = Story(plan(by_client("a"))).says("a", ci=["red", "green"], builder=["scope", "ok"])
+    run = story.tell()
+    assert story.path("a") == (
+        "QUEUED EXECUTING GATE EXECUTING GATE CI_RUNNING EXECUTING GATE CI_RUNNING GATE COMPLETE"
+    )
+    assert story.asked(CallModel) == []
+    kinds = [(effect.attempt, [item.kind for item in effect.evidence]) for effect in story.asked(AskExternal)]
+    assert kinds == [(1, []), (2, ["scope"]), (3, ["scope", "ci_red"])]
+    assert (run.ledger.spent("run"), run.ledger.calls) == (Amount(0, Decimal(0)), 0)
+
+
+def test_a_client_that_gives_up_or_never_comes_uses_up_an_attempt():
+    story = Story(plan(by_client("a"))).says("a", client=["failed", "timed_out", "timed_out"])
+    assert ended(story) == ("DONE_FAILED_REQUIRES_HUMAN_REVIEW", "edit_failed")
+    assert story.path("a") == "QUEUED EXECUTING FAILED"
+    assert [effect.attempt for effect in story.asked(AskExternal)] == [1, 2, 3]
+
+
+def test_a_client_that_asks_for_a_review_gets_one():
+    story = Story(plan(by_client("a"))).says("a", client=["review"])
+    story.tell()
+    assert [effect.wants for effect in story.asked(AssembleContext)] == ["edits", "review"]
+
+
+def test_nobody_waits_for_a_client_of_a_run_that_was_cancelled():
+    story = Story(plan(by_client("a")))
+    key = story.until(AskExternal)
+    story.give(ev.CancelRequested(9.0, "ann"))
+    assert key not in story.run.pending
+    assert story.tell().state == "DONE_FAILED_REQUIRES_HUMAN_REVIEW"
+
+
 def _quota_ends(left: int) -> Story:
     """The provider of `small` has so many tokens left this week, and `other` is of another one."""
     shop = plan(falls_back(), quotas={"replay": Quota(None, None, left)})
@@ -1009,6 +1046,9 @@ STORIES: tuple[Callable[[], Story], ...] = (
     lambda: Story(alone()),
     lambda: Story(plan(by_command("a"))),
     lambda: Story(plan(by_command("a"))).says(command=["failed"]),
+    lambda: Story(plan(by_client("a"))),
+    lambda: Story(plan(by_client("a"))).says(client=["failed", "timed_out", "review"]),
+    lambda: Story(plan(by_client("a"))).says(client=["failed"]),
     lambda: Story(plan(by_command("a"))).says(command=["not_found"]),
     lambda: Story(plan(by_command("a"))).says(command=["lost", "ok"]),
     lambda: Story(alone()).says(builder=["edit_failed"]),

@@ -63,7 +63,7 @@ class Unlucky:
         if phase_id is None:
             return LOOK_S
         phase = self.plan.phase(phase_id)
-        if isinstance(effect, ef.RunBuilder):
+        if isinstance(effect, ef.RunBuilder | ef.AskExternal):
             return phase.builder.timeout_s
         if isinstance(effect, ef.ApplyReply | ef.ApplyChange | ef.Rebase):
             return probed_s(self.plan, phase)
@@ -122,6 +122,8 @@ class Unlucky:
         outcome = "ok" if self.well() else self.pick("failed", "timed_out")
         change = "c" * 64 if outcome == "ok" else None
         return ev.BuilderFinished(key, at, outcome, change, None, 0, 1.0, outcome, ())
+
+    AskExternal = RunBuilder
 
     def ApplyReply(self, key: str, effect: Any, at: float) -> ev.Event:
         if self.well() or self.pick(True, False):
@@ -204,6 +206,7 @@ LETTERS = {
     ef.AssembleContext: "",
     ef.CallModel: "",
     ef.RunBuilder: "B",
+    ef.AskExternal: "B",
     ef.ApplyReply: "P",
     ef.ApplyChange: "P",
     ef.RunCi: "T",
@@ -252,7 +255,7 @@ def allowed(plan: Plan, effect: ef.Effect, now: RunState) -> None:
             asks = [phase.audit, *second, *phase.audit_fallbacks]
         asks = [ask for ask in asks if ask.model == effect.model]
         assert asks, f"{effect.model} is not planned for attempt {effect.attempt}"
-        if plan.models[effect.model].provider != "command":
+        if plan.models[effect.model].provider not in ("command", "external"):
             assert effect.input_tokens_max <= max(ask.input_tokens_max for ask in asks)
         if isinstance(effect, ef.CallModel):
             assert effect.output_tokens_max <= max(ask.output_tokens_max for ask in asks)
@@ -264,6 +267,8 @@ def allowed(plan: Plan, effect: ef.Effect, now: RunState) -> None:
     if isinstance(effect, ef.RunBuilder):
         assert (effect.model, effect.tokens) == (rung.ask.model, phase.builder.tokens)
         assert phase.builder.kind == "command"
+    if isinstance(effect, ef.AskExternal):
+        assert (phase.builder.kind, plan.models[rung.ask.model].provider) == ("external", "external")
     if isinstance(effect, ef.RunCi):
         assert effect.profile == phase.ci
 

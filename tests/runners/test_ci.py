@@ -32,8 +32,11 @@ class Shelf(dict[str, bytes]):
         return f"blob of {name}"
 
 
+TOKEN = f"ci-{os.getpid()}"  # somebody else may run these tests on this machine at the same time
+
+
 def step(*run: str, **more) -> Step:
-    return Step(**{"id": "unit", "run": run, "timeout_s": 60} | more)
+    return Step(**{"id": "unit", "run": run, "timeout_s": 300} | more)
 
 
 def python(code: str, **more) -> Step:
@@ -53,7 +56,7 @@ def check(worktree: Path, wanted: Profile | Step, shelf: Shelf | None = None, **
         wanted if isinstance(wanted, Profile) else profile(wanted),
         str(worktree),
         **{
-            "token": f"ci-{os.getpid()}",
+            "token": TOKEN,
             "keep": (Shelf() if shelf is None else shelf).keep,
             "setup_done": False,
             "cancelled": None,
@@ -244,9 +247,9 @@ def test_a_step_sees_what_its_profile_names_and_sets_and_nothing_else(tmp_path, 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     shelf = Shelf()
     wanted = profile(step("env"), env_pass=("PATH", "LANG"), env_set={"PYTHONHASHSEED": "0"})
-    check(tmp_path, wanted, shelf, token="ci-7", environ=dict(os.environ) | ENVIRON | {"LANG": "C"})
+    check(tmp_path, wanted, shelf, token=TOKEN, environ=dict(os.environ) | ENVIRON | {"LANG": "C"})
     seen = dict(line.split("=", 1) for line in shelf["unit.log"].decode().splitlines())
-    assert seen == {"PATH": ENVIRON["PATH"], "LANG": "C", "PYTHONHASHSEED": "0", "AUTOPACK_CHILD": "ci-7"}
+    assert seen == {"PATH": ENVIRON["PATH"], "LANG": "C", "PYTHONHASHSEED": "0", "AUTOPACK_CHILD": TOKEN}
 
 
 def test_a_step_runs_in_the_worktree(tmp_path):

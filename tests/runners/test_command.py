@@ -15,10 +15,11 @@ ENVIRON = {
     "ANTHROPIC_API_KEY": "sk-1",
     "DATABASE_URL": "postgresql://shop",
 }
+TOKEN = f"agent-{os.getpid()}"  # somebody else may run these tests on this machine at the same time
 
 
 def go(worktree: Path, code: str, prompt: bytes = b"", **more) -> Finished:
-    facts = {"timeout_s": 60.0, "token": f"agent-{os.getpid()}", "environ": ENVIRON, "cancelled": None} | more
+    facts = {"timeout_s": 300.0, "token": TOKEN, "environ": ENVIRON, "cancelled": None} | more
     return run_agent(["python", "-c", code], str(worktree), prompt, **facts)
 
 
@@ -30,10 +31,10 @@ def test_the_agent_reads_its_task_from_stdin_and_edits_the_worktree(tmp_path):
 
 
 def test_the_agent_sees_no_secret_unless_it_is_named(tmp_path):
-    facts = {"timeout_s": 60.0, "token": "agent-7", "environ": ENVIRON, "cancelled": None}
+    facts = {"timeout_s": 300.0, "token": TOKEN, "environ": ENVIRON, "cancelled": None}
     bare = run_agent(["env"], str(tmp_path), b"", **facts)
     assert sorted(bare.output.decode().split()) == [
-        "AUTOPACK_CHILD=agent-7",
+        f"AUTOPACK_CHILD={TOKEN}",
         "HOME=/home/ann",
         f"PATH={ENVIRON['PATH']}",
     ]
@@ -54,5 +55,5 @@ def test_an_agent_that_never_ends_is_ended(tmp_path):
 
 def test_an_agent_that_is_not_installed_is_a_named_error(tmp_path):
     with pytest.raises(CannotStart) as caught:
-        run_agent(["no-such-agent"], str(tmp_path), b"", timeout_s=5, token="a", environ=ENVIRON, cancelled=None)
+        run_agent(["no-such-agent"], str(tmp_path), b"", timeout_s=5, token=TOKEN, environ=ENVIRON, cancelled=None)
     assert caught.value.what == "command"

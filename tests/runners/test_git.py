@@ -43,6 +43,7 @@ from autopack.runners.git import (
 )
 from autopack.runners.git.command import Answer, Git
 from autopack.runners.git.folder import Folder
+from autopack.runners.git.recent import Recent
 from autopack.views import launch
 
 ROBOT = Identity("autopack", "autopack@localhost")
@@ -223,6 +224,37 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repository, monkeypatch
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(GitUnusable, match=r"git status did not finish within 0\.2 s"):
         Git("shop", str(tmp_path)).run("status", timeout_s=0.2)
+
+
+def test_of_commands_side_by_side_only_the_one_that_hangs_is_ended(
+    tmp_path: Path, repo: Repository, monkeypatch: pytest.MonkeyPatch
+):
+    """The one that is done first was given longest, so that who watches them has to be told of the others."""
+    lay(tmp_path, {"bin/git": b"#!/bin/sh\nfor last; do :; done\nexec sleep $last\n"})
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    ended: list[str] = []
+
+    def run(seconds: str, timeout_s: float) -> None:
+        try:
+            Git("shop", str(tmp_path)).run("status", seconds, timeout_s=timeout_s)
+        except GitUnusable as error:
+            ended.append(f"{seconds}: {error}")
+
+    asked = (("0", 600.0), ("601", 1.0), ("600", 0.2))
+    threads = [threading.Thread(target=run, args=arguments) for arguments in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == [
+        f"600: {_late('0.2')}",
+        f"601: {_late('1')}",
+    ]
+
+
+def _late(seconds: str) -> str:
+    return f"shop: git status did not finish within {seconds} s. Check the disk it lies on."
 
 
 def test_a_full_disk_has_a_name_of_its_own(tmp_path: Path):
@@ -450,6 +482,62 @@ def test_a_binary_file_is_counted_apart(repo: Repository):
     assert b"GIT binary patch" in repo.diff(base, tree)
 
 
+def test_patch_and_figures_of_one_git_are_those_of_two(odd: Path):
+    """Renamed, binary, deleted, with names and contents that could be taken for the end of a part."""
+    repo = open_repository(odd)
+    base = repo.resolve("main")
+    new = {
+        "new\nline.txt": FileChange(None),
+        "moved\tname.txt": FileChange(b"3\n"),
+        "logo.png": FileChange(b"\x89PNG\0\0\0"),
+        "größe.txt": FileChange(b"1\n2\n"),
+        "empty": FileChange(b""),
+    }
+    tree = repo.write_tree(base, new)
+    patch, stat = repo.compare(base, tree)
+    alone = open_repository(odd)
+    assert (patch, stat) == (alone.diff(base, tree), alone.diff_stat(base, tree))
+    assert stat == Stat(4, 1, 0, ("empty", "größe.txt", "logo.png", "moved\tname.txt", "new\nline.txt"), ("logo.png",))
+    assert repo.compare(base, base) == (b"", Stat(0, 0, 0, (), ()))
+
+
+def test_what_was_listed_lately_is_what_git_lists(odd: Path):
+    """Of a tree just written, and of the commits made of it, which no git is asked for."""
+    repo = open_repository(odd)
+    base = repo.resolve("main")
+    new = {
+        "run.sh": FileChange(b"#!/bin/sh\nexit 1\n"),
+        "深/い/名.txt": FileChange(None),
+        "深/い": FileChange(b"a file now\n"),
+        "深.txt": FileChange(b"before the folder\n"),
+        "tool": FileChange(b"", "100755"),
+    }
+    tree = repo.write_tree(base, new)
+    commit = repo.commit(tree, [base], "m", 0, Identity("a", "a@b"))
+    assert repo.list_names(commit) == repo.list_names(tree) == open_repository(odd).list_names(commit)
+    assert repo.tree(commit) == open_repository(odd).tree(commit) == tree
+
+
+def test_the_bytes_of_files_are_told_without_reading_them(shop: Path, repo: Repository):
+    base = repo.resolve("main")
+    found = {entry.path: entry.size for entry in repo.list_files(base)}
+    assert repo.sizes(repo.list_names(base)) == found
+    blob = line(shop, "rev-parse", "HEAD:README.md")
+    (shop / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert repo.sizes(repo.list_names(base)) == {**found, "README.md": 0}
+
+
+def test_only_so_much_is_remembered_and_what_was_not_asked_for_longest_goes_first():
+    recent: Recent[str] = Recent(5, len)
+    for word in ("aa", "bb", "c"):
+        recent.put(word, word)
+    assert recent.get("aa") == "aa"
+    recent.put("dd", "dd")
+    assert [recent.get(word) for word in ("aa", "bb", "c", "dd")] == ["aa", None, "c", "dd"]
+    assert recent.put("too long", "too long") == "too long"
+    assert [recent.get(word) for word in ("aa", "c", "dd", "too long")] == ["aa", "c", "dd", None]
+
+
 def test_equal_trees_have_no_diff(repo: Repository):
     base = repo.resolve("main")
     assert repo.diff(base, repo.write_tree(base, changes(src__app_py=b"price = 1\n"))) == b""
@@ -474,7 +562,9 @@ def anvil(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return open_repository(project(tmp_path_factory.mktemp("anvil") / "repo", {"root": b"root\n"}))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(before=versions, after=versions)
 def test_git_apply_makes_of_the_base_what_the_diff_was_taken_from(
     anvil: Repository, tmp_path: Path, before: dict[str, tuple[bytes, str]], after: dict[str, tuple[bytes, str]]

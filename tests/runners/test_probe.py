@@ -5,10 +5,10 @@ import socket
 import pytest
 
 from autopack.runners.model import ProbeResult, probe
+from tests.end_to_end.scratch import PATIENCE_S
 from tests.loopback import Loopback, Reply
 
 KEY = "a-key-that-nobody-may-see-5f1c"
-PATIENCE_S = 60.0
 
 
 @pytest.mark.parametrize(

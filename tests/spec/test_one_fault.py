@@ -218,7 +218,7 @@ def test_a_bracket_that_nothing_closes_is_told_where_it_opens(expect: Expect, te
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("scope: ⟦[⟧docs/**]", '"scope" is a list where a mapping belongs | write `{write: ...}`'),
+        ("scope: ⟦[⟧docs/**]", '"scope" is a list where a mapping belongs | write `{write: ["docs/**"]}`'),
         (
             "needs: {⟦a⟧: b}",
             '"needs" is a mapping where a list belongs | write a list: one line for each item, which starts with `- `',

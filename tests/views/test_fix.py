@@ -54,7 +54,10 @@ SLIPS = {
     "'Refill it.'": ["12"],
 }
 settings.register_profile(
-    "fix", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "fix",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -179,15 +178,25 @@ def test_what_nobody_can_bound_is_said_in_words() -> None:
     assert views.document(forecast(unbounded, None, 20, 1))["worst"]["cost_usd"] is None
 
 
+def _at_work(pid: int) -> list[str]:
+    """The processes of a pool, once each has played for a tenth of a second: none is being made any more."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    spent = [int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11]) for child in children]
+    return children if len(children) == os.cpu_count() and min(spent) >= os.sysconf("SC_CLK_TCK") / 10 else []
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor plays alone")
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
 def test_an_interrupt_ends_a_forecast_with_its_processes() -> None:
     words = ["plan", str(HELLO / "playbooks/languages.yaml"), "--forecast", "--samples", "900000"]
     argv = [sys.executable, "-m", "autopack", *words]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        started = eventually(lambda: len(children.read_text().split()) >= 2 and children.read_text().split(), "workers")
-        time.sleep(0.5)  # while a process is made, an interrupt may be lost
-        os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=PATIENCE_S)
+        try:
+            started = eventually(lambda: _at_work(process.pid), "workers")
+            os.killpg(process.pid, signal.SIGINT)
+            out, _ = process.communicate(timeout=PATIENCE_S)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, out) == (130, b"")
     assert not any(Path(f"/proc/{pid}/exe").exists() for pid in started)

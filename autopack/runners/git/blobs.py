@@ -16,6 +16,16 @@ def read(git: Git, blobs: Sequence[str]) -> dict[str, bytes]:
     return dict(_parted(git.place, blobs, out))
 
 
+def sizes(git: Git, blobs: Sequence[str]) -> dict[str, int]:
+    """Blob -> its bytes; one that is missing has none, and is missed when it is read."""
+    if not blobs:
+        return {}
+    asked = "".join(f"{blob}\n" for blob in blobs).encode()
+    lines = git.run("cat-file", "--batch-check=%(objectname) %(objectsize)", given=asked).text.split("\n")
+    found = (line.split() for line in lines)
+    return {blob: int(size) if size.isdecimal() else 0 for blob, size in found}
+
+
 def _parted(place: str, blobs: Sequence[str], out: bytes) -> Iterator[tuple[str, bytes]]:
     """Each answer is `<id> blob <size> LF <content> LF`."""
     at = 0

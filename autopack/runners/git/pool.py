@@ -38,9 +38,12 @@ class Worktree:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
+    """`nested`: its index may hold submodules."""
+
     folder: str
     setup: str = ""
     kept: tuple[str, ...] = ()
+    nested: bool = False
 
     @property
     def tree(self) -> str:
@@ -68,6 +71,7 @@ class Pool:
 
     def __init__(self, home: str | os.PathLike[str], repository: Repository, base: str | None = None) -> None:
         self.home = os.path.realpath(home)
+        self._repository = repository
         self._folder = Folder(os.fspath(home))
         self._seed = _seed(self._folder.path, repository, base)
         self._lock = threading.Lock()
@@ -113,7 +117,7 @@ class Pool:
         slot = self._taken[worktree.path]
         if os.path.islink(slot.tree):
             raise GitError(slot.tree, "is a link where the worktree was", "Something has replaced it; start again.")
-        git = self._git(slot)
+        git, slot.nested = self._git(slot), True
         git.run("add", "--all", "--", ".")
         listing = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", worktree.commit).out
         changes = raw_changes(listing)
@@ -155,7 +159,7 @@ class Pool:
         except OSError:  # a step may have left what refuses to go
             slot.folder = self._new_folder()
         os.makedirs(slot.tree)
-        slot.setup, slot.kept = "", ()
+        slot.setup, slot.kept, slot.nested = "", (), False
 
     def _git(self, slot: _Slot) -> Git:
         return self._seed.seeing(slot.tree, GIT_WORK_TREE=slot.tree, GIT_INDEX_FILE=slot.index)
@@ -164,9 +168,11 @@ class Pool:
         if os.path.islink(slot.tree):
             raise NotADirectoryError(slot.tree)
         git = self._git(slot)
-        _empty_submodules(git, slot)
+        if slot.nested:
+            _empty_submodules(git, slot)
         spared = [word for path in slot.kept for word in ("-e", "/" + _MAGIC.sub(r"\\\1", path.rstrip("/")))]
         git.run("clean", "-ffdxq", *spared)
+        slot.nested = any(entry.is_submodule for entry in self._repository.list_names(commit))
         git.run("read-tree", "--reset", "-u", commit)
         self._lay_git_folder(slot, commit)
 
@@ -177,7 +183,7 @@ class Pool:
         elif os.path.lexists(path):
             os.unlink(path)
         shutil.copytree(self._seed.variables["GIT_DIR"], path)
-        self._seed.seeing(GIT_DIR=path).run("update-ref", "--no-deref", "HEAD", commit)
+        Path(path, "HEAD").write_text(f"{commit}\n", encoding="ascii")
         shutil.copy2(slot.index, os.path.join(path, "index"))
 
 

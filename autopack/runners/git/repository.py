@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +24,7 @@ from autopack.runners.git import tree as trees
 from autopack.runners.git.command import Git
 from autopack.runners.git.errors import BranchInUse, GitKilled, GitUnusable, RefRefused, TagRefused, TreeRefused
 from autopack.runners.git.folder import Folder
+from autopack.runners.git.recent import Recent
 from autopack.runners.git.tree import Commit, Entry, FileChange, Stat, Tag
 from autopack.runners.git.words import Identity, message_bytes, object_id, one_line
 
@@ -43,6 +44,9 @@ PATCH = (
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$")
 
+FILES_KEPT = 100_000
+"""Of commits listed lately: some thirty megabytes."""
+
 CLOCK_TICK_S = 0.05  # a file's time is the kernel's last tick, not the moment
 
 
@@ -61,6 +65,10 @@ class Repository:
     user: Git
     desk: Git
     folder: Folder
+    _listings: Recent[tuple[Entry, ...]] = field(default_factory=lambda: Recent(FILES_KEPT, len))
+    _stats: Recent[Stat] = field(default_factory=lambda: Recent(FILES_KEPT, lambda stat: 1 + len(stat.paths)))
+    _trees: Recent[str] = field(default_factory=lambda: Recent(FILES_KEPT, lambda _tree: 1))
+    _objects: Recent[tuple[str, ...]] = field(default_factory=lambda: Recent(FILES_KEPT, len))
 
     def close(self) -> None:
         self.folder.remove()
@@ -134,7 +142,17 @@ class Repository:
 
     def list_names(self, commit: str) -> tuple[Entry, ...]:
         """The same without sizes: for those git has to open every object."""
-        return tuple(trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", object_id(commit)).out))
+        tree = self._trees.get(commit) or object_id(commit)
+        found = self._listings.get(tree)
+        return found or self._listings.put(
+            tree, tuple(trees.entries(self.desk.run("ls-tree", "-r", "-z", "--full-tree", tree).out))
+        )
+
+    def sizes(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """How many bytes the regular files among what was listed have."""
+        named = {file.path: file.blob for file in entries if file.is_regular}
+        found = blobs.sizes(self.desk, sorted(set(named.values())))
+        return {path: found[blob] for path, blob in named.items()}
 
     def submodules_of(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
         """Those of the paths that are a submodule, or lie in one, with the submodule."""
@@ -170,7 +188,15 @@ class Repository:
         return self.desk.run(*DIFF, *PATCH, object_id(base), object_id(other), *paths).out
 
     def diff_stat(self, base: str, other: str) -> Stat:
-        return trees.stat(self.desk.run(*DIFF, "--numstat", "-z", object_id(base), object_id(other)).out)
+        pair = object_id(base), object_id(other)
+        found = self._stats.get(pair)
+        return found or self._stats.put(pair, trees.stat(self.desk.run(*DIFF, "--numstat", "-z", *pair).out)[0])
+
+    def compare(self, base: str, other: str) -> tuple[bytes, Stat]:
+        """Both, of one git."""
+        pair = object_id(base), object_id(other)
+        stat, patch = trees.stat(self.desk.run(*DIFF, "--numstat", "-z", *PATCH, *pair).out)
+        return patch, self._stats.put(pair, stat)
 
     def read_trailers(self, commit: str) -> dict[str, str]:
         wanted = "--format=%(trailers:only=true,unfold=true,separator=%x00,key_value_separator=%x01)"
@@ -234,13 +260,17 @@ class Repository:
 
     def tree(self, commit: str) -> str:
         """The tree of a commit."""
-        return self.desk.run("rev-parse", "--verify", "--end-of-options", f"{object_id(commit)}^{{tree}}").text
+        rev = f"{object_id(commit)}^{{tree}}"
+        known = self._trees.get(commit)
+        return known or self._trees.put(commit, self.desk.run("rev-parse", "--verify", "--end-of-options", rev).text)
 
     def object_folders(self) -> tuple[str, ...]:
         """Every folder that objects come from, in the spelling of `objects/info/alternates`."""
+        if (known := self._objects.get("")) is not None:
+            return known
         lines = self.desk.run("count-objects", "-v").text.split("\n")
         others = tuple(line.removeprefix("alternate: ") for line in lines if line.startswith("alternate: "))
-        return (os.path.join(self.common_dir, "objects"), *others)
+        return self._objects.put("", (os.path.join(self.common_dir, "objects"), *others))
 
     # What is new -----------------------------------------------------------------------------------------------
 
@@ -252,16 +282,19 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="tree-", dir=self.folder.path) as scratch:
             git = self.desk.seeing(scratch, GIT_INDEX_FILE=os.path.join(scratch, "index"))
             git.run("read-tree", object_id(base))
-            known = self.list_names(base) if present is None else present
+            known = self.list_names(base) if present is None else tuple(present)
             modes = {entry.path: entry.mode for entry in known}
             trees.check(changes, modes)
-            info = trees.index_info(changes, blobs.write(git, changes), modes, self.nothing)
+            written = blobs.write(git, changes)
+            info = trees.index_info(changes, written, modes, self.nothing)
             said = git.run("update-index", "-z", "--index-info", given=info).err
             if said:  # it says "Ignoring path" of names that some system would take for .git, and goes on
                 path = next((path for path in changes if path in said), self.place)
                 raise TreeRefused(path, "is a name that git refuses", "Choose another name.", said)
             # Nothing is looked up: what was there was there, what is new has just been written.
-            return git.run("write-tree", "--missing-ok").text
+            tree = git.run("write-tree", "--missing-ok").text
+        self._listings.put(tree, trees.changed(known, changes, written))
+        return tree
 
     def commit(self, tree: str, parents: Sequence[str], message: str, at: int, author: Identity) -> str:
         """`at` in seconds since the epoch. Author and committer are the same."""
@@ -275,7 +308,9 @@ class Repository:
             GIT_COMMITTER_DATE=date,
         )
         parentage = [word for parent in parents for word in ("-p", object_id(parent))]
-        return git.run("commit-tree", *parentage, "-F", "-", object_id(tree), given=message_bytes(message)).text
+        made = git.run("commit-tree", *parentage, "-F", "-", object_id(tree), given=message_bytes(message)).text
+        self._trees.put(made, tree)
+        return made
 
     def advance(self, ref: str, new: str, old: str | None) -> bool:
         """Move `ref` from `old` (None: not there) to `new`; False when it is elsewhere. Already at `new` is success."""

@@ -119,12 +119,27 @@ def index_info(
     return b"".join(gone + new)
 
 
-def stat(numstat: bytes) -> Stat:
-    """From `diff-tree --numstat -z`: `added TAB removed TAB path NUL`, for a rename `... TAB NUL old NUL new NUL`."""
+def changed(
+    present: Iterable[Entry], changes: Mapping[str, FileChange], written: Mapping[str, str]
+) -> tuple[Entry, ...]:
+    """What is listed once the changes are made; `written` are the blobs of what is new."""
+    before = {entry.path: entry for entry in present}
+    modes = {path: changes[path].mode or (before[path].mode if path in before else FILE) for path in written}
+    new = (Entry(path, modes[path], blob, -1) for path, blob in written.items())
+    kept = (entry for path, entry in before.items() if path not in changes)
+    return tuple(sorted((*kept, *new), key=lambda entry: encoded(entry.path)))
+
+
+def stat(numstat: bytes) -> tuple[Stat, bytes]:
+    """From `diff-tree --numstat -z`: `added TAB removed TAB path NUL`, for a rename `... TAB NUL old NUL new NUL`.
+
+    Beside it the patch, where that was asked for as well: it follows after one more NUL.
+    """
     added = removed = files = 0
     paths: list[str] = []
     binary: list[str] = []
-    fields = iter(numstat.split(b"\0")[:-1])
+    counts, _, patch = numstat.partition(b"\0\0")
+    fields = iter(counts.removesuffix(b"\0").split(b"\0") if counts else ())
     for line in fields:
         plus, minus, path = line.split(b"\t", 2)
         names = [decoded(path)] if path else [decoded(next(fields)), decoded(next(fields))]
@@ -135,7 +150,7 @@ def stat(numstat: bytes) -> Stat:
         else:
             added += int(plus)
             removed += int(minus)
-    return Stat(files, added, removed, tuple(sorted(paths)), tuple(sorted(binary)))
+    return Stat(files, added, removed, tuple(sorted(paths)), tuple(sorted(binary))), patch
 
 
 # What is refused --------------------------------------------------------------------------------------------------
