@@ -155,7 +155,7 @@ class Database:
         """
         if not connection.is_valid:
             raise ValueError("the writer of this connection was closed")
-        self._still_there()
+        self.still_there()
         with self.trouble(), closing(connection.cursor()) as cursor:
             try:
                 if self.path is not None:
@@ -199,7 +199,7 @@ class Database:
         if self._scratch is not None:
             self._scratch.cleanup()
 
-    def _still_there(self) -> None:
+    def still_there(self) -> None:
         """SQLite would go on writing into a removed file. Raises StoreUnusable."""
         if _file_id(self.path) != self._file_id:
             raise StoreUnusable(

@@ -167,12 +167,11 @@ def _waves(plan: Plan) -> dict[str, int]:
 MARKS = {"COMPLETE": "ok", "FAILED": "FAILED", "SKIPPED": "skipped", "QUEUED": "waiting"}
 
 
-def run_screen(run: RunView) -> str:
+def run_screen(run: RunView, width: int | None = None) -> str:
     """What `run`, `resume` and `status` print at the end."""
     rows = [_run_row(phase) for phase in run.phases]
     heading = ("phase", "tier", "state", "tries", "tokens", "cost", "time", "commit")
-    parts = [table(heading, rows, frozenset({3, 4, 5, 6})), ""]
-    parts += [f"tier {tier.tier_id}: {tier.state}, {_clean(tier)}" for tier in run.tiers]
+    parts = [f"tier {tier.tier_id}: {tier.state}, {_clean(tier)}" for tier in run.tiers]
     parts += ["", run_line(run)]
     if run.failure:
         parts.append(f"why: {run.failure}")
@@ -186,7 +185,8 @@ def run_screen(run: RunView) -> str:
         )
     if run.done and run.head != run.base_commit:
         parts.append(f"what landed: git log {run.base_commit[:12]}..{run.integration_branch}")
-    return "\n".join(parts)
+    told = table(heading, rows, frozenset({3, 4, 5, 6}), width)
+    return "\n".join([told, "", *(paragraph(line, width) for line in "\n".join(parts).split("\n"))])
 
 
 def near(warning: Warned) -> str:
