@@ -138,14 +138,14 @@ class Hands:
 
         return accounts.answer(self.store.allot(self.run_id, ticket.at, decided))
 
-    def open_run(self, effect: ef.OpenRun, _ticket: Ticket) -> ev.Event:
+    def open_run(self, effect: ef.OpenRun, ticket: Ticket) -> ev.Event:
         ref = self._branch()
         self.repository.checkout_in_use(ref)
-        if not self.repository.advance(ref, effect.base_commit, None):
+        if not self.repository.make(ref, effect.base_commit, ticket.token):
             there = self.repository.branch_head(ref)
             raise git.GitError(
                 self.repository.place,
-                f"{ref} is there already, at {there}",
+                f"{ref} is there already, at {there}: another run of this name has made it",
                 "Give the run another id with --run-id, or delete that branch.",
             )
         return ev.RunOpened("", 0.0, effect.base_commit, self._protected_refs())
