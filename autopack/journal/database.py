@@ -181,6 +181,17 @@ class Database:
         return tuple(" ".join(str(line).split()) for line in said if line != "ok")
 
     @contextmanager
+    def at_one_moment(self) -> Iterator[sa.Connection]:
+        """Whatever others write meanwhile, all that is read here is of the moment of the first read."""
+        with self.reading() as connection:
+            if self.path is not None:
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+                connection.rollback()
+            else:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
     def trouble(self) -> Iterator[None]:
         driver = self._driver
         try:
