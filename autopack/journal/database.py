@@ -162,7 +162,7 @@ class Database:
         """
         if not connection.is_valid:
             raise ValueError("the writer of this connection was closed")
-        self._still_there()
+        self.still_there()
         with self.trouble(), closing(connection.cursor()) as cursor:
             try:
                 if ahead:
@@ -193,6 +193,17 @@ class Database:
         return tuple(" ".join(str(line).split()) for line in said if line != "ok")
 
     @contextmanager
+    def at_one_moment(self) -> Iterator[sa.Connection]:
+        """Whatever others write meanwhile, all that is read here is of the moment of the first read."""
+        with self.reading() as connection:
+            if self.path is not None:
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+                connection.rollback()
+            else:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
     def trouble(self) -> Iterator[None]:
         driver = self._driver
         try:
@@ -211,7 +222,7 @@ class Database:
         if self._scratch is not None:
             self._scratch.cleanup()
 
-    def _still_there(self) -> None:
+    def still_there(self) -> None:
         """SQLite would go on writing into a removed file. Raises StoreUnusable."""
         if _file_id(self.path) != self._file_id:
             raise StoreUnusable(

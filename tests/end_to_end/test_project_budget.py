@@ -1,11 +1,8 @@
 """A project's budget holds for runs that begin at once, in processes of their own; a model server counts."""
 
 import json
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-
-import pytest
 
 from tests.end_to_end.answers import reply, whole_file
 from tests.end_to_end.scratch import ONE, PATIENCE_S, Ended, Project, eventually, hello, quick_ci
@@ -16,12 +13,6 @@ CAP = 60_000
 RUNS = ("r1", "r2", "r3", "r4")
 GOOD = Reply(reply("one", whole_file("src/hello/one.py", "ONE = 1\n")), input=8_000, output=12_000)
 PLAYBOOK = f"{ONE}        budget: {{attempts: 2}}\n"
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as found:
-        yield found
 
 
 def project(folder: Path, server: Loopback, budget: str, models: str = "") -> Project:

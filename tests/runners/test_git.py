@@ -704,6 +704,37 @@ def test_advance_is_a_compare_and_swap(shop: Path, repo: Repository):
     assert line(shop, "rev-parse", RUN) == second
 
 
+@pytest.mark.parametrize("logs", ["true", "false"])
+def test_of_two_that_make_the_same_branch_at_the_same_commit_one_has_it(shop: Path, repo: Repository, logs: str):
+    """Also where the repository keeps no logs."""
+    git(shop, "config", "core.logAllRefUpdates", logs)
+    base = repo.resolve("main")
+    assert repo.make(RUN, base, "one")
+    assert repo.make(RUN, base, "one"), "the same again, after a crash, is success"
+    assert not repo.make(RUN, base, "other")
+    moved = landed(repo, base, changes(src__app_py=b"price = 2\n"))
+    assert repo.advance(RUN, moved, base)
+    assert not repo.make(RUN, base, "one")
+    assert not repo.make(RUN, moved, "other")
+
+
+def test_of_many_that_make_a_branch_at_once_one_has_it(repo: Repository):
+    base = repo.resolve("main")
+    made: dict[str, bool] = {}
+    ready = threading.Barrier(6)
+
+    def make(owner: str) -> None:
+        ready.wait()
+        made[owner] = repo.make(RUN, base, owner)
+
+    threads = [threading.Thread(target=make, args=(f"run-{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made.values()) == [False] * 5 + [True]
+
+
 def test_of_many_at_once_one_wins(repo: Repository):
     base = repo.resolve("main")
     repo.advance(RUN, base, None)
