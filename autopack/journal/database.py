@@ -58,6 +58,10 @@ _OS_MEANINGS: dict[int | None, Meaning] = {
 }
 
 
+_AHEAD = "PRAGMA synchronous = NORMAL"  # SQLite takes it between transactions only, for a connection
+_AHEAD_ON_SERVER = "SET LOCAL synchronous_commit = off"  # PostgreSQL for this transaction
+
+
 class ConstraintBroken(Exception):
     """A row was refused, most often because its key is taken. Callers know by what and say so."""
 
@@ -136,6 +140,7 @@ class Database:
         self.engine = _server(at) if at.path is None else _sqlite(at.url, synchronous)
         self.statements = Statements(self.engine.dialect)
         self._driver: Any = self.engine.dialect.loaded_dbapi
+        self._synchronous = synchronous
         self._file_id = _file_id(at.path)
 
     def connect(self) -> sa.PoolProxiedConnection:
@@ -148,9 +153,11 @@ class Database:
             return self.engine.raw_connection()
 
     @contextmanager
-    def writing(self, connection: sa.PoolProxiedConnection) -> Iterator[DBAPICursor]:
+    def writing(self, connection: sa.PoolProxiedConnection, *, ahead: bool = False) -> Iterator[DBAPICursor]:
         """One transaction: at the end all of it is durable; if anything raises, none of it was written.
 
+        `ahead` of another one, without which it means nothing: it doesn't wait for the disk, and is durable when any
+        later one is, because both SQLite and PostgreSQL write their logs in order.
         Raises ConstraintBroken besides StoreUnusable.
         """
         if not connection.is_valid:
@@ -158,6 +165,8 @@ class Database:
         self.still_there()
         with self.trouble(), closing(connection.cursor()) as cursor:
             try:
+                if ahead:
+                    cursor.execute(_AHEAD if self.path is not None else _AHEAD_ON_SERVER)
                 if self.path is not None:
                     # one that starts by reading can find, at its first write, that it may not write any more
                     cursor.execute("BEGIN IMMEDIATE")
@@ -166,6 +175,9 @@ class Database:
             except BaseException:  # why: also a Ctrl-C must not leave a transaction open; raised again
                 connection.rollback()
                 raise
+            finally:
+                if ahead and self.path is not None:
+                    cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

@@ -179,16 +179,19 @@ class Hands:
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
-        secrets = secrets_of(self.environ)
+        secrets, change, message = secrets_of(self.environ), ended.change, ended.message
+        if change is not None and (told := agent.leak(change, self._before(effect.base, change), secrets)):
+            outcome, change = "failed", None
+            message = f"{told} holds the value of a variable that is secret by its name: leave it out"
         return ev.BuilderFinished(
             key="",
             elapsed_s=0.0,
             outcome=outcome,
-            change=None if ended.change is None else self._left(effect.base, ended.change),
+            change=None if change is None else self._left(effect.base, change),
             output=self.writer.put_blob(redact(ended.output, secrets).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
-            message=redact(ended.message, secrets),
+            message=redact(message, secrets),
             issues=issues,
         )
 
@@ -199,8 +202,10 @@ class Hands:
 
     def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
         """A file with a new secret is refused for it: it is kept without."""
-        before = self.repository.read_files(base, change.keys())
-        return self.writer.put_blob(agent.dump(agent.without_secrets(change, before)))
+        return self.writer.put_blob(agent.dump(agent.without_secrets(change, self._before(base, change))))
+
+    def _before(self, base: str, change: Mapping[str, git.FileChange]) -> dict[str, bytes]:
+        return self.repository.read_files(base, change.keys())
 
     def read_review(self, effect: ef.ReadReview, _ticket: Ticket) -> ev.Event:
         text = self._text(effect.reply)

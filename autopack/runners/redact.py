@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from autopack.spec.credentials import Secret, secrets
 
-__all__ = ["MARK", "WITHHELD", "hidden", "redact", "secrets", "secrets_of", "withheld"]
+__all__ = ["KNOWN_CHARS_MIN", "MARK", "WITHHELD", "hidden", "redact", "secrets", "secrets_of", "withheld"]
 
 MARK = "[redacted:"  # starts what stands in a secret's place; a reply that writes it back has lost the real text
 WITHHELD = "<withheld-"  # the same in what a model wrote: one word, also in YAML and in an issue's key
 
-_KNOWN_CHARS_MIN = 8
+KNOWN_CHARS_MIN = 8
 T = TypeVar("T")
 
 _SECRET_NAME = re.compile(r"(?i:secret|token|passw|credential|api_?key|(?:^|_)(?:key|pat|pwd)$)")
@@ -36,7 +36,7 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
 
 def without_known(text: str, known: Iterable[str]) -> str:
     for value in sorted(set(known), key=len, reverse=True):
-        if len(value) >= _KNOWN_CHARS_MIN:
+        if len(value) >= KNOWN_CHARS_MIN:
             text = text.replace(value, f"{MARK} known value]")
     return text
 

@@ -200,9 +200,13 @@ class Wording:
         guess = nearest(value, words) if isinstance(value, str) else None
         meant = clear(value, words) if isinstance(value, str) else None
         start = f"did you mean `{guess}`? " if guess else ""
+        node = schema.node(self.kind, steps)
+        other = schema.resolved(self.root, node["else"]) if isinstance(node.get("else"), dict) else {}
+        also = _shape(["object"], other) if "properties" in other else None
         message = f"{_name(steps)} is {_literal(value)}, which is not one of its values"
         fixes = (Fix(self.span(steps), meant),) if meant else ()
-        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}", fixes)
+        told = f"; or {also}" if also else ""
+        yield problem("AP2005", message, self.span(steps), (), f"{start}allowed: {_words(allowed)}{told}", fixes)
 
     def wrong_form(self, steps: Steps, error: Any) -> Iterator[Problem]:
         form = error.schema["x-form"]

@@ -55,7 +55,10 @@ if "bad" in open("src/hello/note.py").read():
 AGENT = f"""\
 import json, os, sys
 told = sys.stdin.read()
-open("page.md", "w").write("key: " + ("none" if "secret" in told else "{SECRETS["agent"]}") + chr(10))
+key = os.environ["HOUSE_TOKEN"]
+if "by its name" in told:
+    key = "none" if "not kept" in told else "{SECRETS["agent"]}"
+open("page.md", "w").write("key: " + key + chr(10))
 print(os.environ["HOUSE_TOKEN"])
 print(json.dumps("I wrote\\n{SECRETS["agent"]}"))
 """
@@ -133,7 +136,7 @@ def test_a_secret_planted_anywhere_is_kept_nowhere(tmp_path: Path) -> None:
         HOUSE_TOKEN=SECRETS["variable"],
     )
     events = (project.artifacts("one") / "events.jsonl").read_text()
-    for word in ("secret", "probe", "CiFinished", "BuilderFinished"):
+    for word in ("secret", "by its name", "probe", "CiFinished", "BuilderFinished"):
         assert word in events, ended.err + ended.out
     found = dict(kept(project.root / ".autonomous_runs"))
     assert len(found) > 20

@@ -409,7 +409,7 @@ def test_what_has_too_many_processes_is_stopped_and_not_asked_first_because_it_m
     done = go(python(code), tmp_path, limits=Limits(processes=10))
     assert done.crowded
     assert not (tmp_path / "asked").exists()
-    assert reap("t-1") == 0
+    assert reap(TOKEN) == 0
 
 
 @needs_proc
