@@ -5,6 +5,7 @@ Real machine, real journal, real threads. An event here is one answer: reacted t
 and believed.
 """
 
+import math
 import statistics
 import tempfile
 import time
@@ -59,7 +60,7 @@ def _median(phases: int, synchronous: Synchronous) -> float:
 def _makespan(uneven: float) -> float:
     hands = Hands(0.05, uneven)
     told = driven(wide(200), "FULL", hands)
-    return told.seconds / (hands.worked_s(200) / PLACES)
+    return told.seconds / hands.bound_s(200)
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,10 @@ class Hands:
 
     def reap(self, _token: str) -> None: ...
 
-    def worked_s(self, phases: int) -> float:
-        return sum(self._wait_s(f"phase-{n}", step) for n in range(1, phases + 1) for step in range(len(STEPS)))
+    def bound_s(self, phases: int) -> float:
+        """What no scheduler beats: all work shared out, and one of sixteen places has thirteen of 200 phases."""
+        each = sorted(sum(self._wait_s(f"phase-{n}", step) for step in range(len(STEPS))) for n in range(1, phases + 1))
+        return max(sum(each) / PLACES, sum(each[: math.ceil(phases / PLACES)]))
 
     def _wait_s(self, phase_id: str, step: int) -> float:
         """Spread evenly around the step's time; the same in every run."""

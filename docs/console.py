@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "/home/ada"  # what the scratch home is called in the documentation
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 VARIES = (
     (re.compile(r" *\b(?:\d+h)?(?:\d+m)?\d+s\b"), " TIME"),  # with the blanks that align it

@@ -15,11 +15,6 @@ import yaml
 NUMBER = re.compile(r"REQ-[0-9A-Z.]+-[0-9]+")
 SOURCE = "docs/requirements.yaml"
 
-LATER: Mapping[str, str] = {
-    "REQ-CH-1": "a client of the REST interface asks for it, and this version has no server",
-}
-"""What no test shows yet, and why. Every other requirement is shown by one; tests/test_docs.py holds it."""
-
 
 class Shown(NamedTuple):
     """A test that names a requirement: `path` relative to the repository, `name` as pytest knows it."""
@@ -78,9 +73,7 @@ def page(root: Path, made: str) -> str:
 
 
 def _cell(number: str, tests: Mapping[str, list[Shown]]) -> str:
-    if number in tests:
-        return _links(tests[number])
-    return f"later: {LATER[number]}" if number in LATER else "-"
+    return _links(tests[number]) if number in tests else "-"
 
 
 def _links(tests: list[Shown], at_most: int = 3) -> str:

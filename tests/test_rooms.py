@@ -23,6 +23,7 @@ DOORS = {  # a folder ends with a slash
     "litellm": ("runners/model/library.py",),
     "lsprotocol": ("views/lsp/",),
     "networkx": ("plan/graph.py",),
+    "pydantic": ("views/api/",),
     "pygls": ("views/lsp/",),
     "sqlalchemy": ("journal/",),
     "starlette": ("views/api/",),

@@ -10,12 +10,12 @@ from autopack.journal.database import ConstraintBroken, Database
 from autopack.journal.errors import BlobDamaged, BlobMissing
 
 
-def put(database: Database, connection: sa.PoolProxiedConnection, data: bytes) -> str:
-    """Durable when this returns the blob's id."""
+def put(database: Database, connection: sa.PoolProxiedConnection, data: bytes, *, ahead: bool = False) -> str:
+    """The blob's id. Durable when this returns; put `ahead`, with the next transaction that is."""
     sha256 = hashlib.sha256(data).hexdigest()
     row = {"sha256": sha256, "data": zlib.compress(data), "size": len(data)}
     try:
-        with database.writing(connection) as cursor:
+        with database.writing(connection, ahead=ahead) as cursor:
             cursor.execute(database.statements.has_blob, {"sha256": sha256})
             if cursor.fetchone() is None:
                 cursor.execute(database.statements.blob, row)

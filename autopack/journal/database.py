@@ -58,6 +58,10 @@ _OS_MEANINGS: dict[int | None, Meaning] = {
 }
 
 
+_AHEAD = "PRAGMA synchronous = NORMAL"  # SQLite takes it between transactions only, for a connection
+_AHEAD_ON_SERVER = "SET LOCAL synchronous_commit = off"  # PostgreSQL for this transaction
+
+
 class ConstraintBroken(Exception):
     """A row was refused, most often because its key is taken. Callers know by what and say so."""
 
@@ -136,6 +140,7 @@ class Database:
         self.engine = _server(at) if at.path is None else _sqlite(at.url, synchronous)
         self.statements = Statements(self.engine.dialect)
         self._driver: Any = self.engine.dialect.loaded_dbapi
+        self._synchronous = synchronous
         self._file_id = _file_id(at.path)
 
     def connect(self) -> sa.PoolProxiedConnection:
@@ -148,16 +153,20 @@ class Database:
             return self.engine.raw_connection()
 
     @contextmanager
-    def writing(self, connection: sa.PoolProxiedConnection) -> Iterator[DBAPICursor]:
+    def writing(self, connection: sa.PoolProxiedConnection, *, ahead: bool = False) -> Iterator[DBAPICursor]:
         """One transaction: at the end all of it is durable; if anything raises, none of it was written.
 
+        `ahead` of another one, without which it means nothing: it doesn't wait for the disk, and is durable when any
+        later one is, because both SQLite and PostgreSQL write their logs in order.
         Raises ConstraintBroken besides StoreUnusable.
         """
         if not connection.is_valid:
             raise ValueError("the writer of this connection was closed")
-        self._still_there()
+        self.still_there()
         with self.trouble(), closing(connection.cursor()) as cursor:
             try:
+                if ahead:
+                    cursor.execute(_AHEAD if self.path is not None else _AHEAD_ON_SERVER)
                 if self.path is not None:
                     # one that starts by reading can find, at its first write, that it may not write any more
                     cursor.execute("BEGIN IMMEDIATE")
@@ -166,11 +175,33 @@ class Database:
             except BaseException:  # why: also a Ctrl-C must not leave a transaction open; raised again
                 connection.rollback()
                 raise
+            finally:
+                if ahead and self.path is not None:
+                    cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         with self.trouble(), self.engine.connect() as connection:
             yield connection
+
+    def damage(self) -> tuple[str, ...]:
+        """What SQLite itself finds wrong with its file: also what no query would meet. A server sees to its own."""
+        if self.path is None:
+            return ()
+        with self.reading() as connection:
+            said = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+        return tuple(" ".join(str(line).split()) for line in said if line != "ok")
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[sa.Connection]:
+        """Whatever others write meanwhile, all that is read here is of the moment of the first read."""
+        with self.reading() as connection:
+            if self.path is not None:
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+                connection.rollback()
+            else:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def trouble(self) -> Iterator[None]:
@@ -191,7 +222,7 @@ class Database:
         if self._scratch is not None:
             self._scratch.cleanup()
 
-    def _still_there(self) -> None:
+    def still_there(self) -> None:
         """SQLite would go on writing into a removed file. Raises StoreUnusable."""
         if _file_id(self.path) != self._file_id:
             raise StoreUnusable(

@@ -35,12 +35,12 @@ class StoreInUse(JournalError):
 
 
 def lines(database: Database) -> Iterator[bytes]:
-    """Every row of every table, in the order of their keys."""
+    """Every row of every table as of one moment, in the order of their keys."""
     digest, count = hashlib.sha256(), 0
     head = (chain.body_text(HEAD) + "\n").encode()
     digest.update(head)
     yield head
-    with database.reading() as connection:
+    with database.at_one_moment() as connection:
         for table in tables.metadata.sorted_tables:
             query = sa.select(table).order_by(*table.primary_key.columns).execution_options(yield_per=PAGE)
             for row in connection.execute(query).mappings():

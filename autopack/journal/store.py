@@ -217,6 +217,11 @@ class Store:
         self._run_row(run_id)
         return Writer(self.database, run_id, clock)
 
+    def look(self) -> None:
+        """Whether it is still there, and of the known revision. Raises as `open_store` does."""
+        self.database.still_there()
+        schema.prepare(self.database, create=False)
+
     def close(self) -> None:
         """Close writers first: their locks live on connections of this store."""
         self.database.close()

@@ -175,13 +175,12 @@ class Statements:
 
 
 def accounts() -> sa.Select[Any]:
-    """Every run with its last event's time and what it was granted."""
+    """Every run with its last event's time and what it was granted, oldest first."""
     last = sa.and_(events.c.run_id == runs.c.run_id, events.c.seq == runs.c.last_seq)
     found = runs.outerjoin(events, last).outerjoin(allowances, allowances.c.run_id == runs.c.run_id)
     at = sa.func.coalesce(events.c.at, runs.c.created_at)
-    return sa.select(runs.c.run_id, runs.c.project, runs.c.state, runs.c.summary, at, allowances.c.body).select_from(
-        found
-    )
+    told = (runs.c.run_id, runs.c.project, runs.c.state, runs.c.summary, at, allowances.c.body)
+    return sa.select(*told).select_from(found).order_by(runs.c.created_at, runs.c.run_id)
 
 
 def _is_row(table: sa.Table) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -1,4 +1,6 @@
-"""The one writer of a run. What a method was given is durable when it returns; what raised was not written at all."""
+"""The one writer of a run. What a method was given is durable when it returns, unless it says otherwise; what raised
+was not written at all.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -70,9 +72,12 @@ class Writer:
         return [Appended(line["seq"], line["hash"]) for line in lines]
 
     def started(self, key: str, pid: int, pid_start: float) -> None:
-        """The child of the intent is running. Raises UnknownIntent."""
+        """The child of the intent is running. Raises UnknownIntent.
+
+        It waits for no disk: this is for a driver that dies, and a machine that does takes the child along.
+        """
         row = {"in_run": self.run_id, "in_key": key, "pid": pid, "pid_start": pid_start}
-        with self._mutex, self._database.writing(self._connection) as cursor:
+        with self._mutex, self._database.writing(self._connection, ahead=True) as cursor:
             cursor.execute(self._statements.started, row)
             if cursor.rowcount == 0:
                 raise UnknownIntent(self.run_id, key)
@@ -90,9 +95,9 @@ class Writer:
                 self._compare_reply(cursor, key, text)
 
     def put_blob(self, data: bytes) -> str:
-        """As Store.put_blob."""
+        """As Store.put_blob, durable with the event or reply that names it: nothing speaks of it before."""
         with self._mutex:
-            return blobs.put(self._database, self._connection, data)
+            return blobs.put(self._database, self._connection, data, ahead=True)
 
     def close(self) -> None:
         """Releases the run."""

@@ -47,35 +47,41 @@ def text(value: object) -> str:
 
 
 class Retelling:
-    """The text of one thing again and again, a record or a list, of which from one time to the next little changes.
+    """The text of one thing again and again (a record, a list, a mapping from text), which changes little in between.
 
-    Only the fields that are other objects than last time are written anew: what is inside never changes in place.
+    Only what is another object than last time is written anew: what is inside never changes in place.
     """
 
-    __slots__ = ("_texts", "_values")
+    __slots__ = ("_heads", "_texts", "_values")
 
     def __init__(self) -> None:
+        self._heads: Sequence[Any] = ()
         self._values: Sequence[Any] = ()
         self._texts: list[str] = []
 
     def text(self, value: Any) -> str:
         """As `text(value)`; always of the same type."""
-        if isinstance(value, (tuple, list)):
-            return _encodable(f"[{','.join(self._retold(value))}]")
         cls: Any = type(value)
-        heads, read = _sorted_fields(cls)
-        return _encodable(f"{{{','.join(map(add, heads, self._retold(read(value))))}}}")
+        if cls is list:
+            return _encodable(f"[{','.join(self._retold(range(len(value)), value))}]")
+        heads, read = _sorted_names(value) if cls is dict else _sorted_fields(cls)
+        return _encodable(f"{{{','.join(map(add, heads, self._retold(heads, read(value))))}}}")
 
-    def _retold(self, values: Sequence[Any]) -> list[str]:
-        if len(values) != len(self._values):
-            self._texts = _all_written(values, {})
-        else:
-            for place, changed in enumerate(map(is_not, values, self._values)):
-                if changed:
-                    self._texts[place] = _WRITERS[type(values[place])](values[place], {})
+    def _retold(self, heads: Sequence[Any], values: Sequence[Any]) -> list[str]:
+        if heads != self._heads:
+            before = dict(zip(self._heads, zip(self._values, self._texts, strict=True), strict=True))
+            known = [before.get(head, (before, "")) for head in heads]  # which is no value of anybody's
+            self._heads, self._values = heads, [value for value, _ in known]
+            self._texts = [text for _, text in known]
+        for place, changed in enumerate(map(is_not, values, self._values)):
+            if changed:
+                self._texts[place] = _WRITERS[type(values[place])](values[place], {})
         self._values = values
         return self._texts
 
+
+_Fields = tuple[Sequence[str], Callable[[Any], Sequence[Any]]]
+"""How each field begins, in the order of the text, and what reads them all."""
 
 _Known = dict[int, str]
 """The texts of records by their identity: a plan holds many of them many times."""
@@ -93,9 +99,13 @@ def _list_written(values: Sequence[Any], known: _Known) -> str:
 def _dict_written(value: Any, known: _Known) -> str:
     if any(type(name) is not str for name in value):
         return _encode(value)
-    names = sorted(value)
-    heads = [f"{_quoted(name)}:" for name in names]
-    return f"{{{','.join(map(add, heads, _all_written([value[name] for name in names], known)))}}}"
+    heads, read = _sorted_names(value)
+    return f"{{{','.join(map(add, heads, _all_written(read(value), known)))}}}"
+
+
+def _sorted_names(table: Mapping[str, Any]) -> "_Fields":
+    names = sorted(table)
+    return [f"{_quoted(name)}:" for name in names], lambda table: [table[name] for name in names]
 
 
 def _float_written(value: float, _known: _Known) -> str:
@@ -232,8 +242,7 @@ def _names(cls: Any) -> tuple[str, ...]:
 
 
 @functools.cache
-def _sorted_fields(cls: Any) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
-    """How each field of a record begins, in the order of the text, and what reads them all."""
+def _sorted_fields(cls: Any) -> "_Fields":
     names = sorted(_names(cls))
     return [f'"{name}":' for name in names], _reader(names)
 

@@ -6,12 +6,13 @@ where they state nothing its cost is UNBOUNDED. A client's bill is its own affai
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from autopack.plan.draft import DraftPhase
 from autopack.plan.model import COMMAND, Ask, Attempt, PlanBuilder
 from autopack.problem import Problem, problem
 from autopack.problem.typed import TYPE_CHECKING
-from autopack.spec.model import Builder, Model, Phase, Spec
+from autopack.spec.model import Builder, Model, Phase, Price, Spec
 from autopack.spec.record import replace
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ def _names(spec: Spec) -> Mapping[_Key, str]:
     return found
 
 
+def _nothing(builder: Builder) -> Price:
+    """What a client costs whoever waits for it."""
+    return Price(builder.at, Decimal(0), Decimal(0), None, None, "", nominal=False)
+
+
 def _models(spec: Spec) -> dict[str, Model]:
     names = _names(spec)
     cap = spec.playbook.budget.tokens if spec.playbook.budget else None
@@ -104,7 +110,7 @@ def _models(spec: Spec) -> dict[str, Model]:
             tier="standard",
             context_tokens=1,
             max_output_tokens=1,
-            price=None,
+            price=None if builder.kind == COMMAND else _nothing(builder),
             token_cap=None if builder.tokens is None else cap or spec.ruleset.budget.tokens,
             edit_format="whole_file",
             timeout_s=builder.timeout_s or TIMEOUT_S,

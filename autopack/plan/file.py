@@ -8,6 +8,7 @@ from autopack.plan import canonical
 from autopack.plan.model import FORMAT_VERSION, Plan
 
 KEY = "sha256"
+_ID_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 BYTES_MAX = 128_000_000
 """Ten thousand phases take about half of it."""
 
@@ -46,7 +47,30 @@ def load(source: str) -> Plan:
         raise Changed("is not there; only a whole plan, as autopack wrote it, carries one", plan)
     if told != found:
         raise Changed(f"says {_short(told)}, and the plan has {found[:12]}: it was changed after it was written", plan)
+    _hold(plan)
     return plan
+
+
+def _hold(plan: Plan) -> None:
+    """Raises NotThisShape where names don't fit each other, or could lead out of a run's folder and its refs.
+
+    Whoever writes a digest can write the right one.
+    """
+    tiers, phases = {tier.tier_id for tier in plan.tiers}, {phase.phase_id for phase in plan.phases}
+    carried = {each.phase_id for each in plan.carried}
+    for name in (*tiers, *phases):
+        if not name or not set(name) <= _ID_CHARS or ".." in name:
+            raise canonical.NotThisShape("phases", f"{name!r} can't be an id")
+    if "phase" not in plan.pools:
+        raise canonical.NotThisShape("pools", "how many phases run at once is missing")
+    if len(phases) != len(plan.phases):
+        raise canonical.NotThisShape("phases", "two have one id")
+    for phase in plan.phases:
+        if unknown := {*phase.needs} - phases - carried or {phase.tier_id} - tiers:
+            raise canonical.NotThisShape(f"phase {phase.phase_id}", f"{min(unknown)!r} is nowhere in the plan")
+    for tier in plan.tiers:
+        if unknown := set(tier.phases) - phases:
+            raise canonical.NotThisShape(f"tier {tier.tier_id}", f"{min(unknown)!r} is nowhere in the plan")
 
 
 def _short(told: object) -> str:

@@ -4,7 +4,6 @@ Says with did-you-mean when a name is unknown, and refuses to select nothing: a 
 believed.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -14,7 +13,7 @@ from autopack.plan.worst import of_plan, total
 from autopack.spec.nearest import did_you_mean
 from autopack.spec.record import field, record, replace
 from autopack.spec.selection import EVERY, Atom, Selection, Unreadable, read
-from autopack.spec.territory import meet
+from autopack.spec.territory import meets
 
 
 class NoPhase(ValueError):
@@ -123,9 +122,11 @@ class _Search:
             case "id":
                 return self._by_id(atom)
             case "path":
-                head = _head(atom.value)
-                near = (p for p in self.plan.phases if any(_may_meet(head, _head(each)) for each in p.write))
-                return {p.phase_id for p in near if meet(p.write, (atom.value,)) is not None}
+                known: dict[tuple[str, ...], bool] = {}  # what many phases may write is asked once
+                for phase in self.plan.phases:
+                    if phase.write not in known:
+                        known[phase.write] = meets(phase.write, atom.value)
+                return {phase.phase_id for phase in self.plan.phases if known[phase.write]}
             case "state":
                 return self._by_state(atom)
             case "selector":
@@ -193,15 +194,6 @@ def differing(old: Plan, new: Plan, phase_id: str) -> set[str]:
 def _same_ground(old: Plan, new: Plan) -> bool:
     """Whether all is equal that facets take from the plan itself: then equal phases have equal facets, unasked."""
     return all(getattr(old, name) == getattr(new, name) for name in GROUND)
-
-
-def _head(pattern: str) -> str:
-    """What every path of a pattern begins with; nothing where that takes more than a look."""
-    return re.split(r"[^a-z0-9_./-]", pattern.lower(), maxsplit=1)[0]
-
-
-def _may_meet(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
 
 
 _WORDS: Mapping[str, Callable[[PlanPhase], Iterable[str]]] = {

@@ -37,7 +37,9 @@ def together(needs: Mapping[str, Sequence[str]], worsts: Mapping[str, Worst], be
 
 
 def of_plan(plan: Plan, phases: Sequence[PlanPhase]) -> Worst:
-    """Of some phases of a sealed plan, in plan order, as one run of it."""
+    """Of some phases of a sealed plan, in plan order, as one run of it; nothing for none."""
+    if not phases:
+        return total([])
     at_once = min(size for name, size in plan.pools.items() if name == "phase" or name.startswith("provider:"))
     worsts = {phase.phase_id: phase.worst for phase in phases}
     if may_be_short(total(list(worsts.values())), plan.caps, [plan.models[name].token_cap for name in plan.models]):

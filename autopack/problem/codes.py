@@ -161,6 +161,21 @@ CODES: dict[str, Code] = {
         "error",
         "Past half a million nobody wrote them by hand; the bound keeps such a file from exhausting the machine.",
     ),
+    "AP1027": Code(
+        "comment that cuts off a text",
+        "warning",
+        "A space and `#` begin a comment, so a plain text ends before the number of an issue, in silence.",
+    ),
+    "AP1028": Code(
+        "curly quotes",
+        "warning",
+        "Quotes of a word processor are letters to YAML: they become part of the text and protect nothing in it.",
+    ),
+    "AP1029": Code(
+        "item that became text",
+        "error",
+        "A list item indented deeper than the one above it continues that text: two entries become one, in silence.",
+    ),
     # --- AP2xxx: schema ---
     "AP2001": Code(
         "unknown key",
@@ -377,6 +392,11 @@ CODES: dict[str, Code] = {
         "context that is not there",
         "warning",
         "What was to be shown to every Builder is not in the checkout, so all of them would work without it.",
+    ),
+    "AP3035": Code(
+        "dollar sign before a template",
+        "warning",
+        "Written as in other tools, `${{ ... }}` is filled in here as well, and leaves its `$` in the text.",
     ),
     "AP3040": Code(
         "builder that does not fit its kind",

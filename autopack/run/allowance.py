@@ -126,12 +126,10 @@ class Window:
         """
         if cap is None:
             return None
-        living = sum(of(each) for each in self._within() if each.ended_at is None)
-        ended = sorted((each.ended_at, of(each)) for each in self._within() if each.ended_at is not None)
-        over = living + sum(amount for _, amount in ended) - cap
-        for at, amount in ended:
-            over -= amount
-            if over < 0 and amount:
+        used = sum(of(each) for each in self._within())
+        for at, amount in sorted((each.ended_at, of(each)) for each in self._within() if each.ended_at is not None):
+            used -= amount
+            if amount and used < cap:
                 return at + self.length_s
         return None
 

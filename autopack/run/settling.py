@@ -74,11 +74,12 @@ def _billed_over(plan: Plan, run: RunState) -> Failure | None:
 
 def _after_endings(plan: Plan, before: RunState, run: RunState) -> RunState:
     """Phases that ended in this turn release or skip their dependents."""
-    for phase in sorted((run.phases[name] for name in before.active), key=lambda p: plan.phase(p.phase_id).index):
+    over = [phase for phase in map(run.phases.__getitem__, before.active) if phase.state in ENDED]
+    for phase in sorted(over, key=lambda p: plan.phase(p.phase_id).index):
         if phase.state == "COMPLETE":
             run = _release(plan, run, phase.phase_id)
             run = _judge_tier(plan, run, plan.phase(phase.phase_id))
-        elif phase.state in ENDED:
+        else:
             run = _skip_dependents(plan, run, phase.phase_id)
             if phase.state == "FAILED" and plan.fail_fast and not run.stopping and phase.failure is not None:
                 run = stopped(run, phase.failure)

@@ -7,15 +7,17 @@ Of what has one entry a phase only the entries that an event can have changed ar
 costs what one of a small run costs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from autopack.plan import canonical
 from autopack.run import issues
-from autopack.run.ledger import RUN, booked
+from autopack.run.ledger import RUN, Ledger, booked
 from autopack.run.state import RunState, moved
+
+T = TypeVar("T")
 
 DIGITS = 16
 """Of each digest; against forgery there is the hash chain, this only has to tell two states apart."""
@@ -34,7 +36,7 @@ class Trace:
     def __init__(self) -> None:
         self._before: RunState | None = None
         self._known: dict[str, tuple[object, str]] = {}
-        self._run = canonical.Retelling()
+        self._run, self._held = canonical.Retelling(), canonical.Retelling()
         self._phases = _Sum()
         self._used = _Sum()
 
@@ -55,19 +57,20 @@ class Trace:
             "parts": {
                 "run": _digest(self._run.text([self._kept("ready", run.ready), *_RUN(run)])),
                 "pending": _short(list(run.pending)),
-                "ledger": self._kept("ledger", run.ledger, self._booked(run)),
+                "ledger": self._kept("ledger", run.ledger, self._booked),
                 "issues": self._kept("issues", run.issues),
                 "phases": self._phases.digest,
             },
         }
 
-    def _booked(self, run: RunState) -> object:
-        return [self._used.digest, run.ledger.held, run.ledger.calls, run.ledger.ci_runs]
+    def _booked(self, ledger: Ledger) -> str:
+        """As a list of what was used, what is held, and both counts."""
+        return f'["{self._used.digest}",{self._held.text(ledger.held)},{ledger.calls},{ledger.ci_runs}]'
 
-    def _kept(self, part: str, value: object, told: object = None) -> str:
+    def _kept(self, part: str, value: T, tell: Callable[[T], str] = canonical.text) -> str:
         known = self._known.get(part)
         if known is None or known[0] is not value:
-            known = self._known[part] = (value, _short(value if told is None else told))
+            known = self._known[part] = (value, _digest(tell(value)))
         return known[1]
 
 

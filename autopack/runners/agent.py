@@ -8,13 +8,13 @@ import base64
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autopack.plan.model import PlanBuilder, Profile
 from autopack.runners import ci, git, process, sandbox
 from autopack.runners.command import Box, run_agent
-from autopack.runners.redact import secrets, withheld
+from autopack.runners.redact import KNOWN_CHARS_MIN, secrets, withheld
 from autopack.runners.ticket import Ticket
 from autopack.runners.touched import Touched
 
@@ -91,6 +91,15 @@ def _judged(builder: PlanBuilder, finished: process.Finished, pool: git.Pool, wo
         except git.GitFailed as error:
             outcome, message = "failed", f"git can't read what it left behind: {error}"
     return Ended(outcome, change, output, finished.exit_code, round(finished.duration_s, 3), message)
+
+
+def leak(change: Mapping[str, git.FileChange], before: Mapping[str, bytes], known: Sequence[str]) -> str | None:
+    """A file into which the command has put one of these values: it was given them, or has found them."""
+    values = [value.encode() for value in known if len(value) >= KNOWN_CHARS_MIN]
+    for path, each in change.items():
+        if any(value in (each.content or b"") and value not in before.get(path, b"") for value in values):
+            return path
+    return None
 
 
 def without_secrets(change: Mapping[str, git.FileChange], before: Mapping[str, bytes]) -> dict[str, git.FileChange]:

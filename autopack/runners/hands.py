@@ -27,7 +27,7 @@ from autopack.runners.change import reported
 from autopack.runners.conversation import Conversation
 from autopack.runners.model import ModelClient, probe
 from autopack.runners.protection import Protection
-from autopack.runners.redact import hidden, redact
+from autopack.runners.redact import hidden, redact, secrets_of
 from autopack.runners.remade import remade
 from autopack.runners.ticket import Ticket
 from autopack.runners.trial import CiUnusable, Trials
@@ -138,14 +138,14 @@ class Hands:
 
         return accounts.answer(self.store.allot(self.run_id, ticket.at, decided))
 
-    def open_run(self, effect: ef.OpenRun, _ticket: Ticket) -> ev.Event:
+    def open_run(self, effect: ef.OpenRun, ticket: Ticket) -> ev.Event:
         ref = self._branch()
         self.repository.checkout_in_use(ref)
-        if not self.repository.advance(ref, effect.base_commit, None):
+        if not self.repository.make(ref, effect.base_commit, ticket.token):
             there = self.repository.branch_head(ref)
             raise git.GitError(
                 self.repository.place,
-                f"{ref} is there already, at {there}",
+                f"{ref} is there already, at {there}: another run of this name has made it",
                 "Give the run another id with --run-id, or delete that branch.",
             )
         return ev.RunOpened("", 0.0, effect.base_commit, self._protected_refs())
@@ -179,15 +179,19 @@ class Hands:
         if guilty:
             return ev.EffectFailed("", 0.0, "protected_ref", redact(guilty))
         outcome: Any = ended.outcome
+        secrets, change, message = secrets_of(self.environ), ended.change, ended.message
+        if change is not None and (told := agent.leak(change, self._before(effect.base, change), secrets)):
+            outcome, change = "failed", None
+            message = f"{told} holds the value of a variable that is secret by its name: leave it out"
         return ev.BuilderFinished(
             key="",
             elapsed_s=0.0,
             outcome=outcome,
-            change=None if ended.change is None else self._left(effect.base, ended.change),
-            output=self.writer.put_blob(redact(ended.output).encode()) if ended.output else None,
+            change=None if change is None else self._left(effect.base, change),
+            output=self.writer.put_blob(redact(ended.output, secrets).encode()) if ended.output else None,
             exit_code=ended.exit_code,
             latency_s=ended.latency_s,
-            message=redact(ended.message),
+            message=redact(message, secrets),
             issues=issues,
         )
 
@@ -198,8 +202,10 @@ class Hands:
 
     def _left(self, base: str, change: Mapping[str, git.FileChange]) -> str:
         """A file with a new secret is refused for it: it is kept without."""
-        before = self.repository.read_files(base, change.keys())
-        return self.writer.put_blob(agent.dump(agent.without_secrets(change, before)))
+        return self.writer.put_blob(agent.dump(agent.without_secrets(change, self._before(base, change))))
+
+    def _before(self, base: str, change: Mapping[str, git.FileChange]) -> dict[str, bytes]:
+        return self.repository.read_files(base, change.keys())
 
     def read_review(self, effect: ef.ReadReview, _ticket: Ticket) -> ev.Event:
         text = self._text(effect.reply)

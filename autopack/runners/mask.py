@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from autopack.runners.redact import redact
+from autopack.runners.redact import redact, without_known
 
 CUT_PATH_CHARS = 8
 
@@ -60,19 +60,21 @@ _SUSPECT = re.compile(r"0x|\d\d|tmp|(?<![\w.])(?:/|\.\./)|-packages/|/bin/|/lib|
 class Mask(NamedTuple):
     """Rewrites what differs between two machines, folders, days or processes; the failure itself stays.
 
-    Duration patterns that could be a test's own value ("5s") are for logs alone.
+    Duration patterns that could be a test's own value ("5s") are for logs alone. `secrets` are hidden by value.
     """
 
     rules: tuple[_Rule, ...]
+    secrets: tuple[str, ...] = ()
 
     def text(self, text: str) -> str:
+        text = without_known(text, self.secrets)
         for pattern, instead in self.rules:
             text = pattern.sub(instead, text)
         return text
 
     def name(self, test_id: str) -> str:
         """Most names of a hundred thousand need only this look. Secrets can stand in parameters alone."""
-        known = redact(test_id) if "[" in test_id else test_id
+        known = redact(test_id, self.secrets) if "[" in test_id else test_id
         return self.text(known) if _SUSPECT.search(known) else known
 
     def log(self, text: str) -> str:
@@ -82,8 +84,9 @@ class Mask(NamedTuple):
         return text
 
 
-def mask_for(worktree: str, environs: Sequence[Mapping[str, str]], now: float) -> Mask:
-    return Mask((*_TERMINAL, *_worktree_rules(worktree), *_root_rules(environs), *_date_rules(now), *_ALWAYS))
+def mask_for(worktree: str, environs: Sequence[Mapping[str, str]], now: float, secrets: tuple[str, ...] = ()) -> Mask:
+    rules = (*_TERMINAL, *_worktree_rules(worktree), *_root_rules(environs), *_date_rules(now), *_ALWAYS)
+    return Mask(rules, secrets)
 
 
 def _worktree_rules(worktree: str) -> Iterator[_Rule]:

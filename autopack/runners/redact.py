@@ -7,14 +7,15 @@ from typing import Any, TypeVar
 
 from autopack.spec.credentials import Secret, secrets
 
-__all__ = ["MARK", "WITHHELD", "hidden", "redact", "secrets", "withheld"]
+__all__ = ["KNOWN_CHARS_MIN", "MARK", "WITHHELD", "hidden", "redact", "secrets", "secrets_of", "withheld"]
 
 MARK = "[redacted:"  # starts what stands in a secret's place; a reply that writes it back has lost the real text
 WITHHELD = "<withheld-"  # the same in what a model wrote: one word, also in YAML and in an issue's key
 
-_KNOWN_CHARS_MIN = 8
+KNOWN_CHARS_MIN = 8
 T = TypeVar("T")
 
+_SECRET_NAME = re.compile(r"(?i:secret|token|passw|credential|api_?key|(?:^|_)(?:key|pat|pwd)$)")
 _BEARER = re.compile(
     r"(?i:\bauthorization\b.{0,20}?\b(?:bearer|basic|token))[ \t]+(?P<value>[A-Za-z0-9._~+/=-]{16,4096})"
 )
@@ -27,12 +28,28 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     Hides more than `secrets` reports: also `known` values (those of the provider keys in use), Authorization headers
     and passwords in URLs, which are harmless samples too often to refuse a patch for.
     """
-    for value in sorted(set(known), key=len, reverse=True):
-        if len(value) >= _KNOWN_CHARS_MIN:
-            text = text.replace(value, f"{MARK} known value]")
+    text = without_known(text, known)
     for pattern in (_BEARER, _URL_PASSWORD):
         text = pattern.sub(_hide_value, text)
     return _without(text, lambda name: f"{MARK} {name}]")
+
+
+def without_known(text: str, known: Iterable[str]) -> str:
+    for value in sorted(set(known), key=len, reverse=True):
+        if len(value) >= KNOWN_CHARS_MIN:
+            text = text.replace(value, f"{MARK} known value]")
+    return text
+
+
+def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of variables that are secret by their names, and each line of such a value.
+
+    A program that runs as the user can find all of them, whatever it is given. Plain words and paths are left alone:
+    they hide nothing, and would be taken out of every sentence.
+    """
+    values = [value for name, value in environ.items() if _SECRET_NAME.search(name)]
+    lines = {each.strip() for value in values for each in (value, *value.splitlines())}
+    return tuple(sorted(each for each in lines if not each.isalpha() and not each.startswith(("/", "-----"))))
 
 
 def withheld(text: str) -> str:

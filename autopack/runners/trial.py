@@ -11,7 +11,7 @@ from autopack.plan import canonical
 from autopack.plan.model import Profile
 from autopack.runners import ci, git, sandbox
 from autopack.runners.ci.selection import EVERYTHING, Selection
-from autopack.runners.redact import redact
+from autopack.runners.redact import redact, secrets_of
 from autopack.runners.ticket import Ticket
 
 OUTPUT = "output.txt"  # among a CI run's logs the one that models see: two runs of one commit give the same text
@@ -54,9 +54,10 @@ class Trials:
         setup = canonical.digest({"setup": profile.setup, "env": profile.env_set}) if profile.setup else ""
         worktree = self.pool.take(commit, setup)
         logs: dict[str, str] = {}
+        secrets = secrets_of(self.environ)
 
         def keep(name: str, data: bytes) -> str:
-            logs[name] = self.writer.put_blob(redact(data.decode("utf-8", "replace")).encode())
+            logs[name] = self.writer.put_blob(redact(data.decode("utf-8", "replace"), secrets).encode())
             return logs[name]
 
         try:

@@ -167,7 +167,8 @@ class Library:
             problems = [*problems, _no_project(document)]
         elif document is not None:
             value, more = schema.check(document)
-            problems = _with_what_was_swallowed(problems, _without_consequences(problems, more))
+            more = _without_consequences(problems, more)
+            problems = _with_what_was_swallowed(_without_doubts(problems, more), more)
         self.files[path] = File(path, place, document, value, problems)
         return self.files[path]
 
@@ -195,10 +196,16 @@ class Library:
         folder = os.path.join(shipped.folder("rulesets"), FOLDERS[kind])
         place = os.path.join(folder, f"{name}.yaml")
         if "/" in name or not os.path.isfile(place):
-            known = sorted(entry.removesuffix(".yaml") for entry in os.listdir(folder) if entry.endswith(".yaml"))
+            known = self.shipped(kind)
             advice = did_you_mean(name, known) or f"there are: {', '.join(known)}"
             raise Unusable(f"is no {kind} that ships with autopack", _with_prefix(advice))
         return self.open(place, BUILTIN + name)
+
+    def shipped(self, kind: str) -> list[str]:
+        """The names behind `builtin:` of a kind."""
+        folder = os.path.join(shipped.folder("rulesets"), FOLDERS[kind]) if kind in FOLDERS else os.devnull
+        entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [entry.removesuffix(".yaml") for entry in entries if entry.endswith(".yaml")]
 
 
 def _no_project(document: Document) -> Problem:
@@ -228,6 +235,17 @@ def _without_consequences(found: list[Problem], more: list[Problem]) -> list[Pro
     """What the schema says about a token in which the text itself is at fault is said already."""
     told = {each.span[:3] for each in found if each.code in _DOUBTFUL and each.span}
     return [each for each in more if each.span is None or each.span[:3] not in told] if told else more
+
+
+_DOUBTS = frozenset({"AP1017", "AP1028"})  # what a value may not be meant to be
+
+
+def _without_doubts(found: list[Problem], more: list[Problem]) -> list[Problem]:
+    """A value that is refused is not doubted as well."""
+    if not any(each.code in _DOUBTS for each in found):
+        return found
+    refused = {each.span[:3] for each in more if each.span}
+    return [each for each in found if each.code not in _DOUBTS or not each.span or each.span[:3] not in refused]
 
 
 def shipped_place(path: str) -> str | None:
@@ -275,7 +293,8 @@ def content_of(place: str) -> bytes:
 
 def cached(digest: str) -> str:
     """Where a fetched module is kept, by its content."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    told = os.environ.get("XDG_CACHE_HOME", "")
+    home = told if os.path.isabs(told) else os.path.join(os.path.expanduser("~"), ".cache")
     return os.path.join(home, "autopack", "modules", f"{digest}.yaml")
 
 

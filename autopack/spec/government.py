@@ -10,7 +10,7 @@ from autopack.problem.typed import Any
 from autopack.spec import schema
 from autopack.spec.at import Steps
 from autopack.spec.files import BUILTIN, FOLDERS, File, Library, Unusable, folder_of
-from autopack.spec.nearest import replacement
+from autopack.spec.nearest import Advice, replacement
 
 SHIPPED_DEFAULT = f"{BUILTIN}default"  # the one ruleset that extends nothing
 WILD = frozenset("*?[")
@@ -160,13 +160,20 @@ class Governing:
         try:
             file = self._open(holder, kind, named)
         except Unusable as error:
-            self._report(holder, steps, error.code, f'"{named}" {error}', error.advice)
+            advice = error.advice if named.startswith(BUILTIN) else self._meant(holder, kind, named) or error.advice
+            self._report(holder, steps, error.code, f'"{named}" {error}', advice)
             return None
         if file.kind not in (None, kind):
             message = f'"{named}" is a file of kind {file.kind}, not {kind}'
             self._report(holder, steps, "AP3008", message, f"name a file that starts with `autopack: {kind}/v1`")
             return None
         return file
+
+    def _meant(self, holder: File | None, kind: str, named: str) -> str | None:
+        """What a name that leads to no file may have been meant to be."""
+        if named in self._library.shipped(kind):
+            return Advice(f"did you mean `{BUILTIN}{named}`?", BUILTIN + named)
+        return self._library.like(folder_of(self._library, holder), named)
 
     def _open(self, holder: File | None, kind: str, named: str) -> File:
         if named.startswith(BUILTIN):

@@ -21,6 +21,7 @@ from yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
+    StreamEndEvent,
 )
 from yaml.reader import ReaderError
 
@@ -35,6 +36,7 @@ __all__ = [  # what others take from here
     "ScalarEvent",
     "SequenceEndEvent",
     "SequenceStartEvent",
+    "StreamEndEvent",
     "accelerated",
     "events",
 ]

@@ -3,6 +3,8 @@
 What is common is written out, what is rare is not: most of a check's time is spent in the two loops here.
 """
 
+from collections.abc import Mapping
+
 from autopack.problem.typed import Any, NoReturn
 from autopack.spec.anchors import Anchor, unused_anchors
 from autopack.spec.findings import Findings, Unreadable, in_quotes, lookalike
@@ -39,6 +41,7 @@ NAME_WEIGHT = 2  # of a key that was not met before, besides its cell: nobody wr
 ANCHOR_WEIGHT = 6  # of an anchor, besides its cell
 MERGE_WEIGHT = 8  # of a `<<`, besides one for each key it brings: what it costs compared with a cell
 EXPANSION_MAX = BYTES_MAX  # characters that all aliases of a file may stand for together
+SIGNS = ("${{", *(f" #{digit}" for digit in range(10)), *"\u201c\u201d\u201e\u00ab\u2018\u201a")  # see `slips`
 FLATTER = "write it flatter: no kind of file needs more than ten levels"
 DEPTH_MAX = 100  # of nested collections, aliases expanded: far from Python's limit on recursion
 
@@ -55,6 +58,7 @@ class Reader:
         "cells",
         "certain",
         "deepest",
+        "doubtful",
         "every_anchor",
         "expanded",
         "found",
@@ -83,6 +87,7 @@ class Reader:
         self.anchors: dict[str, Anchor] = {}
         self.every_anchor: list[Anchor] = []
         self.sought: set[str] = set()  # names of anchors that an unknown alias meant: one fault, one finding
+        self.doubtful = False  # whether an item may have swallowed the next one
         self.expanded = 0  # characters all aliases stand for
         self.deepest = 0
         self.room = WEIGHT_MAX  # for cells, less what weighs more than the cells it takes
@@ -113,6 +118,10 @@ class Reader:
             from autopack.spec.swallowed import swallowed_keys  # noqa: PLC0415 - only a text with a colon can
 
             swallowed_keys(self.found, self.blocks)
+        if self.doubtful or any(sign in self.text for sign in SIGNS):
+            from autopack.spec.slips import slips  # noqa: PLC0415 - few texts give a reason to
+
+            self.certain = slips(self.found, self.source) and self.certain
 
     def _parse(self) -> Value:
         self.get = events(self.text, self.source)
@@ -220,6 +229,8 @@ class Reader:
                 value = event.value
                 if value[:1] in STARTS and not event.style:
                     value = known[value] if value in known else self._plain(event)
+                elif " - " in value and not event.style:
+                    self.doubtful = True
                 place(event.start_mark.index)
                 add(value)
             elif kind is SequenceEndEvent:
@@ -311,8 +322,9 @@ class Reader:
             merge = type(event) is ScalarEvent and event.value == "<<" and not (event.style or event.tag)
             name = self._odd_key(event, depth)
             if name is not None and first.setdefault(name, key) != key:
-                self._repeated(name, key, first[name])
-                self.repeated.setdefault(id(node), set()).add(name)
+                twice = self.repeated.setdefault(id(node), set())
+                self._repeated(name, key, first, twice)
+                twice.add(name)
             value_cell = len(self.cells)
             event = self.get()
             if name is not None and getattr(event, "style", None) in BLOCK_STYLES:
@@ -365,6 +377,13 @@ class Reader:
             return None
         del self.found.problems[before:]  # they are about a number, and it should not be one
         text: str = event.value
+        from autopack.spec.meant import torn  # noqa: PLC0415 - as said above
+
+        if (number := torn(self.text, start)) is not None:
+            first, end, advice = number
+            if self.text.rfind(",", first, start) == self.text.find(",", first):  # and not once for each comma
+                self.found.report("AP1018", "commas tear this number apart", first, end, help=advice)
+            return None
         if text:
             what, help_ = f"{text} is a {TYPE_WORDS[type(value)]} to YAML", f'write "{text}" in quotes'
         else:
@@ -372,10 +391,20 @@ class Reader:
         self.found.report("AP1018", f"a key must be a string: {what}", start, end, help=help_)
         return text
 
-    def _repeated(self, name: str, key: int, first: int) -> None:
-        label = self.found.label(*self.places.token(first, name), "first written here")
+    def _repeated(self, name: str, key: int, first: Mapping[str, int], twice: set[str]) -> None:
+        """Unless the first key of a list's item came back before: then the `- ` of another item is missing there."""
+        foremost = next(iter(first))
+        begins = self.places.token(first[foremost], foremost)[0]
+        line = self.text[self.text.rfind("\n", 0, begins) + 1 : begins]
+        item = line.rstrip(" ").endswith("-") and "\n" in self.text[begins : self.places.token(key, name)[0]]
+        if item and name != foremost and foremost in twice:
+            return
+        advice = "keep one of the two"
+        if item and name == foremost:
+            advice += ", or begin its line with `- ` if it starts another item"
+        label = self.found.label(*self.places.token(first[name], name), "first written here")
         place = self.places.token(key, name)
-        self.found.report("AP1005", f'duplicate key "{name}"', *place, labels=(label,), help="keep one of the two")
+        self.found.report("AP1005", f'duplicate key "{name}"', *place, labels=(label,), help=advice)
 
     def _sources(self, cell: int, value: Value) -> list[tuple[int, dict[str, Value]]]:
         """The mappings that `<<` names, each with its cell."""

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import translate
 from typing import NamedTuple
 
+from autopack.spec.paths import matches
+
 STATES_MAX = 20_000
 """Beyond this many states of the walk the answer is the careful one: it widens, they meet."""
 
 _PLAIN = "xyzabcdefghijklmnopqrstuvw0123456789"
+_WILD = re.compile(r"[^A-Za-z0-9_./-]")
 _SET = re.compile(r"\[!?\]?[^\]]*\]")
 
 
@@ -27,6 +30,47 @@ def beyond(new: Sequence[str], old: Sequence[str]) -> str | None:
 def meet(one: Sequence[str], other: Sequence[str]) -> str | None:
     """A path that both give; None where they have nothing in common."""
     return _found(one, other, lambda mine, theirs: mine and theirs, next(iter(one), ""))
+
+
+def meets(patterns: Sequence[str], asked: str) -> bool:
+    """Whether some path is given by both. Nearly always a look at how they begin and end, or at an example, tells."""
+    given = [pattern for pattern in patterns if not pattern.startswith("!")]
+    if not any(_alike(pattern, asked) for pattern in given):
+        return False
+    if len(given) == len(patterns) and any(
+        matches(path, (asked,)) for each in given for path in _examples(each, asked)
+    ):
+        return True
+    return meet(patterns, (asked,)) is not None
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether the plain beginnings and ends of two patterns go together."""
+    (head, tail), (start, end) = _plain_ends(one), _plain_ends(other)
+    begins = head.startswith(start) or start.startswith(head)
+    return begins and (tail.endswith(end) or end.endswith(tail))
+
+
+def _plain_ends(pattern: str) -> tuple[str, str]:
+    parts = _WILD.split(pattern)
+    return parts[0], "" if pattern.endswith("/") else parts[-1]
+
+
+def _examples(pattern: str, asked: str) -> Iterator[str]:
+    """Paths that a pattern gives, as like what is asked as a look allows."""
+    if "[" in pattern or "?" in pattern:
+        return
+    spelled = _spelled_out(pattern)
+    yield spelled
+    if spelled != pattern and pattern.endswith(("/", "/**")) and "[" not in asked:
+        above = spelled.removesuffix("x")
+        yield above + _spelled_out(asked)
+        yield above + _spelled_out(asked).rpartition("/")[2]
+
+
+def _spelled_out(pattern: str) -> str:
+    """A path that a pattern without sets gives."""
+    return (pattern + "x" if pattern.endswith("/") else pattern).replace("**", "x").replace("*", "x").replace("?", "x")
 
 
 class _Token(NamedTuple):

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from autopack.plan.calibration import Calibration
 from autopack.plan.model import Plan
@@ -49,13 +49,14 @@ def pairs(words: Sequence[str], inputs: dict[str, str], env: str | None) -> Iter
             yield Pair(words[1], before, after, calibration=learned(Path.cwd()))
             return
         old, new, playbooks = _revisions(words)
-        for path in playbooks or _playbooks(pasts, old, new):
+        stand_ins: dict[Side, dict[str, str]] = {}
+        for path in playbooks or _playbooks(pasts, stand_ins, old, new):
             sides = [Side(path, old), Side(path, new)]
             there = tuple(pasts.place(side).is_file() for side in sides)
             if not any(there):
                 raise Unusable(USAGE, f"there is no {sides[0]} and no {sides[1]}; name a playbook or a frozen plan")
             plans = [
-                _plan(pasts, side, inputs, env) if is_there else None
+                _plan(pasts, side, stand_ins.get(side, {}) | inputs, env) if is_there else None
                 for side, is_there in zip(sides, there, strict=True)
             ]
             before, after = (plan or _nothing(next(p for p in plans if p is not None)) for plan in plans)
@@ -129,17 +130,34 @@ def _parting(one: str, other: str) -> str:
         return git.merge_base(Path.cwd(), one, other)[:12]
 
 
-def _playbooks(pasts: _Pasts, *revisions: str | None) -> list[str]:
-    """Those of the project, on either side, from the folder of the command. Raises Unusable."""
+def _playbooks(pasts: _Pasts, stand_ins: dict[Side, dict[str, str]], *revisions: str | None) -> list[str]:
+    """Those of the project, on either side, from the folder of the command. Raises Unusable.
+
+    Fills in what stands for inputs that nobody gives: nothing may stay out of sight because it needs one.
+    """
     found = set()
     for revision in revisions:
         folder = pasts.folder(revision)
         root = project_root(folder)
         documents = check(str(root)).documents
-        found |= {os.path.relpath(root / path, folder) for path, file in documents.items() if file.kind == "playbook"}
+        for path, file in documents.items():
+            if file.kind == "playbook":
+                named = os.path.relpath(root / path, folder)
+                found.add(named)
+                stand_ins[Side(named, revision)] = dict(_stand_ins(file.value))
     if not found:
         raise Unusable(USAGE, "the project has no playbook on either side; name one")
     return sorted(found)
+
+
+def _stand_ins(playbook: Any) -> Iterator[tuple[str, str]]:
+    """For each input without a default a value of its type: for text its own name."""
+    inputs = playbook.get("inputs") if isinstance(playbook, dict) else None
+    for name, each in inputs.items() if isinstance(inputs, dict) else ():
+        if isinstance(each, dict) and each.get("default") is None:
+            kind, known = each.get("type", "string"), each.get("enum")
+            first = str(known[0]) if isinstance(known, list) and known else name
+            yield name, {"integer": "1", "number": "1", "boolean": "false"}.get(kind, first)
 
 
 def _plan(pasts: _Pasts, side: Side, inputs: dict[str, str], env: str | None) -> Plan:

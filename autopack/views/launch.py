@@ -120,6 +120,7 @@ def _begun(place: Place, plan: Plan, base: str, run_id: str, options: Options, o
     with git.open_repository(place.repository, home=home) as repository:
         commit = repository.resolve(base)
         _free(repository, plan, run_id)
+        _within(repository, plan, commit)
     with suppress(OSError):
         home.rmdir()  # and no more: somebody who is driving a run of this name lives there
     fixed = _named(pinned(plan, commit), run_id)
@@ -254,6 +255,16 @@ def _free(repository: git.Repository, plan: Plan, run_id: str) -> None:
             raise NotStarted(f"{fact}; rename or delete it, or give the run another id with --run-id")
 
 
+def _within(repository: git.Repository, plan: Plan, commit: str) -> None:
+    """A run commits to one repository: what a phase has to deliver in a submodule could never land."""
+    found = repository.submodules_of(commit, {path for phase in plan.phases for path in phase.deliverables})
+    for phase in plan.phases:
+        for path in phase.deliverables:
+            if path in found:
+                fact = f'phase "{phase.phase_id}" has to deliver {path}, and {found[path]} is a submodule'
+                raise NotStarted(f"{fact}; build it with a project of its own, whose repository is the submodule's")
+
+
 def _named(plan: Plan, run_id: str) -> Plan:
     """The plan with the run's id where texts ask for it."""
     text = canonical.text(plan)
@@ -261,8 +272,15 @@ def _named(plan: Plan, run_id: str) -> Plan:
 
 
 def _private_home(place: Place, run_id: str) -> Path:
-    """Outside any checkout, because test runners look for their configuration in the folders above."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Outside any checkout, because test runners look for their configuration in the folders above. So a relative
+    XDG_CACHE_HOME counts as none, as its specification says. Raises NotStarted.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():
+        try:
+            cache = Path.home() / ".cache"
+        except RuntimeError:
+            raise NotStarted("this user has no home folder to work in; set HOME or XDG_CACHE_HOME") from None
     project = hashlib.sha256(os.fsencode(place.folder.resolve())).hexdigest()[:16]
     return cache / "autopack" / f"{project}-{run_id}"
 

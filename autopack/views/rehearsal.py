@@ -190,7 +190,7 @@ _WORDS: Mapping[type, Callable[[Any, Any], str]] = {
     ev.ContextAssembled: lambda effect, event: (
         "request too big" if event.input_tokens_max > effect.input_tokens_max else "a cap"
     ),
-    ev.BuilderFinished: lambda _, event: f"command: {event.outcome}",
+    ev.BuilderFinished: lambda _, event: f"builder: {event.outcome}",
     ev.ModelAnswered: lambda effect, event: f"{effect.role}: {event.outcome}",
     ev.PatchRefused: lambda _, event: f"patch refused: {event.kind}",
     ev.PatchAccepted: lambda _, __: "patch accepted",

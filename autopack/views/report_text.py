@@ -1,4 +1,4 @@
-"""Words and tables of `report`, `issues` and `backlog`, for a terminal of 80 columns."""
+"""Words and tables of `report`, `issues` and `backlog`, folded to a terminal's width where there is one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from autopack.plan.backlog import BacklogEntry
 from autopack.run.issues import Issue
 from autopack.views.reporting import Abort, RunReport, TierLine
-from autopack.views.table import table
+from autopack.views.table import paragraph, paragraphs, table
 from autopack.views.text import MARKS, money, run_line, tokens
 
 
-def report_screen(found: RunReport) -> str:
+def report_screen(found: RunReport, width: int | None = None) -> str:
     """What `autopack report RUN` prints."""
     run, total = found.run, found.total
-    parts = [run_line(run), ""]
+    parts = [paragraph(run_line(run), width), ""]
     rows = [
         (
             each.phase_id,
@@ -25,20 +25,23 @@ def report_screen(found: RunReport) -> str:
         )
         for each in found.phases
     ]
-    parts += [table(("phase", "state", "calls", "tokens", "expected", "cost"), rows, frozenset({2, 3, 4, 5})), ""]
+    parts += [
+        table(("phase", "state", "calls", "tokens", "expected", "cost"), rows, frozenset({2, 3, 4, 5}), width),
+        "",
+    ]
     lines = [
         (f"{name} {key}", str(each.calls), tokens(each.tokens), money(each.cost_usd), f"{each.model_s:.1f}s")
         for name, sums in found.by.items()
         for key, each in sums.items()
     ]
-    parts += [table(("by", "calls", "tokens", "cost", "waited"), lines, frozenset({1, 2, 3, 4})), ""]
-    parts.append(f"total: {total.calls} calls, {total.tokens:,} tokens, {money(total.cost_usd)}")
+    parts += [table(("by", "calls", "tokens", "cost", "waited"), lines, frozenset({1, 2, 3, 4}), width), ""]
+    said = [f"total: {total.calls} calls, {total.tokens:,} tokens, {money(total.cost_usd)}"]
     if total.unknown:
-        parts.append(f"{total.unknown} call(s) told no usage and are charged with their upper bound")
+        said.append(f"{total.unknown} call(s) told no usage and are charged with their upper bound")
     each_done = "-" if found.per_completed_usd is None else money(found.per_completed_usd)
     each_lost = "-" if found.per_failed_usd is None else money(found.per_failed_usd)
-    parts.append(f"a successful phase: {each_done} ({found.completed}); a failed one: {each_lost} ({found.failed})")
-    return "\n".join([*parts, _savings(found)])
+    said.append(f"a successful phase: {each_done} ({found.completed}); a failed one: {each_lost} ({found.failed})")
+    return "\n".join([*parts, *(paragraph(line, width) for line in (*said, _savings(found)))])
 
 
 def _savings(found: RunReport) -> str:
@@ -69,7 +72,7 @@ def _run_numbers(row: Mapping[str, Any]) -> str:
     return f"{', '.join(words)}; {row.get('tokens_used') or 0:,} tokens, {row.get('ci_runs') or 0} CI runs"
 
 
-def tiers_screen(lines: Sequence[TierLine]) -> str:
+def tiers_screen(lines: Sequence[TierLine], width: int | None = None) -> str:
     if not lines:
         return "no runs yet"
     rows = [
@@ -83,7 +86,7 @@ def tiers_screen(lines: Sequence[TierLine]) -> str:
         )
         for line in lines
     ]
-    return table(("run", "tier", "state", "minor/major", "caps hit", "promotion"), rows)
+    return table(("run", "tier", "state", "minor/major", "caps hit", "promotion"), rows, width=width)
 
 
 def _caps_hit(line: TierLine) -> str:
@@ -91,10 +94,10 @@ def _caps_hit(line: TierLine) -> str:
     return ", ".join(hit) or "-"
 
 
-def aborts_screen(found: Sequence[Abort]) -> str:
+def aborts_screen(found: Sequence[Abort], width: int | None = None) -> str:
     if not found:
         return "no run was ended by a cap"
-    return "\n\n".join(_abort(each) for each in found)
+    return "\n\n".join(paragraphs(_abort(each), width) for each in found)
 
 
 def _abort(each: Abort) -> str:
@@ -105,11 +108,11 @@ def _abort(each: Abort) -> str:
     return f"{each.run_id}: {each.reason}\n  {each.failure}\n  tiers: {tiers}; tokens: {shares or 'none'}\n  {helped}"
 
 
-def flaky_screen(found: Mapping[str, tuple[int, int]], runs: int) -> str:
+def flaky_screen(found: Mapping[str, tuple[int, int]], runs: int, width: int | None = None) -> str:
     if not found:
         return f"no flaky test in {runs} run(s)"
     rows = [(str(times), str(seen), name) for name, (times, seen) in found.items()]
-    return table(("times", "runs", "test"), rows, frozenset({0, 1}))
+    return table(("times", "runs", "test"), rows, frozenset({0, 1}), width)
 
 
 def issues_screen(found: Sequence[Issue]) -> str:

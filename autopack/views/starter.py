@@ -54,15 +54,23 @@ on: [push, pull_request]
 ${defaults}jobs:
   validate:
     runs-on: ubuntu-latest
+    env: {AUTOPACK: $source}
     steps:
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with: {python-version: "3.11"}
-      - run: pip install autopack
+      - name: Install autopack
+        run: |
+          if [ -z "$$AUTOPACK" ]; then
+            echo "::error::set the repository variable AUTOPACK: git+https://HOST/OWNER/autopack@COMMIT"
+            exit 1
+          fi
+          python -m pip install --quiet "$$AUTOPACK"
       - run: autopack validate
       - run: autopack rehearse
 """
 
+HOOKS = ".pre-commit-config.yaml"
 HOOK = """\
 repos:
   - repo: local
@@ -105,17 +113,25 @@ TEMPLATES = {
         "playbooks/first.yaml": PLAYBOOK,
         "scenarios/first.yaml": SCENARIO,
         ".github/workflows/autopack.yml": WORKFLOW,
-        ".pre-commit-config.yaml": HOOK,
+        HOOKS: HOOK,
         ".vscode/settings.json": settings(),
     },
 }
 """Template -> path -> text, with the words of `words` to fill in."""
 
 
-def words(name: str, inside: str, base: str | None) -> dict[str, str]:
-    """`inside` is the project's folder in its repository, "" at the top; `base` a branch other than main."""
+def to_add(hooks: str) -> str:
+    """What to add to a pre-commit configuration that is there already."""
+    return hooks.removeprefix("repos:\n").rstrip("\n")
+
+
+def words(name: str, inside: str, base: str | None, source: str | None) -> dict[str, str]:
+    """`inside` is the project's folder in its repository, "" at the top; `base` a branch other than main; `source`
+    what pip installs autopack from, None where only the repository's owner can say it.
+    """
     files = r"\.ya?ml$"
     found = {"name": name, "branches": "", "defaults": "", "project": "", "scenarios": "", "files": files}
+    found["source"] = json.dumps(source or "${{ vars.AUTOPACK }}")
     if base is not None:
         written = _scalar(base)
         protected = ", ".join(dict.fromkeys([written, "main", "master", '"release/*"']))

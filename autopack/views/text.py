@@ -74,15 +74,27 @@ def _sums(plan: Plan, likely: Decimal, waves: int, calibration: Calibration | No
     caps, worst = plan.caps, plan.worst
     whose = "cap of each run" if plan.runs else "run cap"
     cost_cap = money(caps.cost_usd) if caps.cost_usd is not None else "none"
+    cost_cap, token_cap = f"{cost_cap}{_whole(plan, 'cost_usd')}", f"{caps.tokens:,}{_whole(plan, 'tokens')}"
     counted = f"{_counted(len(plan.phases), 'phase')} in {_counted(len(plan.tiers), 'tier')}"
     yield f"{counted} and {_counted(waves, 'wave')}, up to {plan.pools['phase']} at once."
     bounds = f"{money(likely)} expected ({basis(plan, calibration)}), at most {money(worst.cost_usd)}"
     yield f"Cost: {bounds}; {whose}: {cost_cap}."
-    used = f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; {whose}: {caps.tokens:,}."
-    yield f"{used} Minutes: at most {worst.minutes:,}; {whose}: {caps.minutes:,}."
+    used = f"Tokens: at most {worst.tokens:,} in {_counted(worst.calls, 'call')}; {whose}: {token_cap}."
+    minutes = f"Minutes: at most {worst.minutes:,}; {whose}: {caps.minutes:,}."
+    yield from (f"{used} {minutes}",) if plan.project_budget is None else (used, minutes)
     if plan.assumed:
         yield f"Taken for done: {_some(plan.assumed)}."
     yield f"Lands on {plan.integration_branch} only; never on {', '.join(plan.protected_branches)}."
+
+
+def _whole(plan: Plan, name: str) -> str:
+    """Beside a run's cap, which is never above it, what all runs of the project may spend together."""
+    whole = plan.project_budget
+    most = getattr(whole, name) if whole is not None else None
+    if whole is None or most is None:
+        return ""
+    shown = money(most) if name == "cost_usd" else f"{most:,}"
+    return f" (all runs in {_counted(whole.days, 'day')}: {shown})"
 
 
 RUNS_SHOWN = 12
@@ -167,12 +179,11 @@ def _waves(plan: Plan) -> dict[str, int]:
 MARKS = {"COMPLETE": "ok", "FAILED": "FAILED", "SKIPPED": "skipped", "QUEUED": "waiting"}
 
 
-def run_screen(run: RunView) -> str:
+def run_screen(run: RunView, width: int | None = None) -> str:
     """What `run`, `resume` and `status` print at the end."""
     rows = [_run_row(phase) for phase in run.phases]
     heading = ("phase", "tier", "state", "tries", "tokens", "cost", "time", "commit")
-    parts = [table(heading, rows, frozenset({3, 4, 5, 6})), ""]
-    parts += [f"tier {tier.tier_id}: {tier.state}, {_clean(tier)}" for tier in run.tiers]
+    parts = [f"tier {tier.tier_id}: {tier.state}, {_clean(tier)}" for tier in run.tiers]
     parts += ["", run_line(run)]
     if run.failure:
         parts.append(f"why: {run.failure}")
@@ -186,7 +197,8 @@ def run_screen(run: RunView) -> str:
         )
     if run.done and run.head != run.base_commit:
         parts.append(f"what landed: git log {run.base_commit[:12]}..{run.integration_branch}")
-    return "\n".join(parts)
+    told = table(heading, rows, frozenset({3, 4, 5, 6}), width)
+    return "\n".join([told, "", *(paragraph(line, width) for line in "\n".join(parts).split("\n"))])
 
 
 def near(warning: Warned) -> str:

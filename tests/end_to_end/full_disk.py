@@ -67,8 +67,8 @@ def _store(disk: Disk) -> None:
     inner: Any = Database.writing
 
     @contextmanager
-    def writing(self: Database, connection: Any) -> Iterator[Any]:
-        with inner(self, connection) as cursor:
+    def writing(self: Database, connection: Any, **how: Any) -> Iterator[Any]:
+        with inner(self, connection, **how) as cursor:
             before = connection.driver_connection.total_changes
             yield cursor
             if connection.driver_connection.total_changes != before and disk.refuses("store"):

@@ -1,6 +1,5 @@
 """PLAN_BOOTSTRAP: a description becomes documents and a playbook, through LiteLLM over HTTP, unattended."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,12 +63,6 @@ def _files(playbook: str = PLAYBOOK, **others: str) -> str:
     texts = {f"docs/rate-limits/{name}.md": f"# {name}\n\nWords.\n" for name in DOCUMENTS}
     texts |= others | {"playbooks/rate-limits.yaml": playbook}
     return "".join(f"{path}\n````markdown\n{text}````\n\n" for path, text in texts.items())
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ ASKED = {
     "run --dry-run": (("run", PLAYBOOK, "--dry-run"),),
     "rerun --dry-run": (("rerun", "one", "--dry-run"), ("rerun", "one")),
     "runs": (("runs",),),
+    "token create": (("token", "create", "--scope", "read"),),
+    "token ls": (("token", "ls"),),
     "logs": (("logs", "one"),),
     "issues": (("issues", "one"),),
     "backlog": (("backlog",),),

@@ -1,6 +1,5 @@
 """What a provider, a clock or a daemon can do to a run: it waits, gives up with the reason, or does not care."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,6 @@ routing:
   high_risk: {builder: [only], auditor: [only]}
 """
 GOOD = Reply(reply("one", whole_file("src/hello/one.py", "ONE = 1\n")))
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as found:
-        yield found
 
 
 def _run(folder: Path, server: Loopback, *replies: Reply) -> tuple[Ended, Project]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.end_to_end.answers import reply, whole_file
 from tests.end_to_end.scratch import ONE, PATIENCE_S, Ended, Project, eventually, hello, quick_ci
 from tests.end_to_end.test_outages import MODELS
@@ -16,12 +17,6 @@ CAP = 60_000
 RUNS = ("r1", "r2", "r3", "r4")
 GOOD = Reply(reply("one", whole_file("src/hello/one.py", "ONE = 1\n")), input=8_000, output=12_000)
 PLAYBOOK = f"{ONE}        budget: {{attempts: 2}}\n"
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as found:
-        yield found
 
 
 def project(folder: Path, server: Loopback, budget: str, models: str = "") -> Project:
@@ -40,10 +35,23 @@ def run(at: Project, name: str) -> Ended:
     return at.autopack("run", "playbooks/one.yaml", "--run-id", name, "--json")
 
 
-def test_four_runs_at_once_never_pass_it_together(tmp_path: Path, server: Loopback):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the project keeps its runs, as its file says it."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    url, why = postgres.server()
+    if url is None:
+        pytest.skip(why)
+    with postgres.database() as found:
+        yield f'store: "{found}"\n'
+
+
+def test_four_runs_at_once_never_pass_it_together(tmp_path: Path, server: Loopback, kept: str):
     """REQ-2.1-3: each is billed 20,000 tokens and holds up to 100,000; two of them fit at most."""
     server.add(*[GOOD] * 8)
-    at = project(tmp_path, server, f"budget: {{tokens: {CAP}}}\n")
+    at = project(tmp_path, server, f"budget: {{tokens: {CAP}}}\n{kept}")
     with ExitStack() as stack:
         drivers = [stack.enter_context(at.driving("run", "playbooks/one.yaml", "--run-id", name)) for name in RUNS]
         codes = [driver.wait(PATIENCE_S) for driver in drivers]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.scratch import PLAYBOOK, Ended, Project, hello, quick_ci
+from tests.end_to_end.scratch import CASSETTE, ONE, PLAYBOOK, Ended, Project, hello, quick_ci
 
 GREETING = "src/hello/greeting.py"
 Odd = Callable[[Project], Project]
@@ -257,6 +257,23 @@ def test_a_folder_whose_name_is_not_utf_8_is_said_at_once(project: Project, verb
     assert (ended.code, ended.out) == (2, "")
     assert "latin-\\xfc: the bytes of this path are not UTF-8. Rename that folder." in ended.err
     assert not (other / ".autonomous_runs").exists()
+
+
+def test_a_cache_folder_that_is_no_absolute_path_is_none_and_nothing_is_made_in_the_checkout(project: Project):
+    before = project.snapshot()
+    ended = project.autopack("run", PLAYBOOK, "--run-id", "r1", XDG_CACHE_HOME="cache")
+    assert ended.code == 0, ended.err
+    assert project.snapshot() == before
+
+
+@pytest.mark.parametrize("path", ["vendor/library", "vendor/library/one.py"])
+def test_what_a_submodule_holds_can_not_be_asked_for(project: Project, path: str):
+    built = _submodule(project)
+    (built.root / "playbooks" / "one.yaml").write_text(ONE.replace("src/hello/one.py", path))
+    ended = built.autopack("run", "playbooks/one.yaml", "--run-id", "r1", "--replay", CASSETTE)
+    assert (ended.code, ended.out) == (2, "")
+    assert f'phase "one" has to deliver {path}, and vendor/library is a submodule' in ended.err
+    assert not built.artifacts("r1").exists()
 
 
 def _tag_in_the_way(project: Project) -> str:

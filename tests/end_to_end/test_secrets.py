@@ -24,6 +24,7 @@ PLACES = (
     "agent",
 )
 SECRETS = {place: f"{TOKEN}{number:02d}" for number, place in enumerate(PLACES)}
+SECRETS["variable"] = "q8Zx.7Kp2.Lm9V"  # looks like nothing in particular: known by the name of its variable
 
 PLAYBOOK = """\
 autopack: playbook/v1
@@ -42,7 +43,7 @@ tiers:
         category: docs
         goal: Add a page.
         scope: {write: ["page.md"]}
-        builder: {kind: command, run: [python, -S, tools/agent.py], tokens: 5_000}
+        builder: {kind: command, run: [python, -S, tools/agent.py], env_pass: [PATH, HOUSE_TOKEN], tokens: 5_000}
         budget: {attempts: 3}
 """
 PROBE = f"""\
@@ -52,21 +53,28 @@ if "bad" in open("src/hello/note.py").read():
     sys.exit(1)
 """
 AGENT = f"""\
-import json, sys
+import json, os, sys
 told = sys.stdin.read()
-open("page.md", "w").write("key: " + ("none" if "secret" in told else "{SECRETS["agent"]}") + chr(10))
+key = os.environ["HOUSE_TOKEN"]
+if "by its name" in told:
+    key = "none" if "not kept" in told else "{SECRETS["agent"]}"
+open("page.md", "w").write("key: " + key + chr(10))
+print(os.environ["HOUSE_TOKEN"])
 print(json.dumps("I wrote\\n{SECRETS["agent"]}"))
 """
 CI = f"""\
 import json, os, sys
 print("plain {SECRETS["output"]}")
+print(os.environ["HOUSE_TOKEN"])
 print(json.dumps("dumped" + chr(10) + "{SECRETS["dump"]}"))
 print("\\x1b[31m{SECRETS["colour"]}\\x1b[0m")
 note = open("src/hello/note.py").read() if os.path.exists("src/hello/note.py") else ""
+variable = os.environ["HOUSE_TOKEN"]
+error = "<failure message='no'>boom {SECRETS["error"]} " + variable + "</failure>"
 open("report.xml", "w").write(
     '<testsuite><testcase classname="t" name="test_x[{SECRETS["test"]}]">'
-    + ('<failure message="no">boom {SECRETS["error"]}</failure>' if "worse" in note else "")
-    + "</testcase></testsuite>")
+    + (error if "worse" in note else "")
+    + "</testcase><testcase classname='t' name='test_y[" + variable + "]'/></testsuite>")
 sys.exit("worse" in note)
 """
 
@@ -100,6 +108,7 @@ def test_a_secret_planted_anywhere_is_kept_nowhere(tmp_path: Path) -> None:
     ci = quick_ci("python", "-S", "tools/ci.py").replace(
         "timeout_s: 600", "timeout_s: 600, report: {junit: report.xml}"
     )
+    ci = ci.replace("pass: [", "pass: [HOUSE_TOKEN, ")
     files = {"ci.yaml": ci, "playbooks/note.yaml": PLAYBOOK, "notes.txt": f"the key is\n{SECRETS['file']}\n"}
     project = hello(tmp_path, files)
     (project.root / "tools").mkdir()
@@ -116,9 +125,18 @@ def test_a_secret_planted_anywhere_is_kept_nowhere(tmp_path: Path) -> None:
     ]
     tape = tmp_path / "tape.jsonl"
     tape.write_text(cassette(rows), encoding="utf-8")
-    ended = project.autopack("run", "playbooks/note.yaml", "--run-id", "one", "--json", "--replay", str(tape))
+    ended = project.autopack(
+        "run",
+        "playbooks/note.yaml",
+        "--run-id",
+        "one",
+        "--json",
+        "--replay",
+        str(tape),
+        HOUSE_TOKEN=SECRETS["variable"],
+    )
     events = (project.artifacts("one") / "events.jsonl").read_text()
-    for word in ("secret", "probe", "CiFinished", "BuilderFinished"):
+    for word in ("secret", "by its name", "probe", "CiFinished", "BuilderFinished"):
         assert word in events, ended.err + ended.out
     found = dict(kept(project.root / ".autonomous_runs"))
     assert len(found) > 20

@@ -15,7 +15,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     if url is None:
         pytest.skip(why)
     with postgres.database() as found:
-        settings = f'{text_of("autopack.yaml").rstrip()}\nstore: "{found}"\n'
+        settings = f'{text_of("autopack.yaml").rstrip()}\nbudget: {{tokens: 9_000_000}}\nstore: "{found}"\n'
         yield hello(tmp_path, {"ci.yaml": quick_ci(), "autopack.yaml": settings})
 
 
@@ -34,3 +34,23 @@ def test_a_run_is_kept_verified_replayed_reported_and_promoted(project: Project)
     project.git("switch", "-q", "--detach")
     promoted = project.autopack("promote", "one", "--merge")
     assert promoted.code == 0, promoted.err
+
+
+def test_a_store_with_shares_of_a_budget_is_checked_and_moves_to_sqlite(project: Project):
+    ended = project.autopack("run", PLAYBOOK, "--run-id", "one", "--json")
+    assert ended.code == 0, ended.err
+    there = project.autopack("report", "--budget", "--json")
+    assert there.json["project"]["spent_tokens"] == ended.json["tokens_used"]
+    checked = project.autopack("store", "check")
+    assert (checked.code, checked.out[:20]) == (0, "one: nothing changed")
+    assert project.autopack("store", "export", "moved.jsonl").code == 0
+    settings = project.root / "autopack.yaml"
+    settings.write_text(
+        "".join(line for line in settings.read_text().splitlines(keepends=True) if not line.startswith("store:"))
+    )
+    moved = project.autopack("store", "import", "moved.jsonl")
+    assert moved.code == 0, moved.err
+    again = project.autopack("store", "check")
+    assert (again.code, again.out) == (0, checked.out)
+    here = project.autopack("report", "--budget", "--json")
+    assert here.json == there.json

@@ -1,6 +1,7 @@
 """`report`, `issues`, `backlog`, `store`: what happened and what it cost, for people at 80 columns and for programs."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -149,6 +150,17 @@ def test_promotion_is_blocked_by_each_reason_and_each_is_said():
 
 
 # --- the store ---
+
+
+def test_a_check_of_the_store_tells_damage_that_no_query_meets(project: Project):
+    with sqlite3.connect(project.root / ".autonomous_runs" / "autopack.db") as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        changed = "replace(sql, 'DOUBLE NOT NULL', 'DOUBLE NOT NULL CHECK (at < 0)')"
+        connection.execute(f"UPDATE sqlite_master SET sql = {changed} WHERE name = 'folded'")
+    connection.close()
+    told = project.autopack("store", "check")
+    assert told.code == 1
+    assert "autopack.db: CHECK constraint failed in folded" in told.out
 
 
 def test_a_store_is_exported_and_imported_whole(built: Project, project: Project, tmp_path: Path):

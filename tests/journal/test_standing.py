@@ -1,14 +1,16 @@
 """What outlives runs: changed once by each of them, in turn, and carried over when the store is upgraded."""
 
-import sqlite3
+import json
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from autopack.journal import dump
+from autopack.journal import dump, tables
 from autopack.journal.database import Database, address
 from autopack.journal.errors import StoreMissing, StoreOutdated
 from autopack.journal.store import Standing, Store, open_store, upgrade_store
@@ -72,40 +74,50 @@ def test_what_an_event_left_is_part_of_the_chain(store: Store):
 # --- upgrading ---
 
 
-def old_store(path: Path) -> None:
-    """A store of revision 0001 with one run of two events."""
-    path.touch(mode=0o600)
-    database = Database(address(path), "FULL")
+def old_store(location: str, revision: str) -> None:
+    """A store of an old revision with one run."""
+    at = address(location)
+    if at.path is not None:
+        at.path.parent.mkdir()
+        at.path.touch(mode=0o600)
     config = Config()
     config.set_main_option("script_location", "autopack.journal:migrations")
-    with database.reading() as connection:
+    with closing(Database(at, "FULL")) as database, database.reading() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
+        head = canonical.digest({"project": "shop"})
+        row = f"'r1', 'shop', 1.0, '{head}', 'RUN_CREATED', NULL, 0, '{head}'"
+        connection.exec_driver_sql(f"INSERT INTO runs VALUES ({row})")
         connection.commit()
-    database.close()
-    head = canonical.digest({"project": "shop"})
-    with sqlite3.connect(path) as connection:
-        connection.execute(
-            "INSERT INTO runs VALUES ('r1', 'shop', 1.0, ?, 'RUN_CREATED', NULL, 0, ?)",
-            (head, head),
-        )
-    connection.close()
 
 
-def test_an_older_store_is_refused_untouched_until_it_is_upgraded(tmp_path: Path):
-    path = tmp_path / "old.db"
-    old_store(path)
-    before = path.read_bytes()
+def content(location: str) -> list[object]:
+    """Each table with the names of its columns and its rows."""
+    with closing(Database(address(location), "FULL")) as database, database.reading() as connection:
+        known = sa.MetaData()
+        known.reflect(connection)
+        return [
+            (name, table.columns.keys(), connection.execute(table.select()).all())
+            for name, table in known.tables.items()
+        ]
+
+
+@pytest.mark.parametrize("revision", tables.OLDER)
+def test_an_older_store_is_refused_untouched_until_it_is_upgraded(location: str, revision: str):
+    old_store(location, revision)
+    before = content(location)
     for create in (True, False):
-        with pytest.raises(StoreOutdated, match=r"has revision 0001.* autopack store upgrade"):
-            open_store(path, create=create)
-    assert path.read_bytes() == before
-    assert upgrade_store(path) == ("0001", "0004")
-    assert upgrade_store(path) == ("0004", "0004")
-    with open_store(path, create=False) as store, store.writer("r1") as writer:
+        with pytest.raises(StoreOutdated, match=rf"has revision {revision}.* autopack store upgrade"):
+            open_store(location, create=create)
+    assert content(location) == before
+    assert upgrade_store(location) == (revision, tables.REVISION)
+    assert upgrade_store(location) == (tables.REVISION, tables.REVISION)
+    with open_store(location, create=False) as store, store.writer("r1") as writer:
         writer.append([("A", {}, 1.0)], after=[{"tokens": 1}])
         assert [event.after for event in store.events("r1")] == [{"tokens": 1}]
-        assert len(list(dump.lines(store.database))) == 4
+        assert store.allot("r1", 2.0, lambda rows: {"runs": len(rows)}) == {"runs": 1}
+        told = [json.loads(line) for line in dump.lines(store.database)]
+        assert [each["table"] for each in told[1:-1]] == ["allowances", "events", "runs"]
 
 
 def test_there_is_nothing_to_upgrade_where_there_is_no_store(tmp_path: Path):

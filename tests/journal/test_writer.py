@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.journal import chain
+from autopack.journal.database import ConstraintBroken
 from autopack.journal.errors import IntentExists, ReplyExists, RunLocked, StoreUnusable, UnknownIntent, WriterDisplaced
 from autopack.journal.rows import CallRow, Intent, IntentRow
 from autopack.journal.store import Store, open_store
@@ -83,6 +84,36 @@ def test_intents_without_a_time_are_dated_by_the_writers_clock(store: Store):
     assert store.intents("r1")["k-land"].at == 1234.5
     assert store.run("r1").last_seq == 0
     assert list(store.events("r1")) == []
+
+
+def test_a_blob_waits_for_no_disk_and_what_names_it_does(sqlite_path: Path):
+    """The log is written in order: what makes the event durable has made the blob so, if a driver's store is synced."""
+    with open_store(sqlite_path, create=False) as store, store.writer("r1") as writer:
+        connection = writer._connection.driver_connection
+        said: list[str] = []
+        connection.set_trace_callback(said.append)
+        blob = writer.put_blob(b"a patch")
+        writer.put_blob(b"a patch")
+        writer.append([("A", {"patch": blob}, 1.0)])
+        connection.set_trace_callback(None)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert store.blob(blob) == b"a patch"
+    steps = [words.partition(" (")[0] for words in said if words.startswith(("PRAGMA", "INSERT", "COMMIT"))]
+    ahead = "PRAGMA synchronous = NORMAL"
+    assert steps == [
+        *(ahead, "INSERT INTO blobs", "COMMIT", "PRAGMA synchronous = FULL"),
+        *(ahead, "COMMIT", "PRAGMA synchronous = FULL"),
+        *("INSERT INTO events", "COMMIT"),
+    ]
+
+
+def test_a_blob_that_could_not_be_written_leaves_the_next_transaction_durable(sqlite_path: Path):
+    with open_store(sqlite_path, create=False) as store, store.writer("r1") as writer:
+        connection = writer._connection.driver_connection
+        connection.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON blobs BEGIN SELECT RAISE(ABORT, 'full'); END")
+        with pytest.raises(ConstraintBroken), store.database.writing(writer._connection, ahead=True) as cursor:
+            cursor.execute("INSERT INTO blobs VALUES ('a', 'b', 1)")
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_text_that_utf8_refuses_survives(store: Store):

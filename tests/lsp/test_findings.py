@@ -1,6 +1,9 @@
 """Findings while somebody types: of the whole project, by unsaved texts, at the place editors count."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -210,6 +213,35 @@ def test_a_finding_leads_to_the_page_that_explains_its_code(editor: Editor) -> N
     page = Path(url2pathname(urlsplit(found["codeDescription"]["href"]).path))
     assert page.name == "AP3003.md"
     assert page.read_text().startswith("Remove it from its own needs.")
+
+
+def test_findings_are_those_of_validate(editor: Editor) -> None:
+    """Of the compiler as well: circles, scopes that overlap, budgets that can't hold."""
+    editor.write("autopack.yaml", PROJECT)
+    phases = [phase("a", "needs: [b]"), phase("b", "needs: [a]")]
+    editor.write("playbooks/circle.yaml", playbook(*phases))
+    editor.write("playbooks/dear.yaml", playbook(phase("c"), phase("d"), top="budget: {minutes: 1}\n"))
+    editor.open("playbooks/circle.yaml")
+    editor.open("playbooks/dear.yaml")
+    told = [
+        (path, found["code"], found["range"]["start"]["line"] + 1, found["range"]["start"]["character"] + 1)
+        for path in ("playbooks/circle.yaml", "playbooks/dear.yaml")
+        for found in editor.findings(path)
+    ]
+    command = [sys.executable, "-m", "autopack", "validate", "--format", "json"]
+    done = subprocess.run(command, cwd=editor.root, capture_output=True, text=True, check=False)
+    said = [(each["path"], each["code"], each["line"], each["column"]) for each in json.loads(done.stdout)["findings"]]
+    assert told == said
+    assert {code[:3] for _, code, _, _ in told} == {"AP4", "AP6"}
+
+
+def test_a_change_that_changes_nothing_is_not_the_end(editor: Editor) -> None:
+    editor.open("a.yaml", playbook(phase("a")))
+    about = {"uri": editor.uri("a.yaml"), "version": 2}
+    editor.client.notify("textDocument/didChange", {"textDocument": about, "contentChanges": []})
+    editor.versions["a.yaml"] = 2
+    editor.type("a.yaml", playbook(phase("a", "nmae: x")))
+    assert [each["code"] for each in editor.findings("a.yaml")] == ["AP2001"]
 
 
 def test_two_folders_are_two_projects(editor: Editor) -> None:

@@ -182,6 +182,20 @@ def test_a_phase_is_renamed_with_its_needs_and_grants_but_not_in_prose(shop: Edi
     }
 
 
+def test_a_phase_is_renamed_in_the_scenarios_of_its_playbook_and_in_no_others(shop: Editor) -> None:
+    told = 'autopack: scenario/v1\nname: s\nplaybook: playbooks/{}.yaml\nanswers: {{"store": {{ci: [green]}}}}\n'
+    more = "expect:\n  phases: {'store': COMPLETE}\n  path:\n    store: [EXECUTING]\n"
+    shop.write("scenarios/a.yaml", told.format("a") + more)
+    shop.write("scenarios/b.yaml", told.format("b"))
+    shop.write("playbooks/b.yaml", playbook(STORE))
+    shop.write("rules/house.yaml", HOUSE.replace("[store]", "[]"))
+    marked = playbook(STORE.replace("id: store", 'id: "st¦ore"'), API.replace("[store]", "['store']"))
+    answer = shop.at("rename", "playbooks/a.yaml", marked, newName="bucket")
+    assert sorted(answer["changes"]) == [shop.uri("playbooks/a.yaml"), shop.uri("scenarios/a.yaml")]
+    renamed = applied(told.format("a") + more, answer["changes"][shop.uri("scenarios/a.yaml")])
+    assert renamed == (told.format("a") + more).replace("store", "bucket")
+
+
 def test_a_part_of_a_phase_that_is_fanned_out_follows_its_name(editor: Editor) -> None:
     """Whether or not this version can run such a phase."""
     fanned = phase("store", "matrix: {db: [pg, sqlite]}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autopack.spec import schema
+from autopack.spec import schema, wording
 from tests.mutation import suite
 from tests.mutation.emit import scalar, write
 from tests.mutation.mutants import SORTS, undecided
@@ -47,7 +47,7 @@ def test_every_sort_of_fault_is_planted(folder: Path) -> None:
 
 def test_a_fault_that_is_not_answered_lowers_the_score(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The measure is measured: without did-you-mean it must fall."""
-    monkeypatch.setattr(schema, "nearest", lambda *_: None)
+    monkeypatch.setattr(wording, "nearest", lambda *_: None)
     score = suite.score(folder, "project", ("block",))
     assert {sort for sort, _ in score.missed} == {"typo", "alien word"}
 

@@ -103,12 +103,15 @@ def test_the_plain_form_says_the_same_as_the_value(value: Outer):
 @given(st.lists(st.tuples(OUTERS, st.sets(st.sampled_from([field.name for field in fields(Outer)]))), min_size=1))
 def test_a_thing_that_changes_in_part_is_told_as_if_for_the_first_time(changes: list[tuple[Outer, set[str]]]):
     """Each time some fields are those of another record, as when a phase moves."""
-    value, record, row = VALUE, canonical.Retelling(), canonical.Retelling()
+    value, record, row, table = VALUE, canonical.Retelling(), canonical.Retelling(), canonical.Retelling()
     for other, names in changes:
         value = replace(value, **{name: getattr(other, name) for name in names})
         assert record.text(value) == canonical.text(value)
         listed = [getattr(value, field.name) for field in fields(Outer)]
+        some = {name: getattr(value, name) for name in names} | dict(value.table)
         assert row.text(listed) == canonical.text(listed)
+        assert row.text(listed[: len(names)]) == canonical.text(listed[: len(names)])
+        assert table.text(some) == canonical.text(some)
 
 
 @given(TEXTS)

@@ -1,14 +1,20 @@
 """From what a person wrote to what a run will do."""
 
+import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import autopack
 from autopack.plan import canonical
@@ -591,6 +597,32 @@ def test_the_order_of_keys_and_the_spelling_of_numbers_do_not_matter(folder: Fol
         'budget: {minutes: 60, cost_usd: "50", tokens: 2000000}',
     )
     assert digest(folder.models(spelled).playbook(permuted).plan()) == one
+
+
+SHIPPED = sorted((Path(autopack.__file__).parents[1] / "playbooks").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_no_order_of_keys_changes_a_shipped_playbook_s_plan(folder: Folder, shipped: Path, chance: random.Random):
+    """Written as JSON, which is YAML as well."""
+    written = yaml.safe_load(shipped.read_text(encoding="utf-8"))
+    for name, row in written["inputs"].items():
+        row.setdefault("default", name)
+    one = digest(folder.file("p.yaml", json.dumps(written)).plan())
+    assert digest(folder.file("p.yaml", json.dumps(_shuffled(written, chance))).plan()) == one
+
+
+def _shuffled(value: Any, chance: random.Random) -> Any:
+    """With the keys of each mapping in another order; lists have the order that they have."""
+    if isinstance(value, list):
+        return [_shuffled(each, chance) for each in value]
+    if isinstance(value, dict):
+        names = sorted(value)
+        chance.shuffle(names)
+        return {name: _shuffled(value[name], chance) for name in names}
+    return value
 
 
 def _goal(folder: Folder) -> Folder:

@@ -63,6 +63,9 @@ AP1023 error value does not fit its tag
 AP1024 error too many findings in one file
 AP1025 error control character
 AP1026 error too many keys and values
+AP1027 warning comment that cuts off a text
+AP1028 warning curly quotes
+AP1029 error item that became text
 """
 
 

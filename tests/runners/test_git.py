@@ -226,6 +226,37 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repository, monkeypatch
         Git("shop", str(tmp_path)).run("status", timeout_s=0.2)
 
 
+def test_of_commands_side_by_side_only_the_one_that_hangs_is_ended(
+    tmp_path: Path, repo: Repository, monkeypatch: pytest.MonkeyPatch
+):
+    """The one that is done first was given longest, so that who watches them has to be told of the others."""
+    lay(tmp_path, {"bin/git": b"#!/bin/sh\nfor last; do :; done\nexec sleep $last\n"})
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    ended: list[str] = []
+
+    def run(seconds: str, timeout_s: float) -> None:
+        try:
+            Git("shop", str(tmp_path)).run("status", seconds, timeout_s=timeout_s)
+        except GitUnusable as error:
+            ended.append(f"{seconds}: {error}")
+
+    asked = (("0", 600.0), ("601", 1.0), ("600", 0.2))
+    threads = [threading.Thread(target=run, args=arguments) for arguments in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == [
+        f"600: {_late('0.2')}",
+        f"601: {_late('1')}",
+    ]
+
+
+def _late(seconds: str) -> str:
+    return f"shop: git status did not finish within {seconds} s. Check the disk it lies on."
+
+
 def test_a_full_disk_has_a_name_of_its_own(tmp_path: Path):
     for words in (
         "fatal: write error: No space left on device",
@@ -671,6 +702,37 @@ def test_advance_is_a_compare_and_swap(shop: Path, repo: Repository):
     assert repo.advance(RUN, second, first)
     assert not repo.advance(RUN, first, base)
     assert line(shop, "rev-parse", RUN) == second
+
+
+@pytest.mark.parametrize("logs", ["true", "false"])
+def test_of_two_that_make_the_same_branch_at_the_same_commit_one_has_it(shop: Path, repo: Repository, logs: str):
+    """Also where the repository keeps no logs."""
+    git(shop, "config", "core.logAllRefUpdates", logs)
+    base = repo.resolve("main")
+    assert repo.make(RUN, base, "one")
+    assert repo.make(RUN, base, "one"), "the same again, after a crash, is success"
+    assert not repo.make(RUN, base, "other")
+    moved = landed(repo, base, changes(src__app_py=b"price = 2\n"))
+    assert repo.advance(RUN, moved, base)
+    assert not repo.make(RUN, base, "one")
+    assert not repo.make(RUN, moved, "other")
+
+
+def test_of_many_that_make_a_branch_at_once_one_has_it(repo: Repository):
+    base = repo.resolve("main")
+    made: dict[str, bool] = {}
+    ready = threading.Barrier(6)
+
+    def make(owner: str) -> None:
+        ready.wait()
+        made[owner] = repo.make(RUN, base, owner)
+
+    threads = [threading.Thread(target=make, args=(f"run-{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made.values()) == [False] * 5 + [True]
 
 
 def test_of_many_at_once_one_wins(repo: Repository):

@@ -1,6 +1,7 @@
 """A child process is started, watched and killed: real processes, all of them gone afterwards."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -394,3 +395,26 @@ def test_too_many_processes_at_once_end_the_command(tmp_path):
     code = "import subprocess, time\nfor _ in range(20): subprocess.Popen(['sleep', '600'])\ntime.sleep(600)"
     done = go(python(code), tmp_path, limits=Limits(processes=10))
     assert (done.crowded, done.exit_code) == (True, None)
+
+
+@needs_proc
+def test_what_has_too_many_processes_is_stopped_and_not_asked_first_because_it_may_multiply(tmp_path):
+    code = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: open('asked', 'w').close())\n"
+        "for _ in range(20):\n"
+        "    if not os.fork(): break\n"
+        "while True: time.sleep(600)"
+    )
+    done = go(python(code), tmp_path, limits=Limits(processes=10))
+    assert done.crowded
+    assert not (tmp_path / "asked").exists()
+    assert reap(TOKEN) == 0
+
+
+@needs_proc
+@pytest.mark.skipif(os.geteuid() == 0, reason="root has no limit of tasks")
+def test_a_fork_bomb_can_not_take_all_that_the_user_may_start(tmp_path):
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_NPROC)[0])"
+    told = int(go(python(code), tmp_path, limits=Limits(processes=10)).output)
+    assert 540 < told != resource.getrlimit(resource.RLIMIT_NPROC)[0]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.run.events import ReportedIssue
-from autopack.runners.redact import hidden, redact, secrets, withheld
+from autopack.runners.redact import hidden, redact, secrets, secrets_of, withheld
 
 BODY = "MIIEpAIBAAKCAQEA04up8hoqzS1+\nAPIB0RhjXyObwHQnOzhAk5Bd"
 KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
@@ -88,6 +88,26 @@ def test_headers_and_passwords_in_urls_are_hidden_but_refuse_nothing():
 def test_known_values_are_hidden_wherever_they_stand():
     assert redact("key=(hunter2hunter2)", ["hunter2hunter2"]) == "key=([redacted: known value])"
     assert redact("ab abc", ["", "abc"]) == "ab abc"
+
+
+def test_variables_are_secret_by_their_names_but_words_and_paths_hide_nothing():
+    environ = {
+        "HOUSE_TOKEN": "q8Zx.7Kp2",
+        "OPENAI_API_KEY": "a-key-of-9",
+        "DEPLOY_KEY": "-----BEGIN-----\nline 1 of it\n",
+        "DB_PASSWORD": "postgres",
+        "GOOGLE_APPLICATION_CREDENTIALS": "/home/ada/key.json",
+        "KEYBOARD": "de-latin1-x",
+        "PATH": "/usr/bin:/bin/2",
+    }
+    found = secrets_of(environ)
+    assert set(found) == {
+        "q8Zx.7Kp2",
+        "a-key-of-9",
+        "line 1 of it",
+    }
+    said = redact("at q8Zx.7Kp2 in line 1 of it, postgres", found)
+    assert said == "at [redacted: known value] in [redacted: known value], postgres"
 
 
 def test_a_private_key_is_hidden_whole_also_where_its_end_is_cut_off():

@@ -218,7 +218,7 @@ def test_a_bracket_that_nothing_closes_is_told_where_it_opens(expect: Expect, te
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("scope: ⟦[⟧docs/**]", '"scope" is a list where a mapping belongs | write `{write: ...}`'),
+        ("scope: ⟦[⟧docs/**]", '"scope" is a list where a mapping belongs | write `{write: ["docs/**"]}`'),
         (
             "needs: {⟦a⟧: b}",
             '"needs" is a mapping where a list belongs | write a list: one line for each item, which starts with `- `',
@@ -243,3 +243,16 @@ def test_a_builder_with_a_misspelt_key_has_that_one_finding(expect: Expect) -> N
 def test_a_template_with_more_brackets_than_anyone_can_read_is_one_finding(expect: Expect) -> None:
     name = "{{ inputs.a" + "[" * 200 + " }}"
     expect("AP3021", playbook(phase("a", f'name: "⟦{{{{⟧{name[2:]}"'), top="inputs: {a: {default: b}}\n"))
+
+
+def test_a_profile_that_runs_nothing_is_told_and_not_who_extends_it(expect: Expect) -> None:
+    text = "autopack: ci/v1\nname: ci\nprofiles:\n  ⟦normal⟧: {retries: 1}\n  strict: {extends: normal, retries: 0}\n"
+    assert expect("AP3024", text) == 'the profile "normal" runs nothing | give it steps'
+
+
+def test_a_word_where_a_mapping_may_stand_as_well_is_told_both(expect: Expect) -> None:
+    mini = 'litellm: a, tier: economy, context_tokens: 9000, max_output_tokens: 90, price: ⟦"0.15"⟧'
+    route = "{builder: [mini], auditor: [mini]}"
+    routes = f"routing: {{complexity: {{low: {route}, medium: {route}, high: {route}}}}}\n"
+    said = expect("AP2005", f"autopack: models/v1\nname: h\nmodels:\n  mini: {{{mini}}}\n{routes}")
+    assert said.endswith("| allowed: unmetered; or write `{input: ..., output: ...}`")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.spec.paths import matches
-from autopack.spec.territory import beyond, meet
+from autopack.spec.territory import beyond, meet, meets
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,10 @@ def test_what_they_have_in_common_agrees_with_matching_path_by_path(one: list[st
     else:
         assert matches(shown, one)
         assert matches(shown, other)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PATTERNS, PATTERNS)
+def test_a_look_at_two_ends_and_an_example_says_what_a_walk_says(one: list[str], other: list[str]):
+    for asked in (pattern.removeprefix("!") for pattern in other):
+        assert meets(one, asked) == (meet(one, [asked]) is not None)

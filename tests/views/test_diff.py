@@ -218,3 +218,25 @@ def test_without_a_repository_a_revision_means_nothing(tmp_path: Path):
     assert code == 7
     assert "git" in err
     assert run(tmp_path, "p.yaml", "q.yaml", "--detailed-exitcode")[0] == 1
+
+
+NEEDS = """\
+inputs:
+  package: {type: string}
+  depth: {type: integer}
+  loud: {type: boolean}
+  kind: {type: string, enum: [small, large]}
+tiers:"""
+
+
+def test_a_playbook_that_needs_inputs_is_compared_by_stand_ins_and_not_left_out(shop: Path):
+    """Else a change could hide behind an input."""
+    goal = "goal: 'Go {{ inputs.depth }} deep, {{ inputs.loud }}, {{ inputs.kind }}'"
+    needy = PLAYBOOK.replace("tiers:", NEEDS).replace("src/store", "src/{{ inputs.package }}").replace("goal: g", goal)
+    (shop / "playbooks/p.yaml").write_text(needy)
+    commit(shop, "needs inputs")
+    (shop / "playbooks/p.yaml").write_text(needy.replace("{{ inputs.package }}/**", "**"))
+    code, out, err = run(shop, "HEAD", "--deny", "widen-scope")
+    assert (code, err) == (1, "")
+    assert "  ! phase store: write widened: -src/package/**, +src/**\n" in out
+    assert "-src/limits/**, +src/**" in run(shop, "HEAD", "--input", "package=limits")[1]

@@ -12,6 +12,7 @@ import yaml
 
 from autopack.spec.load import check
 from autopack.spec.schema import KINDS
+from autopack.views.cli import init_
 
 
 def init(folder: Path) -> str:
@@ -50,6 +51,67 @@ def test_the_workflow_and_the_hooks_validate_and_rehearse(tmp_path: Path) -> Non
     assert steps[-2:] == [{"run": "autopack validate"}, {"run": "autopack rehearse"}]
     hooks = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     assert [hook["entry"] for hook in hooks] == ["autopack validate", "autopack rehearse"]
+
+
+def install_step(folder: Path, *options: str) -> tuple[str, str]:
+    """What the workflow installs from, and the script that does it."""
+    command = [sys.executable, "-m", "autopack", "init", *options, str(folder)]
+    subprocess.run(command, capture_output=True, check=True)
+    job = yaml.safe_load((folder / ".github/workflows/autopack.yml").read_text())["jobs"]["validate"]
+    return job["env"]["AUTOPACK"], next(step["run"] for step in job["steps"] if step.get("name") == "Install autopack")
+
+
+def test_the_workflow_installs_what_it_is_told_to(tmp_path: Path) -> None:
+    source, script = install_step(tmp_path, "--source", "git+https://host/owner/autopack@0123abc")
+    assert source == "git+https://host/owner/autopack@0123abc"
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "AUTOPACK": source}
+    done = subprocess.run(["bash", "-e", "-c", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["-m", "pip", "install", "--quiet", source]
+
+
+def test_a_workflow_that_nobody_told_where_autopack_is_says_so_and_installs_nothing(tmp_path: Path) -> None:
+    """No package index holds one of that name that is ours: `pip install autopack` would run a stranger's code."""
+    source, script = install_step(tmp_path)
+    assert source == "${{ vars.AUTOPACK }}"
+    env = {"PATH": "/usr/bin:/bin", "AUTOPACK": ""}
+    done = subprocess.run(["bash", "-e", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error::set the repository variable AUTOPACK")
+
+
+@pytest.mark.parametrize(
+    ("told", "source"),
+    [
+        ({"url": "https://host/a", "vcs_info": {"vcs": "git", "commit_id": "0123"}}, "git+https://host/a@0123"),
+        ({"url": "https://ann:word@host/a", "vcs_info": {"vcs": "git", "commit_id": "0123"}}, None),
+        ({"url": "file:///a", "dir_info": {"editable": True}}, None),
+    ],
+)
+def test_an_autopack_installed_from_a_commit_names_that_commit(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, object], source: str | None
+) -> None:
+    class Installed:
+        def read_text(self, name: str) -> str:
+            assert name == "direct_url.json"
+            return json.dumps(told)
+
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _: Installed())
+    assert init_._installed_from() == source
+
+
+def test_hooks_that_are_there_already_are_kept_and_ours_are_told(tmp_path: Path) -> None:
+    hooks = tmp_path / ".pre-commit-config.yaml"
+    hooks.write_text("repos:\n")
+    said = init(tmp_path)
+    kept = "kept    .pre-commit-config.yaml (exists)\nadd to the `repos:` of .pre-commit-config.yaml:\n"
+    assert kept in said
+    added = said.split(kept)[1].split("wrote ")[0]
+    hooks.write_text(f"repos:\n{added}")
+    entries = [hook["entry"] for hook in yaml.safe_load(hooks.read_text())["repos"][0]["hooks"]]
+    assert entries == ["autopack validate", "autopack rehearse"]
+    assert "add to" not in init(tmp_path)
 
 
 def test_the_scenario_beside_the_first_playbook_comes_true(tmp_path: Path) -> None:

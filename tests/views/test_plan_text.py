@@ -47,6 +47,17 @@ def test_the_screen_fits_eighty_columns_with_every_reason(plan: Plan):
     assert len(wide[2 : wide.index("", 2)]) == len(table) - 2
 
 
+def test_what_all_runs_may_spend_stands_beside_the_run_s_own_caps(shop: Path):
+    """Where the playbook says nothing, the run's cap is the project's; where it says less, both are told."""
+    (shop / "autopack.yaml").write_text(f"{PROJECT}budget: {{tokens: 3_000_000, cost_usd: '9.00', days: 1}}\n")
+    screen = plan_screen(Folder(shop).plan(), "", 200)
+    assert "run cap: $9.00 (all runs in 1 day: $9.00)." in screen
+    assert "run cap: 3,000,000 (all runs in 1 day: 3,000,000)." in screen
+    (shop / "p.yaml").write_text(f"{PLAYBOOK}budget: {{tokens: 2_500_000}}\n")
+    screen = plan_screen(Folder(shop).plan(), "", 200)
+    assert "run cap: 2,500,000 (all runs in 1 day: 3,000,000)." in screen
+
+
 def test_no_line_is_wider_than_the_terminal(plan: Plan):
     words = "\n".join([plan_screen(plan, "0" * 60, 72), verbose(plan, 72), since(plan, plan, "x" * 50, 72)])
     assert max(map(len, words.splitlines())) <= 72

@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.problem.report import width as cells
+from autopack.views import reporting
+from autopack.views.projection import view
+from autopack.views.report_text import report_screen
 from autopack.views.table import paragraph, table
+from autopack.views.text import run_screen
+from tests.run.story import Story, phase, plan
 
 HEADING = ("phase", "writes", "worst")
 ROWS = [("store", "src/store/** tests/test_store.py", "$14.92"), ("a-rather-long-phase-name", "docs/**", "$0.10")]
@@ -59,3 +64,13 @@ def test_every_letter_is_there_and_no_line_is_too_wide(rows: list[tuple[str, ...
     shown = table(("one", "two", "three"), rows, width=width)
     assert all(cells(line) <= width for line in shown.splitlines())
     assert sorted("".join(shown.split())) == sorted("".join("".join(["onetwothree", *map("".join, rows)]).split()))
+
+
+def test_a_run_and_its_report_are_folded_to_the_terminal_and_lose_no_word():
+    long = "a-phase-with-a-name-that-leaves-no-room"
+    run = Story(plan(phase(long), phase("b"))).says("b", builder=["edit_failed"])
+    seen, found = view(run.plan, run.tell()), reporting.report(run.plan, run.tell())
+    for screen in (lambda width: run_screen(seen, width), lambda width: report_screen(found, width)):
+        whole, folded = screen(None), screen(70)
+        assert max(map(cells, whole.split("\n"))) > 70 >= max(map(cells, folded.split("\n")))
+        assert sorted("".join(whole.split())) == sorted("".join(folded.split()))

@@ -77,6 +77,29 @@ def test_a_change_of_any_facet_is_seen_and_nothing_comes_of_it(frozen: Path, fac
     refused_everywhere(frozen, CHANGED)
 
 
+FORGED: dict[str, Callable[[dict[str, Any]], None]] = {
+    "'../evil' can't be an id": lambda plan: plan["phases"][0].update(phase_id="../evil"),
+    "'../../evil' can't be an id": lambda plan: plan["tiers"][0].update(tier_id="../../evil"),
+    "'' can't be an id": lambda plan: plan["tiers"][0].update(tier_id=""),
+    "'a..b' can't be an id": lambda plan: plan["phases"][0].update(phase_id="a..b"),
+    "two have one id": lambda plan: plan["phases"].append(plan["phases"][0]),
+    "'nope' is nowhere in the plan": lambda plan: plan["phases"][0].update(needs=["nope"]),
+    "'T9' is nowhere in the plan": lambda plan: plan["phases"][0].update(tier_id="T9"),
+    "'gone' is nowhere in the plan": lambda plan: plan["tiers"][0]["phases"].append("gone"),
+    "how many phases run at once is missing": lambda plan: plan["pools"].clear(),
+}
+
+
+@pytest.mark.parametrize("said", FORGED)
+def test_a_plan_that_was_sealed_anew_still_has_to_fit_together(frozen: Path, said: str) -> None:
+    """Its ids become names of files and refs."""
+    told = plan_of(frozen)
+    del told["sha256"]
+    FORGED[said](told)
+    (frozen / "plan.json").write_text(file.dump(load(json.dumps(told))))
+    refused_everywhere(frozen, said)
+
+
 def leaves(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     if isinstance(value, dict):
         for key, item in value.items():

@@ -27,6 +27,7 @@ from autopack.runners.ci.result import CiResult, Keep, Ran, StepResult, Verdict,
 from autopack.runners.ci.selection import EVERYTHING, Selection, is_pytest
 from autopack.runners.ci.step import Bench, run_steps
 from autopack.runners.mask import Mask, mask_for
+from autopack.runners.redact import secrets_of
 
 TOLD_MAX = 20  # tests that are named in the words for people
 
@@ -58,7 +59,7 @@ def run_profile(
     if all(step.result.outcome == "ok" for step in ran):
         ran += run_steps(bench, profile.steps, setup=False)
     reports = [step.junit for step in profile.steps if step.junit is not None]
-    mask = mask_for(worktree, [env, environ], time.time())
+    mask = mask_for(worktree, [env, environ], time.time(), secrets_of(environ))
     return _conclude(profile, ran, mask, changed(worktree, before, reports), known)
 
 

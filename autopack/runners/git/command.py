@@ -5,11 +5,13 @@ Knows processes and environments; does not know what the commands are for.
 """
 
 import functools
+import math
 import os
 import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -170,28 +172,51 @@ def _talk(command: list[str], variables: Mapping[str, str], given: bytes, timeou
     return Answer(process.returncode, out, err.decode("utf-8", "replace"))
 
 
-@contextmanager
-def _watchdog(group: int, timeout_s: float) -> Iterator[None]:
-    """A thread of its own: communicate(timeout=...) naps until the child has gone, which doubles a short command.
+class _Watchdog:
+    """Ends the groups of commands that take too long: one thread for all of them, which mostly sleeps.
 
-    Nor GitPython's kill_after_timeout: after a Ctrl-C here its thread would hold up the end of the program.
+    communicate(timeout=...) naps until the child has gone, which doubles a short command; a timer for each would start
+    a thread for each. Nor GitPython's kill_after_timeout: after a Ctrl-C here it would hold up the end of the program.
     """
-    expired = threading.Event()
 
-    def end() -> None:
-        expired.set()
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+    def __init__(self) -> None:
+        self._due: dict[int, float] = {}
+        self._wakes = math.inf
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
 
-    timer = threading.Timer(timeout_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-    if expired.is_set():
-        raise TimeoutError
+    @contextmanager
+    def watching(self, group: int, timeout_s: float) -> Iterator[None]:
+        """Raises TimeoutError where it had to be ended."""
+        at = time.monotonic() + timeout_s
+        with self._changed:
+            self._due[group] = at
+            if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
+                self._thread = threading.Thread(target=self._serve, name="autopack-git-watchdog", daemon=True)
+                self._thread.start()
+            elif at < self._wakes:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                ended = self._due.pop(group, None) is None
+        if ended:
+            raise TimeoutError
+
+    def _serve(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for group in [group for group, at in self._due.items() if at <= now]:
+                    del self._due[group]
+                    with suppress(ProcessLookupError):
+                        os.killpg(group, signal.SIGKILL)
+                self._wakes = min(self._due.values(), default=math.inf)
+                self._changed.wait(min(self._wakes - now, TIMEOUT_S))
+
+
+_watchdog = _Watchdog().watching
 
 
 def _without_foreign(variables: Mapping[str, str]) -> list[str]:

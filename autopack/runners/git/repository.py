@@ -44,9 +44,9 @@ PATCH = (
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$")
 
+LOG = ("-m", "autopack")
 FILES_KEPT = 100_000
 """Of commits listed lately: some thirty megabytes."""
-
 CLOCK_TICK_S = 0.05  # a file's time is the kernel's last tick, not the moment
 
 
@@ -153,6 +153,20 @@ class Repository:
         named = {file.path: file.blob for file in entries if file.is_regular}
         found = blobs.sizes(self.desk, sorted(set(named.values())))
         return {path: found[blob] for path, blob in named.items()}
+
+    def submodules_of(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Those of the paths that are a submodule, or lie in one, with the submodule."""
+        asked = {
+            path: ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            for path in paths
+            for parts in [path.split("/")]
+        }
+        if not asked:
+            return {}
+        words = ("ls-tree", "-z", "--full-tree", object_id(commit), "--")
+        listing = self.desk.run(*words, *sorted({name for names in asked.values() for name in names})).out
+        found = {entry.path for entry in trees.entries(listing) if entry.is_submodule}
+        return {path: name for path, names in asked.items() for name in names if name in found}
 
     def read_files(self, commit: str, paths: Collection[str] | None = None) -> dict[str, bytes]:
         """Content of the regular files among `paths` (None: of all); others are absent, links are not followed."""
@@ -298,6 +312,18 @@ class Repository:
         self._trees.put(made, tree)
         return made
 
+    def make(self, ref: str, at: str, owner: str) -> bool:
+        """A branch that must not be there yet; False when it is. The same again for the same owner is success.
+
+        Two that make it at the same commit in the same instant are told apart by its log, which is written with it.
+        """
+        self._writable(ref, "refs/heads/")
+        said = f"autopack: made for {owner}"
+        if self._write_ref(ref, object_id(at), None, ("--create-reflog", "-m", said)) != at:
+            return False
+        log = self.user.run("reflog", "show", "--format=%gs", ref, "--", accept=(0, 128)).text.split("\n")
+        return log[-1] in (said, "")  # empty where somebody has let the log expire
+
     def advance(self, ref: str, new: str, old: str | None) -> bool:
         """Move `ref` from `old` (None: not there) to `new`; False when it is elsewhere. Already at `new` is success."""
         self._writable(ref, "refs/heads/")
@@ -325,11 +351,11 @@ class Repository:
         fact = f"{ref!r} is not a ref that a run may write; it may write {', '.join(self.writes)}"
         raise RefRefused(self.place, fact, "Correct `integration_branch` in autopack.yaml.")
 
-    def _write_ref(self, ref: str, new: str, old: str | None) -> str | None:
+    def _write_ref(self, ref: str, new: str, old: str | None, log: Sequence[str] = LOG) -> str | None:
         """Where the ref is afterwards. The reflog is given a name, else git would look for the user's."""
         git = self.user.seeing(GIT_COMMITTER_NAME="autopack", GIT_COMMITTER_EMAIL="autopack@localhost")
         # --no-deref: a symbolic ref put there could otherwise carry the write to any branch.
-        words = ("update-ref", "--no-deref", "-m", "autopack", ref, new, old or self.nothing)
+        words = ("update-ref", "--no-deref", *log, ref, new, old or self.nothing)
         began = time.time()
         try:
             answer = git.run(*words, accept=(0, 1, 128), tries=1)

@@ -73,12 +73,13 @@ def run(
     tree = Lineage(token, child.pid, born.start_ticks if born else 0)
     pump = Pump(child, stdin, output_limit_bytes)
     most = limits.processes if limits else None
+    why: _Why = "ended"
     try:
         if on_start is not None:
             on_start(child.pid, born.start_ticks / _TICKS_PER_S if born else time.time())
         why = _watch(keeper, pump, began + timeout_s, cancelled, tree, most)
     finally:
-        left = tree.end(pump.turn)
+        left = tree.end(pump.turn, at_once=why == "crowded")
         pump.finish()
         code = _collect(keeper)
         keeper.close()

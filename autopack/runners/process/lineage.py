@@ -61,12 +61,20 @@ class Lineage:
         members = self._alive()
         return len(members) - len(self._keepers(members))
 
-    def end(self, wait: Callable[[float], None]) -> int:
-        """SIGTERM, a grace, SIGKILL until nobody is left; how many outlived the child. `wait` passes the time."""
+    def end(self, wait: Callable[[float], None], *, at_once: bool = False) -> int:
+        """SIGTERM, a grace, SIGKILL until nobody is left; how many outlived the child. `wait` passes the time.
+
+        `at_once`: without the grace, for what multiplies meanwhile.
+        """
+        if at_once:
+            self._freeze()
         left = self.count()
-        if left:
+        if left and at_once:
+            self._kill(wait)
+        elif left:
             self._signal(signal.SIGTERM)
             if not self._gone(wait, GRACE_S, self.count):
+                self._freeze()
                 self._kill(wait)
         if not self._gone(wait, KEEPER_S, self._size):
             self._kill(wait)
@@ -79,6 +87,21 @@ class Lineage:
             self._gone(wait, POLL_S, self._size)
             if not HAS_PROC:  # nothing tells the dead, who are still in the group, from the living
                 break
+
+    def _freeze(self) -> None:
+        """Stop all at once, before they are killed one by one: who forks faster than that is done would get away.
+
+        First the leader's group, which takes no look around: that takes long where thousands fight for the processor.
+        """
+        if self.leader is not None:
+            _quietly(os.killpg, self.leader, signal.SIGSTOP)
+        if not HAS_PROC:
+            return
+        stopped = {self.leader, os.getpgrp()}
+        while others := {seen.group for seen in self._alive()} - stopped:
+            for group in others:
+                _quietly(os.killpg, group, signal.SIGSTOP)
+            stopped |= others
 
     def _size(self) -> int:
         return len(self._alive())

@@ -35,8 +35,18 @@ def limit(kind, soft, spare=0):
     hard = resource.getrlimit(kind)[1]
     fit = lambda value: value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (fit(soft), fit(soft + spare)))
+def tasks(user):
+    count = 0
+    for name in os.listdir("/proc"):
+        try:
+            count += len(os.listdir("/proc/%s/task" % name)) if os.stat("/proc/" + name).st_uid == user else 0
+        except OSError:
+            pass
+    return count
 def become():
-    memory, cpu, file, files = (int(part) for part in limits)
+    memory, cpu, file, files, most = (int(part) for part in limits)
+    if most and keep and os.getuid():
+        limit(resource.RLIMIT_NPROC, tasks(os.getuid()) + 4 * most + 500)
     memory and limit(resource.RLIMIT_DATA, memory * 2**20)
     cpu and limit(resource.RLIMIT_CPU, cpu, 5)
     file and limit(resource.RLIMIT_FSIZE, file * 2**20)
@@ -91,7 +101,9 @@ os._exit(os.waitstatus_to_exitcode(status) & 255)
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Set on the child before its first instruction, and inherited by all it starts: each process has them for itself,
-    but for `processes`, which counts all that live at once.
+    but for `processes`, which counts all that live at once. They are counted from outside, several times a second; so
+    that a fork bomb can't take the machine down in between, the user's tasks are also limited for the command, far
+    above that number: threads count there, and what the user's other programs start meanwhile. Root has no such limit.
 
     `memory_mb` bounds private writable memory, not address space: programs that merely reserve gigabytes would
     break under the latter. `file_mb` bounds each file that is written.
@@ -173,7 +185,7 @@ def _spawn_kept(argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: by
 
 def _keeper(writer: int, env: Mapping[str, str], limits: Limits, argv: Sequence[str]) -> list[str]:
     locale = f"={env['LC_CTYPE']}" if "LC_CTYPE" in env else ""
-    numbers = (limits.memory_mb, limits.cpu_s, limits.file_mb, limits.open_files)
+    numbers = (limits.memory_mb, limits.cpu_s, limits.file_mb, limits.open_files, limits.processes)
     told = ",".join(str(number or 0) for number in numbers)
     keep = "keep" if lineage.HAS_PROC else ""  # who can't be seen can't be kept
     return [sys.executable, "-I", "-S", "-c", _KEEPER, str(writer), locale, keep, told, *argv]

@@ -30,7 +30,7 @@ def chains(written: Written, _names: Names) -> Found:
                     for each, after in pairwise(chain[1:])
                 ]
                 yield written.at((*place, "extends"), "AP3009", message, "let one of them extend nothing", *labels)
-        elif all(_runs_nothing(profiles[each]) for each in chain):
+        elif chain == [name] and _runs_nothing(profiles[name]):  # who extends it inherits the fault
             yield written.at_key(place, "AP3024", f'the profile "{name}" runs nothing', "give it steps")
 
 

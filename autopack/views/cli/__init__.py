@@ -45,6 +45,8 @@ VERBS = {
     "verify": "Check the evidence of a run or of its branch again.",
     "promote": "Say whether a run may be promoted, or merge it.",
     "store": "Look after the store: upgrade, check, export, import.",
+    "serve": "Serve the REST interface over this project's store.",
+    "token": "Say who may use the REST interface, and for what.",
     "replay": "Make every decision of a run again from its record, offline, and compare.",
     "explain": "Say what a code means and why it matters.",
     "schema": "Print the JSON Schema of a kind.",

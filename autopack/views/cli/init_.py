@@ -1,5 +1,6 @@
 """autopack init"""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -18,18 +19,26 @@ NAME_CHARS = 48  # an id has at most 64, and `project-` may come before
 
 @click.command("init")
 @click.option("--template", type=click.Choice(sorted(starter.TEMPLATES)), default="python", show_default=True)
+@click.option(
+    "--source",
+    metavar="REQUIREMENT",
+    help="What CI installs autopack from: git+https://HOST/OWNER/autopack@COMMIT. Else where this one came from, or the"
+    " repository variable AUTOPACK.",
+)
 @click.argument("folder", type=click.Path(file_okay=False), default=".")
-def command(*, template: str, folder: str) -> int:
+def command(*, template: str, source: str | None, folder: str) -> int:
     """Write a project that validates into FOLDER (here by default); nothing that exists is overwritten."""
     here = Path(folder).resolve()
     above = _repository_above(here)
     inside = "" if above is None else here.relative_to(above).as_posix()
-    words = starter.words(_name(here.name), inside, _base_branch(above or here))
+    words = starter.words(_name(here.name), inside, _base_branch(above or here), source or _installed_from())
     texts = {path: Template(text).substitute(words) for path, text in starter.TEMPLATES[template].items()}
     for path, text in (texts | _schemas()).items():
         where = Path(folder) / path
         if os.path.lexists(where):  # a link that leads nowhere is somebody's, too
             click.echo(f"kept    {path} (exists)")
+            if path == starter.HOOKS and not _mentions(where, "autopack validate"):
+                click.echo(f"add to the `repos:` of {path}:\n{starter.to_add(text)}")
             continue
         try:
             where.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +51,26 @@ def command(*, template: str, folder: str) -> int:
         click.echo(f"note: GitHub and pre-commit look for their files in {above}: move them there")
     click.echo("next: autopack validate && autopack plan playbooks/first.yaml")
     return 0
+
+
+def _installed_from() -> str | None:
+    """The commit this autopack was installed from, as pip installs it again; None where it is no commit."""
+    from importlib import metadata  # noqa: PLC0415 - `autopack --version` and all others start without
+
+    try:
+        told = json.loads(metadata.distribution("autopack").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    commit, url = told.get("vcs_info", {}).get("commit_id"), told.get("url", "")
+    known = commit and url.startswith("https://") and "@" not in url  # else with a name or a word that is secret
+    return f"git+{url}@{commit}" if known else None
+
+
+def _mentions(file: Path, words: str) -> bool:
+    try:
+        return words in file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _refused(where: Path, error: OSError) -> str:

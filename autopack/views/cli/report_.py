@@ -14,7 +14,7 @@ from autopack.plan import canonical
 from autopack.plan.model import Plan, load
 from autopack.plan.seal import project_budget
 from autopack.run.state import RunState
-from autopack.views import launch, report_text, reporting, shares
+from autopack.views import launch, report_text, reporting, shares, terminal
 from autopack.views.cli.running import place_here
 
 LAST = 20
@@ -60,7 +60,7 @@ Shown = tuple[Mapping[str, Any], str]
 def _run(store: Store, run_id: str) -> Shown:
     plan, run = launch.folded(store, run_id)
     found = reporting.report(plan, run)
-    return reporting.plain(found), report_text.report_screen(found)
+    return reporting.plain(found), report_text.report_screen(found, terminal.columns())
 
 
 def _runs(rows: list[RunRow]) -> Shown:
@@ -75,7 +75,7 @@ def _runs(rows: list[RunRow]) -> Shown:
 def _tiers(store: Store, rows: list[RunRow]) -> Shown:
     lines = [line for plan, run in _folds(store, rows) for line in reporting.tiers(plan, run)]
     document = {"format_version": 1, "tiers": [_tier(line) for line in lines]}
-    return document, report_text.tiers_screen(lines)
+    return document, report_text.tiers_screen(lines, terminal.columns())
 
 
 def _tier(line: reporting.TierLine) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _budget(store: Store, rows: list[RunRow], root: Path) -> Shown:
     ended = [row for row in rows if row.state == "DONE_FAILED_BUDGET_EXHAUSTED"]
     found = [each for plan, run in _folds(store, ended) if (each := reporting.abort(plan, run)) is not None]
     document: dict[str, Any] = {"format_version": 1, "aborts": [canonical.plain(each) for each in found]}
-    words = report_text.aborts_screen(found)
+    words = report_text.aborts_screen(found, terminal.columns())
     if project is None or not rows:
         return document | {"project": None, "providers": {}}, words
     budget = project_budget(project)
@@ -104,7 +104,7 @@ def _budget(store: Store, rows: list[RunRow], root: Path) -> Shown:
 def _flaky(store: Store, rows: list[RunRow]) -> Shown:
     found = reporting.flaky(store.events(row.run_id) for row in rows)
     told = [{"test": name, "times": times, "runs": runs} for name, (times, runs) in found.items()]
-    return {"format_version": 1, "flaky": told}, report_text.flaky_screen(found, len(rows))
+    return {"format_version": 1, "flaky": told}, report_text.flaky_screen(found, len(rows), terminal.columns())
 
 
 def _folds(store: Store, rows: list[RunRow]) -> list[tuple[Plan, RunState]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from autopack.plan import file
-from autopack.plan.model import Plan, digest
+from autopack.plan.model import EXTERNAL, Plan, digest
 from autopack.run.state import RunState
 from autopack.views import launch, series, terminal, text
 from autopack.views.cli import selecting
@@ -73,6 +73,9 @@ def command(
         )
         return USAGE
     place = place_here(repo, Path(playbook).resolve().parent)
+
+    if waiting := [phase.phase_id for phase in plan.phases if phase.builder.kind == EXTERNAL]:
+        click.echo(f"clients build {', '.join(waiting)}: `autopack serve` is where they ask and answer", err=True)
 
     def drive(observe: launch.Observe) -> RunState:
         options = _options(plan, playbook, replay, record)

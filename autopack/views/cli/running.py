@@ -15,7 +15,7 @@ from autopack.plan.model import Plan
 from autopack.run.state import RunState
 from autopack.runners.cassette import CassetteError
 from autopack.runners.git import GitError
-from autopack.views import exits, launch, progress, series, text
+from autopack.views import exits, launch, progress, series, terminal, text
 from autopack.views.compiled import PROJECT_FILE, project_root
 from autopack.views.projection import summary, view
 
@@ -121,7 +121,7 @@ def show(place: launch.Place, plan: Plan, run: RunState, *, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps(summary(found, str(folder)), indent=2, ensure_ascii=False))
         return
-    click.echo(text.run_screen(found))
+    click.echo(text.run_screen(found, terminal.columns()))
     if found.done:
         click.echo(f"report: {folder / 'run_summary.md'}")
     if found.done and found.state != "DONE_SUCCESS":

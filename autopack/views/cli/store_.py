@@ -28,9 +28,14 @@ def upgrade() -> int:
 
 @command.command("check")
 def check() -> int:
-    """Check every run's plan, events, decisions, calls and blobs. `verify RUN` also looks at git and files."""
-    faults = 0
+    """Check the file, and every run's plan, events, decisions, calls and blobs. `verify RUN` also looks at git and
+    the run's folder.
+    """
     with open_store(place_here().store, create=False) as store:
+        damage = store.database.damage()
+        for fact in damage:
+            click.echo(f"{store.place}: {fact}")
+        faults = len(damage)
         for row in store.runs():
             found = verifying.of_run(store, row.run_id, None, None)
             counts = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in found.checked.items())

@@ -39,6 +39,8 @@ class Server(LanguageServer):
 
     def publish(self, root: str) -> None:
         self._waiting.pop(root, None)
+        for place in self.desk.buffers:
+            self.desk.settle(place)
         found = findings.diagnostics(self.desk, root)
         opened = {place for place in self.desk.buffers if self.desk.root(place) == root}
         for place in sorted({*found, *opened, *self._shown.get(root, ())}):
@@ -54,6 +56,7 @@ def make() -> Server:
     """A server with every answer in place."""
     server = Server()
     _documents(server)
+    _files(server)
     _answers(server)
     _edits(server)
     return server
@@ -84,13 +87,15 @@ def _documents(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
     def changed(params: lsp.DidChangeTextDocumentParams) -> None:
         document = params.text_document
-        text = params.content_changes[-1].text
-        server.changed(server.desk.put(document.uri, document.version, text))
+        for change in params.content_changes[-1:]:  # each is the whole text
+            server.changed(server.desk.put(document.uri, document.version, change.text))
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: lsp.DidCloseTextDocumentParams) -> None:
         server.changed(server.desk.close(params.text_document.uri))
 
+
+def _files(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
     def saved(params: lsp.DidSaveTextDocumentParams) -> None:
         server.desk.forget()

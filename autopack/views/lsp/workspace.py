@@ -8,7 +8,7 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,17 +19,20 @@ from autopack.plan.compiler import compile as compile_spec
 from autopack.plan.model import Plan
 from autopack.problem import Problem, Span, order
 from autopack.spec.document import Document, read
-from autopack.spec.files import cached
+from autopack.spec.files import SCENARIOS, cached
 from autopack.spec.header import PROJECT
 from autopack.spec.load import Government, check, government, load
 from autopack.spec.lock import LOCK, Unreadable, pins
+from autopack.spec.seen import SUFFIXES
 from autopack.spec.source import BYTES_MAX, readable
+from autopack.views.compiling import COMPILE
 from autopack.views.lsp.mentions import REMOTE, Mention, mentions, used
 from autopack.views.lsp.places import Text, holds
 
 T = TypeVar("T")
 
 OURS = re.compile("^\ufeff?autopack:", re.MULTILINE)
+AT_ONCE_MAX = 200_000  # bytes of a text that is read at every change; a longer one at the next pause
 ACROSS = frozenset({"ruleset", "scenario"})  # kinds that speak of other files' phases; elsewhere ids stay in their file
 
 
@@ -66,9 +69,14 @@ class Workspace:
         source = text.encode("utf-8", "surrogatepass")
         self.buffers[place] = Buffer(uri, version, text, source)
         self.forget()
+        if len(source) <= AT_ONCE_MAX:
+            self.settle(place)
+        return place
+
+    def settle(self, place: str) -> None:
+        """Keeps the content of a buffer, if it has a meaning, for the time when it has none."""
         if (document := self.document(place)) is not None:
             self._readable[place] = document.text.encode("utf-8", "surrogatepass")
-        return place
 
     def close(self, uri: str) -> str | None:
         place = uris.to_fs_path(uri)
@@ -155,7 +163,7 @@ class Workspace:
         return self._once(("government", place), lambda: government(self.root(place), self.path(place), found))
 
     def checked(self, root: str) -> Found:
-        """The whole project in `root`, and the open files below that belong to it without being named by it."""
+        """As `validate`: of the whole project in `root`, and of the open files below it that it doesn't name."""
         return self._once(("checked", root), partial(self._checked, root))
 
     def _checked(self, root: str) -> Found:
@@ -164,12 +172,12 @@ class Workspace:
         project = os.path.join(root, PROJECT)
         whole = Found([], ())
         if project in self.buffers or os.path.isfile(project):
-            judged = check(root, None, today=today, instead=sources)
+            judged = check(root, None, today=today, instead=sources, compile=COMPILE)
             whole = Found(judged.problems, judged.files)
         others = [self.path(place) for place in self._opened(root) if self.path(place) not in whole.files]
         if not others:
             return whole
-        more = check(root, others, today=today, instead=sources)
+        more = check(root, others, today=today, instead=sources, compile=COMPILE)
         return Found(order([*whole.problems, *more.problems]), (*whole.files, *more.files))
 
     def _opened(self, root: str) -> Iterator[str]:
@@ -203,7 +211,22 @@ class Workspace:
         """Every document in which names of this file may be declared or used, the file first."""
         root = self.root(place)
         opened = (self.last_document(each) for each in self._opened(root))
-        return self._with_modules(root, (*self.governed(place), *opened))
+        return self._with_modules(root, (*self.governed(place), *opened, *self._scenarios(root)))
+
+    def _scenarios(self, root: str) -> Iterator[Document | None]:
+        """The project's own, which nothing names."""
+        folder = os.path.join(root, SCENARIOS)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if name.endswith(SUFFIXES):
+                yield self._module(root, f"{SCENARIOS}/{name}")
+
+    def _speaks_of(self, root: str, document: Document, homes: Collection[str]) -> bool:
+        """Whether a file's phases, which it does not declare, may be those of these files."""
+        if document.kind != "scenario":
+            return document.kind in ACROSS
+        named = document.value.get("playbook") if isinstance(document.value, dict) else None
+        path = self.module(root, document, named) if isinstance(named, str) else None
+        return path is None or path in homes
 
     def _with_modules(self, root: str, documents: Iterable[Document | None]) -> list[Document]:
         """Each document once, followed in the end by the modules they take phases from."""
@@ -266,7 +289,8 @@ class Workspace:
         homes = _homes(name, alike, self.uses(root, name.document))
         within = {each.path for each in documents if each.path in homes or not homes.isdisjoint(self.uses(root, each))}
         across = name.what == "phase"
-        reached = (each for each in alike if each.document.path in within or (across and each.document.kind in ACROSS))
+        spoken = {each.path for each in documents if across and self._speaks_of(root, each, within | homes)}
+        reached = (each for each in alike if each.document.path in within or each.document.path in spoken)
         return list({each.span: each for each in reached}.values())
 
     def declared(self, place: str, what: str, kind: str) -> list[Mention]:
