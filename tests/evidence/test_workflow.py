@@ -59,6 +59,23 @@ def test_actions_are_pinned_to_commits_and_leave_no_token_where_the_builds_tests
     assert [step["name"] for step in JOBS["build"]["steps"] if "GH_TOKEN" in step.get("env", {})] == ["Propose"]
 
 
+def test_autopack_comes_from_where_the_repository_says_and_never_from_an_index_by_its_bare_name(tmp_path: Path):
+    """No package index has it under that name: whoever takes the name would be run."""
+    assert FLOW["env"] == {"AUTOPACK": "${{ vars.AUTOPACK }}"}
+    stand_in = tmp_path / "python"
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stand_in.chmod(0o755)
+    for job in JOBS:
+        argv = ["bash", "-e", "-c", script(job, "Install autopack")]
+        place = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        source = "git+https://example.org/us/autopack@0123456789abcdef0123456789abcdef01234567"
+        done = subprocess.run(argv, env=place | {"AUTOPACK": source}, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["-m", "pip", "install", "--quiet", source]
+        refused = subprocess.run(argv, env=place | {"AUTOPACK": ""}, capture_output=True, text=True, check=False)
+        assert refused.returncode != 0
+        assert "set the repository variable AUTOPACK" in refused.stderr
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Project:
     """A clone with an origin, and on its PATH autopack and a `gh` that writes down what it was asked."""
