@@ -65,9 +65,13 @@ def _hold(plan: Plan) -> None:
         raise canonical.NotThisShape("pools", "how many phases run at once is missing")
     if len(phases) != len(plan.phases):
         raise canonical.NotThisShape("phases", "two have one id")
+    before: set[str] = set()
     for phase in plan.phases:
         if unknown := {*phase.needs} - phases - carried or {phase.tier_id} - tiers:
             raise canonical.NotThisShape(f"phase {phase.phase_id}", f"{min(unknown)!r} is nowhere in the plan")
+        if late := {*phase.needs} & phases - before:
+            raise canonical.NotThisShape(f"phase {phase.phase_id}", f"needs {min(late)!r}, which comes after it")
+        before.add(phase.phase_id)
     for tier in plan.tiers:
         if unknown := set(tier.phases) - phases:
             raise canonical.NotThisShape(f"tier {tier.tier_id}", f"{min(unknown)!r} is nowhere in the plan")

@@ -439,6 +439,16 @@ class Plan:
         return {phase_id: tuple(found) for phase_id, found in table.items()}
 
     @cached_property
+    def urgency(self) -> Mapping[str, tuple[int, int]]:
+        """Phase id -> what phases that could begin now are sorted by: who has the longest chain of phases behind it
+        comes first, so that the run ends as early as it can; ties keep the plan's order.
+        """
+        behind: dict[str, int] = {}
+        for phase in reversed(self.phases):
+            behind[phase.phase_id] = max((behind[name] + 1 for name in self.dependents[phase.phase_id]), default=0)
+        return {phase.phase_id: (-behind[phase.phase_id], phase.index) for phase in self.phases}
+
+    @cached_property
     def _phases(self) -> Mapping[str, PlanPhase]:
         return {phase.phase_id: phase for phase in self.phases}
 

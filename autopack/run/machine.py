@@ -296,7 +296,7 @@ def _queued(plan: Plan, run: RunState) -> RunState:
     if run.stopping or preflight.under_way(run):
         return run
     roots = (p.phase_id for p in plan.phases if run.phases[p.phase_id].state == "QUEUED" and needs_met(run, p))
-    return replace(run, ready=tuple(roots))
+    return replace(run, ready=tuple(sorted(roots, key=plan.urgency.__getitem__)))
 
 
 def _probed(plan: Plan, run: RunState, event: ev.ProvidersProbed) -> RunState:

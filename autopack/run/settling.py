@@ -105,7 +105,7 @@ def _release(plan: Plan, run: RunState, phase_id: str) -> RunState:
         return run
     ready = list(run.ready)
     for name in new:
-        insort(ready, name, key=lambda each: plan.phase(each).index)
+        insort(ready, name, key=plan.urgency.__getitem__)
     return replace(run, ready=tuple(ready))
 
 

@@ -207,7 +207,7 @@ class Warned:
 class RunState:
     """The whole run. `pending` maps the key of every unanswered effect to the effect, oldest first.
 
-    `ready` holds phases whose needs are met and that wait for a place among the active ones, in plan order.
+    `ready` holds phases whose needs are met and that wait for a place among the active ones, by `Plan.urgency`.
     `active` names the phases under way, in the order they began, and `left` counts those that have not ended: both
     follow from `phases` and are kept, so that an event costs the same in a large run as in a small one.
     `unusable` says of each model that was given up why; others are asked in its place.

@@ -551,6 +551,19 @@ def test_no_more_phases_are_active_than_there_are_places():
     assert (story.run.state, most) == ("DONE_SUCCESS", 3)
 
 
+def test_who_has_the_longest_chain_behind_it_begins_first_and_ties_keep_the_order_of_the_plan():
+    told = plan(
+        *(phase("a"), phase("b"), phase("c"), phase("d", needs=("c",)), phase("e", needs=("d",)), phase("f")),
+        pools={"phase": 1},
+    )
+    story = Story(told)
+    began: list[str] = []
+    while not story.run.done:
+        story.step()
+        began += [name for name in story.run.active if name not in began]
+    assert (story.run.state, began) == ("DONE_SUCCESS", ["c", "d", "a", "b", "e", "f"])
+
+
 def test_a_failed_phase_skips_its_dependents_and_lets_the_others_go_on():
     told = plan(phase("a"), phase("b", needs=("a",)), phase("c", needs=("b",)), phase("d"))
     story = Story(told).says("a", ci=["red"])

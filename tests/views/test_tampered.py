@@ -84,6 +84,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], None]] = {
     "'a..b' can't be an id": lambda plan: plan["phases"][0].update(phase_id="a..b"),
     "two have one id": lambda plan: plan["phases"].append(plan["phases"][0]),
     "'nope' is nowhere in the plan": lambda plan: plan["phases"][0].update(needs=["nope"]),
+    "which comes after it": lambda plan: plan["phases"].reverse(),
     "'T9' is nowhere in the plan": lambda plan: plan["phases"][0].update(tier_id="T9"),
     "'gone' is nowhere in the plan": lambda plan: plan["tiers"][0]["phases"].append("gone"),
     "how many phases run at once is missing": lambda plan: plan["pools"].clear(),
