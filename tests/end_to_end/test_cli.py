@@ -556,7 +556,11 @@ def test_a_closed_stream_is_as_good_as_an_empty_one(shared: Place, line: str, co
     assert (ended.returncode, ended.stderr) == (code, "")
 
 
-def test_a_second_interrupt_still_says_how_to_go_on(shared: Place, capsys: pytest.CaptureFixture[str]):
+def test_a_second_interrupt_still_says_how_to_go_on(
+    shared: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(os, "_exit", lambda _code: None)  # due where threads of other tests are still about
+
     def stopped(_: object) -> RunState:
         raise KeyboardInterrupt
 

@@ -82,7 +82,8 @@ def _guarded(place: launch.Place, run_id: str, drive: Drive) -> int | None:
         return exits.INTERRUPTED
     except KeyboardInterrupt:
         click.echo(_interrupted(place, run_id), err=True)
-        if threading.active_count() > 1:  # else a call in flight would hold up the end until its deadline
+        if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            # a call in flight would hold up the end until its deadline
             sys.stderr.flush()
             os._exit(exits.INTERRUPTED)
         return exits.INTERRUPTED
